@@ -1,0 +1,45 @@
+# Compiler flags. Warnings are errors everywhere; the kernel is freestanding C++23 without exceptions, RTTI or
+# global constructors, on the headers of libc++ 19 with the configuration in cmake/libcxx-config.
+set(NOS_WARNINGS
+  -Wall -Wextra -Wshadow -Werror -Wthread-safety -Wthread-safety-beta -Wno-missing-field-initializers
+  -Wimplicit-fallthrough -Wnon-virtual-dtor -Woverloaded-virtual -Wno-unused-parameter)
+
+if(NOS_FLAVOUR STREQUAL "host")
+  # Unit tests: the pure parts of the tree as ordinary programs, under the sanitizers.
+  set(NOS_COMPILE_FLAGS ${NOS_WARNINGS} -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
+      -fno-sanitize-recover=all -DNOS_HOST=1 -DNOS_DEBUG=1)
+  set(NOS_LINK_FLAGS -fsanitize=address,undefined -fuse-ld=lld-19)
+else()
+  include(arch/${NOS_ARCH}/flags.cmake)  # sets NOS_ARCH_FLAGS, NOS_ARCH_LINK_FLAGS
+  set(NOS_COMPILE_FLAGS
+    ${NOS_WARNINGS} -Wglobal-constructors -Wexit-time-destructors
+    -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables
+    -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fvisibility=hidden -fdirect-access-external-data
+    -fno-strict-aliasing -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks
+    -ffunction-sections -fdata-sections
+    -nostdinc++ -nostdlibinc
+    -isystem${CMAKE_SOURCE_DIR}/cmake/libcxx-config
+    -isystem/usr/lib/llvm-19/include/c++/v1
+    -isystem${CMAKE_SOURCE_DIR}/cmake/libc-shim
+    -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
+    -g ${NOS_ARCH_FLAGS})
+  if(NOS_FLAVOUR STREQUAL "debug")
+    list(APPEND NOS_COMPILE_FLAGS -O1 -DNOS_DEBUG=1)
+  elseif(NOS_FLAVOUR STREQUAL "release")
+    list(APPEND NOS_COMPILE_FLAGS -O2 -DNOS_DEBUG=0)
+  elseif(NOS_FLAVOUR STREQUAL "kasan")
+    list(APPEND NOS_COMPILE_FLAGS -O1 -DNOS_DEBUG=1 -DNOS_KASAN=1)
+  elseif(NOS_FLAVOUR STREQUAL "coverage")
+    list(APPEND NOS_COMPILE_FLAGS -O1 -DNOS_DEBUG=1 -DNOS_COVERAGE=1)
+  else()
+    message(FATAL_ERROR "unknown NOS_FLAVOUR '${NOS_FLAVOUR}'")
+  endif()
+  # Sanitizer instrumentation: everything but the modules that say NO_SANITIZE (they run before the shadow stands
+  # or implement the checks).
+  set(NOS_SANITIZE_FLAGS)
+  if(NOS_FLAVOUR STREQUAL "kasan")
+    set(NOS_SANITIZE_FLAGS ${NOS_ARCH_KASAN_FLAGS}
+      -fsanitize=alignment,array-bounds,bool,enum,integer-divide-by-zero,null,pointer-overflow,returns-nonnull-attribute,shift,signed-integer-overflow,unreachable,vla-bound)
+  endif()
+  set(NOS_LINK_FLAGS ${NOS_ARCH_LINK_FLAGS})
+endif()
