@@ -2,7 +2,8 @@
 #
 # One folder of the tree as one module:
 #   include/**.h        public headers (included as <path/below/include.h>)
-#   src/*.cpp, *.S, *.h sources and private headers (below src/<NOS_ARCH>/ too, for architecture folders)
+#   src/*.cpp, *.S, *.h sources and private headers
+#   src/kernel_only/    the part of a module with host tests that only the kernel can have
 #   tests/host/*.cpp    GoogleTest programs, built by the `host` preset only
 #   tests/kernel/*.cpp  suites that run in the booted kernel
 #
@@ -50,8 +51,9 @@ function(nos_module name)
   cmake_parse_arguments(M "KERNEL_ONLY;NO_SANITIZE" "" "USES" ${ARGN})
   set(here ${CMAKE_CURRENT_SOURCE_DIR})
   file(GLOB_RECURSE public CONFIGURE_DEPENDS ${here}/include/*.h)
-  file(GLOB private CONFIGURE_DEPENDS ${here}/src/*.h)
+  file(GLOB private CONFIGURE_DEPENDS ${here}/src/*.h ${here}/src/kernel_only/*.h)
   file(GLOB sources CONFIGURE_DEPENDS ${here}/src/*.cpp ${here}/src/*.S)
+  file(GLOB kernel_sources CONFIGURE_DEPENDS ${here}/src/kernel_only/*.cpp ${here}/src/kernel_only/*.S)
   file(GLOB kernel_tests CONFIGURE_DEPENDS ${here}/tests/kernel/*.cpp)
   file(GLOB host_tests CONFIGURE_DEPENDS ${here}/tests/host/*.cpp)
   nos_write_module_map(${name} PUBLIC ${public} PRIVATE ${private} USES ${M_USES})
@@ -60,6 +62,8 @@ function(nos_module name)
     if(M_KERNEL_ONLY)
       return()
     endif()
+    # Kernel-only modules do not exist here.
+    list(TRANSFORM M_USES REPLACE "(.+)" "$<TARGET_NAME_IF_EXISTS:\\1>")
     if(sources)
       add_library(${name} STATIC ${sources})
       target_include_directories(${name} PUBLIC ${here}/include PRIVATE ${here}/src)
@@ -81,6 +85,7 @@ function(nos_module name)
     return()
   endif()
 
+  list(APPEND sources ${kernel_sources})
   if(NOT sources AND NOT kernel_tests)
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${here}/include)
