@@ -1,4 +1,4 @@
-# nos_module(NAME [USES module...] [KERNEL_ONLY] [NO_SANITIZE])
+# nos_module(NAME [USES module...] [INCLUDE folder...] [KERNEL_ONLY] [NO_SANITIZE])
 #
 # One folder of the tree as one module:
 #   include/**.h        public headers (included as <path/below/include.h>)
@@ -11,6 +11,7 @@
 # belong to which module, and refuses an include of a module that USES does not name. Nothing is inherited: a module
 # names each module whose headers it includes.
 #
+# INCLUDE names further folders of public headers (arch/api has those of the chosen architecture).
 # KERNEL_ONLY modules (assembly, hardware) are left out of the host preset.
 set_property(GLOBAL PROPERTY nos_modules "")
 
@@ -48,9 +49,14 @@ function(nos_write_module_map name)
 endfunction()
 
 function(nos_module name)
-  cmake_parse_arguments(M "KERNEL_ONLY;NO_SANITIZE" "" "USES" ${ARGN})
+  cmake_parse_arguments(M "KERNEL_ONLY;NO_SANITIZE" "" "USES;INCLUDE" ${ARGN})
   set(here ${CMAKE_CURRENT_SOURCE_DIR})
-  file(GLOB_RECURSE public CONFIGURE_DEPENDS ${here}/include/*.h)
+  set(includes ${here}/include ${M_INCLUDE})
+  set(public)
+  foreach(folder ${includes})
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${folder}/*.h)
+    list(APPEND public ${headers})
+  endforeach()
   file(GLOB private CONFIGURE_DEPENDS ${here}/src/*.h ${here}/src/kernel_only/*.h)
   file(GLOB sources CONFIGURE_DEPENDS ${here}/src/*.cpp ${here}/src/*.S)
   file(GLOB kernel_sources CONFIGURE_DEPENDS ${here}/src/kernel_only/*.cpp ${here}/src/kernel_only/*.S)
@@ -66,12 +72,12 @@ function(nos_module name)
     list(TRANSFORM M_USES REPLACE "(.+)" "$<TARGET_NAME_IF_EXISTS:\\1>")
     if(sources)
       add_library(${name} STATIC ${sources})
-      target_include_directories(${name} PUBLIC ${here}/include PRIVATE ${here}/src)
+      target_include_directories(${name} PUBLIC ${includes} PRIVATE ${here}/src)
       target_compile_options(${name} PRIVATE ${NOS_COMPILE_FLAGS})
       target_link_libraries(${name} PUBLIC ${M_USES})
     else()
       add_library(${name} INTERFACE)
-      target_include_directories(${name} INTERFACE ${here}/include)
+      target_include_directories(${name} INTERFACE ${includes})
       target_link_libraries(${name} INTERFACE ${M_USES})
     endif()
     if(host_tests)
@@ -88,12 +94,12 @@ function(nos_module name)
   list(APPEND sources ${kernel_sources})
   if(NOT sources AND NOT kernel_tests)
     add_library(${name} INTERFACE)
-    target_include_directories(${name} INTERFACE ${here}/include)
+    target_include_directories(${name} INTERFACE ${includes})
     target_link_libraries(${name} INTERFACE ${M_USES})
     return()
   endif()
   add_library(${name} OBJECT ${sources} ${kernel_tests})
-  target_include_directories(${name} PUBLIC ${here}/include PRIVATE ${here}/src)
+  target_include_directories(${name} PUBLIC ${includes} PRIVATE ${here}/src)
   set(cxx_flags ${NOS_COMPILE_FLAGS}
       "SHELL:-Xclang -fno-cxx-modules" "SHELL:-Xclang -fmodules-strict-decluse" -Wprivate-header
       -fmodule-name=${name} -fmodule-map-file=${CMAKE_BINARY_DIR}/modulemaps/${name}.modulemap)

@@ -1,0 +1,46 @@
+// What the architecture keeps for every thread, and the switch from one to the other.
+//
+// A thread that never runs user code has neither floating-point state nor thread pointer and costs no memory for them.
+// Kernel code never uses the floating-point unit; the registers in the unit are always the ones of a user thread.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+
+namespace core {
+class Thread;
+}
+
+namespace arch {
+
+struct ThreadState;  // complete in arch_impl/context.h
+
+// Prepares a thread that will begin in entry(argument) on the stack that ends at `stack_top`, with interrupts enabled
+// and the preemption count it is switched to with. `entry` must not return.
+base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)(void*), void* argument);
+
+// Releases what the state owns. The thread does not run any more.
+void destroy(ThreadState& state);
+
+// Interrupts off. Leaves `from` and continues `to`. Returns, when `from` is continued, the thread that was left
+// for it: `previous` as given by that switch. A new thread starts in its entry after core::thread_starts(previous)
+// (arch/upcalls.h), which ends what the scheduler does after a switch.
+core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previous);
+
+// Gives a thread the state that running user code needs: may fail for want of memory. Called once before its first
+// enter_user(), by exec or by copy_user_state().
+base::Result<void> prepare_user_state(ThreadState& state);
+// Fork and clone: the child gets the parent's floating-point registers, thread pointer and segment bases. `parent` is
+// the calling thread's.
+base::Result<void> copy_user_state(ThreadState& child, const ThreadState& parent);
+// Exec: as in a process that has just begun. `state` is the calling thread's.
+void reset_user_state(ThreadState& state);
+
+// The thread-local storage pointer that user code sees.
+void set_thread_pointer(ThreadState& state, std::uintptr_t address);
+std::uintptr_t thread_pointer(const ThreadState& state);
+
+}  // namespace arch
+
+#include <arch_impl/context.h>

@@ -1,0 +1,32 @@
+// Numbers that C++ and assembly share; static_assert ties each to the structure it comes from.
+#pragma once
+
+// CpuLocal
+#define CPU_LOCAL_SELF 0
+#define CPU_LOCAL_OFFSET 8
+#define CPU_LOCAL_CURRENT_THREAD 16
+#define CPU_LOCAL_KERNEL_STACK 24
+#define CPU_LOCAL_USER_STACK 32
+#define CPU_LOCAL_PREEMPT_COUNT 48
+#define CPU_LOCAL_CPU_INDEX 52
+#define CPU_LOCAL_CURRENT_STATE 56
+#define CPU_LOCAL_TASK_RSP0 136
+
+#define PREEMPT_NO_RESCHEDULE 0x80000000
+
+// UserRegisters
+#define USER_REGISTERS_PATH 0
+#define USER_REGISTERS_R15 8
+#define USER_REGISTERS_ORIGINAL_RAX 128
+#define USER_REGISTERS_RIP 136
+#define USER_REGISTERS_CS 144
+#define USER_REGISTERS_FLAGS 152
+#define USER_REGISTERS_RSP 160
+#define USER_REGISTERS_SIZE 176
+
+// Segment selectors. SYSCALL and SYSRET fix the order.
+#define SELECTOR_KERNEL_CODE 0x10
+#define SELECTOR_KERNEL_DATA 0x18
+#define SELECTOR_USER_DATA 0x2b
+#define SELECTOR_USER_CODE 0x33
+#define SELECTOR_TASK_STATE 0x40

@@ -1,0 +1,36 @@
+// x86-64: the state of a thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <arch/context.h>
+#include <arch/user.h>
+
+namespace arch {
+
+// Hardware break points, as ptrace sets them.
+struct DebugRegisters {
+  std::uint64_t address[4] = {};
+  std::uint64_t status = 0;   // DR6 as seen by the debugger
+  std::uint64_t control = 0;  // DR7; zero: none in use
+};
+
+struct ThreadState {
+  std::uint64_t stack_pointer = 0;   // of the suspended kernel code; first: known to assembly
+  std::uint64_t stack_canary = 0;    // second: known to assembly
+  std::uint64_t fs_base = 0;         // user values, while the thread does not run
+  std::uint64_t gs_base = 0;
+  std::byte* extended_state = nullptr;  // XSAVE area, 64-byte aligned; null: the thread never runs user code
+  unsigned unit_cpu = ~0u;           // CPU whose unit holds a copy of extended_state that is still good
+  bool single_step = false;
+  DebugRegisters debug;
+  UserFault fault;
+};
+
+static_assert(offsetof(ThreadState, stack_pointer) == 0 && offsetof(ThreadState, stack_canary) == 8);
+
+// ptrace on a suspended thread, or the current one.
+void set_debug_registers(ThreadState& state, const DebugRegisters& registers);
+
+}  // namespace arch
