@@ -1,0 +1,158 @@
+// A task: one thread of a process, in the view of Linux programs. Its body is core::Thread; the thread's life is the loop
+// in src/thread_loop.cpp.
+//
+// Unless stated otherwise a member is touched by the thread itself only.
+#pragma once
+
+#include <atomic>
+
+#include "arch/context.h"
+#include "arch/user.h"
+#include "base/intrusive_list.h"
+#include "base/ref.h"
+#include "core/sched/thread.h"
+#include "core/sync/rcu.h"
+#include "core/sync/spin_lock.h"
+#include "linux_abi/abi/process.h"
+#include "linux_abi/file_table.h"
+#include "linux_abi/process.h"
+#include "linux_abi/signal_state.h"
+#include "vfs/credentials.h"
+#include "vfs/lookup.h"
+
+namespace linux_abi {
+
+class FileSystemContext;
+class FutexWaiter;
+class PiState;
+
+// Bits of Task::work: why the way back to user mode takes the slow path.
+namespace task_work {
+inline constexpr std::uint32_t signal = 1;        // something is pending, or stop/exit is wanted
+inline constexpr std::uint32_t restore_mask = 2;  // put saved_blocked back (sigsuspend, ppoll ...)
+inline constexpr std::uint32_t rseq = 4;          // the user's rseq area must be brought up to date
+inline constexpr std::uint32_t callback = 8;      // Task::callbacks: closing of files and the like
+inline constexpr std::uint32_t timers = 16;       // CPU-time timers expired
+}  // namespace task_work
+
+// How a call that a signal interrupted continues in restart_syscall(2).
+struct RestartBlock {
+  Result<long> (*function)(Task& task, RestartBlock& block) = nullptr;
+  std::uint64_t deadline_ns = 0;
+  std::uint64_t arguments[5] = {};
+};
+
+class Task : public base::RefCounted<Task>, public TaskLinks {
+ public:
+  static Result<RefPtr<Task>> create(RefPtr<Process> process, RefPtr<Pid> pid);
+  ~Task();
+
+  int id() const { return pid->number(); }
+  core::Thread& thread() const { return *thread_; }
+  Process& process() const { return *process_; }
+  bool is_leader() const { return pid == process_->pid; }
+
+  // The user registers of the thread; valid for others while it is stopped.
+  arch::UserRegisters registers;
+  // Set by anybody, looked at before every return to user mode.
+  std::atomic<std::uint32_t> work{0};
+  void add_work(std::uint32_t bits) { work.fetch_or(bits, std::memory_order_seq_cst); }
+
+  // --- Changed with signal_lock and tree lock held (exec gives a thread the leader's id):
+  RefPtr<Pid> pid;
+  // thread_hook: Process::threads
+  bool exiting = false;           // past the point where it takes signals
+
+  // --- Signals. Protected by Process::signal_lock; the thread itself reads its own without.
+  SignalSet blocked;
+  SignalSet saved_blocked;        // restored when no handler runs (work bit restore_mask)
+  SignalSet real_blocked;         // sigtimedwait: what is blocked besides what it waits for
+  PendingSignals pending;
+  bool stop_wanted = false;       // group stop: this thread has not stopped yet
+  SigAltStack alternate_stack{0, ss_disable, 0, 0};
+
+  // --- Credentials: replaced by the thread itself; others take credentials_of().
+  const vfs::Credentials& credentials() const { return *credentials_; }
+  const RefPtr<vfs::Credentials>& credentials_reference() const { return credentials_; }
+  void set_credentials(RefPtr<vfs::Credentials> credentials);
+  bool can(vfs::Capability capability) const { return credentials_->can(capability); }
+  RefPtr<UserAccount> account;
+
+  // --- What clone may share. Replaced by the thread itself with share_lock held; others take the *_of() functions.
+  RefPtr<FileTable> files;
+  RefPtr<FileSystemContext> file_system;
+  void set_files(RefPtr<FileTable> table);
+  void set_file_system(RefPtr<FileSystemContext> context);
+
+  // --- Thread attributes
+  std::uintptr_t clear_child_tid = 0, set_child_tid = 0;
+  std::uintptr_t robust_list = 0;
+  std::uintptr_t rseq_area = 0;
+  std::uint32_t rseq_length = 0, rseq_signature = 0;
+  std::uint64_t rseq_switches = 0;    // context switches when rseq was last brought up to date
+  int parent_death_signal = 0;
+  std::uint64_t timer_slack_ns = 50'000, default_timer_slack_ns = 50'000;
+  std::uint32_t personality = 0;
+  bool reset_scheduling_on_fork = false;
+  bool in_exec = false;
+  int exit_status = 0;                // as wait would report it, when the thread ends
+  RestartBlock restart;
+  struct VforkState* vfork = nullptr; // the parent sleeping in vfork until exec or exit
+  std::atomic<std::uint64_t> minor_faults{0}, major_faults{0}, bytes_read{0}, bytes_written{0}, read_calls{0},
+      write_calls{0};
+
+  // --- Futexes
+  PiState* pi_states = nullptr;       // locks held, for the exit of the owner (futex.cpp)
+
+ private:
+  Task() = default;
+  friend class base::RefCounted<Task>;
+  friend RefPtr<vfs::Credentials> credentials_of(const Task& task);
+  friend RefPtr<FileTable> files_of(const Task& task);
+  friend RefPtr<FileSystemContext> file_system_of(const Task& task);
+  friend struct TaskAccess;
+
+  mutable core::SpinLock share_lock_;
+  RefPtr<core::Thread> thread_;
+  RefPtr<Process> process_;
+  RefPtr<vfs::Credentials> credentials_;
+};
+
+// The running thread's task. Kernel threads have none: task_or_null().
+Task& current_task();
+Task* current_task_or_null();
+inline Process& current_process() { return current_task().process(); }
+
+// Of any task, also while it changes them. Null once it has exited.
+RefPtr<vfs::Credentials> credentials_of(const Task& task);
+RefPtr<FileTable> files_of(const Task& task);
+RefPtr<FileSystemContext> file_system_of(const Task& task);
+// Of the process: those of its leader, or of any thread that is left.
+RefPtr<vfs::Credentials> credentials_of(Process& process);
+
+// Working directory, root and umask; shared by CLONE_FS.
+class FileSystemContext : public base::RefCounted<FileSystemContext> {
+ public:
+  static Result<RefPtr<FileSystemContext>> create(vfs::Path root, vfs::Path working_directory);
+  Result<RefPtr<FileSystemContext>> try_clone() const;
+  vfs::Path root() const;
+  vfs::Path working_directory() const;
+  void set_root(vfs::Path path);
+  void set_working_directory(vfs::Path path);
+  std::atomic<std::uint32_t> umask{022};
+  ~FileSystemContext() = default;
+
+ private:
+  mutable core::SpinLock lock_;
+  vfs::Path root_, working_directory_;
+};
+
+template <typename Function>
+void Process::for_each_thread(Function&& function) {
+  for (TaskLinks& links : threads) function(static_cast<Task&>(links));
+}
+
+// What path lookups of the running thread start from.
+vfs::LookupContext lookup_context(Task& task);
+
+}  // namespace linux_abi
