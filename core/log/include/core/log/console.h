@@ -16,6 +16,7 @@
 // served by the thread only, and through write_in_panic when the system dies.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -60,10 +61,11 @@ class Console {
   const char* name_;
   Kind kind_;
   Sleeps sleeps_;
-  bool enabled_ = false;
-  bool preferred_ = false;
-  Console* next_ = nullptr;
-  std::uint64_t next_sequence_ = 0;
+  // Written by the registry only; readers tolerate a stale value.
+  std::atomic<bool> enabled_ = false;
+  std::atomic<bool> preferred_ = false;
+  std::atomic<Console*> next_ = nullptr;
+  std::atomic<std::uint64_t> next_sequence_ = 0;
 };
 
 // The console is never destroyed before unregister_console. Thread context (the caller may hold sleeping locks only).
@@ -74,17 +76,18 @@ void for_each_console(base::FunctionRef<void(Console&)> visit);
 // Null while none is enabled.
 Console* preferred_console();
 
-struct ConsoleOptions {
-  LogLevel print_below = LogLevel::debug;  // records with a level numerically below this are printed (loglevel=)
-  bool ignore_level = false;               // ignore_loglevel
-  bool timestamps = true;                  // printk.time
-};
-void set_console_options(const ConsoleOptions& options);
-ConsoleOptions console_options();
-// syslog(2) and /proc/sys/kernel/printk
+// Records with a level numerically below this are printed (loglevel=, quiet, syslog(2), /proc/sys/kernel/printk).
 inline constexpr int console_level_default = 7, console_level_quiet = 4, console_level_minimum = 1;
 int console_level();
 void set_console_level(int level);
+
+struct ConsoleOptions {
+  bool ignore_level = false;  // ignore_loglevel: print everything
+  bool timestamps = true;     // printk.time
+  bool keep_early = false;    // keep_bootcon: early consoles go on printing
+};
+void set_console_options(const ConsoleOptions& options);
+ConsoleOptions console_options();
 
 // One value of console=: "ttyS0,115200n8". Calls are in the order of the command line; before consoles register. The
 // text stays with the caller.
@@ -93,11 +96,17 @@ void set_console_choice(std::string_view value);
 std::string_view console_choice_options(std::string_view name);
 
 // From now on a thread prints: it calls print_pending_records() whenever `wake` was called. `wake` is called from any
-// context, must not block, and may only take note of the fact.
-void start_console_thread_mode(void (*wake)());
+// context, must not block, and may only take note of the fact. `pause` lets others run for a moment.
+struct ConsoleThreadHooks {
+  void (*wake)() = nullptr;
+  void (*pause)() = nullptr;
+};
+void start_console_thread_mode(const ConsoleThreadHooks& hooks);
 // Prints everything stored and not printed yet, on all enabled consoles; returns at once when someone else is at it.
 void print_pending_records();
-// Waits (spinning, with a bound) for the other printer, then prints synchronously from here on. For panic only.
+// For panic only: waits (spinning, with a bound) for another printer; from here on log() only stores, and the panicking CPU calls
+// print_in_panic() after what it has logged.
 void enter_console_panic_mode();
+void print_in_panic();
 
 }  // namespace core
