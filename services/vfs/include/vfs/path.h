@@ -1,0 +1,28 @@
+// A place in the tree of mounted file systems: a dentry, and the mount through which it was reached.
+#pragma once
+
+#include "vfs/dentry.h"
+#include "vfs/mount.h"
+
+namespace vfs {
+
+class Path {
+ public:
+  Path() = default;
+  Path(RefPtr<Mount> mount, RefPtr<Dentry> dentry) : mount_(std::move(mount)), dentry_(std::move(dentry)) {}
+
+  Mount& mount() const { return *mount_; }
+  Dentry& dentry() const { return *dentry_; }
+  // The inode; the dentry is positive (every path that lookup returned without LookupFlag::may_be_missing).
+  Inode& inode() const { return *dentry_->inode(); }
+  const RefPtr<Mount>& mount_reference() const { return mount_; }
+  const RefPtr<Dentry>& dentry_reference() const { return dentry_; }
+  explicit operator bool() const { return static_cast<bool>(dentry_); }
+  bool operator==(const Path& other) const = default;
+
+ private:
+  RefPtr<Mount> mount_;
+  RefPtr<Dentry> dentry_;
+};
+
+}  // namespace vfs
