@@ -1,0 +1,1 @@
+"""The `nos` command: one module per concern, standard library only."""

@@ -1,0 +1,173 @@
+"""From the options of the command line to a machine ready to start; shared by run, test, debug, image and bench."""
+import argparse
+import os
+import re
+import shutil
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence
+
+from . import build, debian, programs, qemu, roots
+from .tree import check_architecture, scratch_folder
+from .ui import NosError
+
+DEFAULT_KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1"
+LARGEST_DEFAULT_CPUS = 4
+
+
+def add_build_options(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--arch", default="x86_64", metavar="NAME", help="architecture of the guest (x86_64)")
+    group = parser.add_mutually_exclusive_group()
+    explanations = {
+        "release": "optimised",
+        "debug": "with assertions, lock-order checks and poisoning",
+        "kasan": "with the address and undefined-behaviour sanitizers",
+    }
+    for flavour, text in explanations.items():
+        suffix = " (the default)" if flavour == default else ""
+        group.add_argument(
+            f"--{flavour}", dest="flavour", action="store_const", const=flavour, default=default, help=f"the kernel {text}{suffix}"
+        )
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", default="debian", metavar="KIND", help="root file system: debian (the default) or tiny (busybox alone)")
+    parser.add_argument("--with", dest="packages", default=[], action="append", metavar="PACKAGE,…", help="more Debian packages for the root")
+    parser.add_argument(
+        "--add", default=[], action="append", metavar="HOST:GUEST", help="put a file or folder of this machine into the guest's root (repeatable)"
+    )
+    parser.add_argument("--memory", metavar="SIZE", help="memory of the guest, such as 512M or 2G (default: fits the root, at least 1G)")
+    parser.add_argument("--cpus", type=int, metavar="N", help="virtual CPUs (default: as many as this machine has, at most 4)")
+    parser.add_argument("--kernel-args", default="", metavar="WORDS", help="more words for the kernel's command line")
+    parser.add_argument("--kernel", metavar="FILE", help="another kernel file with the same root; `linux` is Debian 13's, fetched once")
+    parser.add_argument("--initrd", type=Path, metavar="FILE", help="another initramfs instead of our root")
+    parser.add_argument("--icount", action="store_true", help="count instructions: the guest's clock advances 1 ns per instruction, on one CPU")
+    parser.add_argument("--cpu-model", metavar="MODEL", help="QEMU's -cpu; `max` has every feature (the default leaves out AVX: faster when emulated)")
+    parser.add_argument("--gdb", nargs="?", type=int, const=1234, metavar="PORT", help="wait for gdb on a port of this machine (default 1234)")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop the guest after so long, with status 124")
+
+
+def parse_memory(text: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([MmGg]?)(?:i?[Bb])?", text)
+    if not match or int(match.group(1)) == 0:
+        raise NosError(f"--memory takes a size such as 512M or 2G, not {text!r}.")
+    return int(match.group(1)) * (1024 if match.group(2) in ("G", "g") else 1)
+
+
+def default_memory_mib(initrd: Optional[Path]) -> int:
+    """Room for the archive, for its files once unpacked, and for programs to work in."""
+    size_mib = initrd.stat().st_size >> 20 if initrd else 0
+    return max(1024, -(-(size_mib * 5 // 2 + 640) // 256) * 256)
+
+
+def kernel_file(name: Optional[str], architecture: str, flavour: str) -> Path:
+    if name is None:
+        return build.kernel(architecture, flavour)
+    if name == "linux":
+        return debian.linux_kernel(architecture)
+    path = Path(name)
+    if not path.is_file():
+        raise NosError(f"There is no kernel file {name}.")
+    return path
+
+
+def packages_of(options: Sequence[str]) -> List[str]:
+    names = [name for option in options for name in re.split(r"[,\s]+", option) if name]
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name):
+            raise NosError(f"--with takes names of Debian packages; {name!r} cannot be one.")
+    return names
+
+
+def concatenate(parts: Sequence[Path], output: Path) -> None:
+    with open(output, "wb") as target:
+        for part in parts:
+            with open(part, "rb") as source:
+                shutil.copyfileobj(source, target, 1 << 22)
+
+
+def check_memory(needed_mib: int) -> None:
+    try:
+        available = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return
+    if available and int(available.group(1)) >> 10 < needed_mib:
+        raise NosError(f"The guest wants {needed_mib} MiB of memory and this machine has {int(available.group(1)) >> 10} MiB left; see --memory.")
+
+
+def check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise NosError(f"Port {port} of this machine is in use; choose another with --gdb PORT.") from None
+        except OverflowError:
+            raise NosError(f"--gdb: {port} is no port number.") from None
+
+
+def terminal_arguments() -> str:
+    """The size and kind of the user's terminal, for /init."""
+    if not os.isatty(1):
+        return ""
+    columns, rows = os.get_terminal_size(1)
+    kind = os.environ.get("TERM", "")
+    words = [f"nos.size={rows}x{columns}"] if rows and columns else []
+    if re.fullmatch(r"[A-Za-z0-9+._-]{1,40}", kind):
+        words.append(f"nos.term={kind}")
+    return " ".join(words)
+
+
+@contextmanager
+def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_output: bool = False) -> Iterator[qemu.Machine]:
+    """The machine that `options` describe, with `words` as its command (none: a shell)."""
+    architecture = check_architecture(options.arch)
+    if options.cpus is not None and not 1 <= options.cpus <= 255:
+        raise NosError("--cpus takes a number from 1 to 255.")
+    if options.timeout is not None and options.timeout <= 0:
+        raise NosError("--timeout takes a number of seconds above 0.")
+    if options.gdb is not None:
+        check_port(options.gdb)
+    memory_mib = parse_memory(options.memory) if options.memory else None
+    additions = [roots.parse_addition(text) for text in options.add]
+    if options.initrd and not options.initrd.is_file():
+        raise NosError(f"There is no initramfs file {options.initrd}.")
+    kernel = kernel_file(options.kernel, architecture, options.flavour)
+    folders: frozenset = frozenset()
+    if options.initrd:
+        archive = options.initrd
+        init = None
+    else:
+        root = roots.get(options.root, architecture, packages_of(options.packages))
+        archive, folders = root.archive, root.folders
+        init = programs.init(architecture)
+    cpus = options.cpus or (1 if options.icount else min(os.cpu_count() or 1, LARGEST_DEFAULT_CPUS))
+    with scratch_folder() as folder:
+        files = []
+        if words:
+            files.append((".nos/command", b"".join(os.fsencode(word) + b"\0" for word in words)))
+            if plain_output:
+                files.append((".nos/plain-output", b""))
+        if init or files or additions:
+            overlay, initrd = folder / "overlay.cpio", folder / "initrd"
+            roots.write_overlay(overlay, folders, init, additions, files)
+            concatenate([archive, overlay], initrd)
+        else:
+            initrd = archive
+        if memory_mib is None:
+            memory_mib = default_memory_mib(initrd)
+        check_memory(memory_mib)
+        arguments = [DEFAULT_KERNEL_ARGUMENTS, terminal_arguments(), options.kernel_args]
+        yield qemu.Machine(
+            kernel=kernel,
+            initrd=initrd,
+            architecture=architecture,
+            memory_mib=memory_mib,
+            cpus=cpus,
+            kernel_arguments=" ".join(word for word in arguments if word),
+            cpu_model=options.cpu_model,
+            icount=options.icount,
+            gdb_port=options.gdb,
+            status_file=folder / "status",
+        )
