@@ -37,6 +37,10 @@ std::optional<CommandLineWord> next_word(std::string_view& rest) {
 
 constexpr bool is_separator(const CommandLineWord& word) { return word.text == "--"; }
 
+bool is_passed_on(const CommandLineWord& word) {
+  return word.name.find('.') == std::string_view::npos && !is_kernel_parameter(word.name);
+}
+
 }  // namespace
 
 bool same_parameter_name(std::string_view a, std::string_view b) {
@@ -119,9 +123,16 @@ bool CommandLine::get_flag(std::string_view name, bool otherwise) const {
 }
 
 void CommandLine::for_each_init_argument(base::FunctionRef<void(std::string_view)> argument) const {
+  // init= and rdinit= forget the arguments before them: those were meant for another program.
+  std::size_t words_before = 0, index = 0;
   for_each_word([&](const CommandLineWord& word) {
-    if (!word.value && !is_kernel_parameter(word.name) && word.name.find('.') == std::string_view::npos)
-      argument(word.text);
+    ++index;
+    if (word.value && (word.name == "init" || word.name == "rdinit")) words_before = index;
+    return true;
+  });
+  index = 0;
+  for_each_word([&](const CommandLineWord& word) {
+    if (index++ >= words_before && !word.value && is_passed_on(word)) argument(word.text);
     return true;
   });
   for_each_init_word([&](const CommandLineWord& word) {
@@ -133,8 +144,7 @@ void CommandLine::for_each_init_argument(base::FunctionRef<void(std::string_view
 void CommandLine::for_each_init_variable(
     base::FunctionRef<void(std::string_view, std::string_view)> variable) const {
   for_each_word([&](const CommandLineWord& word) {
-    if (word.value && !is_kernel_parameter(word.name) && word.name.find('.') == std::string_view::npos)
-      variable(word.name, *word.value);
+    if (word.value && is_passed_on(word)) variable(word.name, *word.value);
     return true;
   });
 }

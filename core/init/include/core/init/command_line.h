@@ -55,7 +55,8 @@ class CommandLine {
 
   // What the first program gets: bare words the kernel does not know and words after "--" as arguments, key=value it does
   // not know as environment. Words with a dot in their name belong to parts of the kernel and are not passed on.
-  // `argument` is called in order; a variable may come more than once (the last counts).
+  // `argument` is called in order; init= and rdinit= forget the arguments before them. A variable may come more than once
+  // (the last counts).
   void for_each_init_argument(base::FunctionRef<void(std::string_view)> argument) const;
   void for_each_init_variable(base::FunctionRef<void(std::string_view name, std::string_view value)> variable) const;
 

@@ -53,7 +53,7 @@ class alignas(64) InitStep {
 };
 static_assert(sizeof(InitStep) == 128);
 
-enum class InitOutcome : std::uint8_t { not_run, running, done, failed, skipped };
+enum class InitOutcome : std::uint8_t { not_run, done, failed, skipped };
 
 // Runs the graph made of `steps`; at most 256. Returns how many failed or were skipped. A defect of the graph is described in
 // `defect` and gives EINVAL, and no step is run.
