@@ -23,6 +23,7 @@
 #include "linux_abi/abi/types.h"
 #include "linux_abi/pid.h"
 #include "linux_abi/signal_state.h"
+#include "vfs/credentials.h"
 #include "vfs/file.h"
 
 namespace linux_abi {
@@ -38,13 +39,6 @@ struct ResourceUsage {
   std::uint64_t user_ns = 0, system_ns = 0, minor_faults = 0, major_faults = 0, voluntary_switches = 0,
                 involuntary_switches = 0, blocks_in = 0, blocks_out = 0, max_rss_kib = 0;
   void add(const ResourceUsage& other);
-};
-
-// What /proc/PID shows of the program; set by exec.
-struct ProgramLayout {
-  std::uintptr_t code_start = 0, code_end = 0, data_start = 0, data_end = 0, stack_start = 0, arguments_start = 0,
-                 arguments_end = 0, environment_start = 0, environment_end = 0, auxv_size = 0;
-  std::uint64_t auxv[64] = {};
 };
 
 // The hook by which a Task hangs in its process.
@@ -99,6 +93,7 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   int stop_signal = 0;
   bool stop_reported = false;      // the parent waited for this stop
   bool continued = false;          // SIGCONT since, and not waited for
+  int report_code = 0;             // CLD_STOPPED or CLD_CONTINUED that a thread still has to tell the parent
   bool group_exiting = false;      // exit_group, exec or a fatal signal: every thread ends
   int group_exit_status = 0;
   Task* exec_task = nullptr;       // the thread in execve that outlives the others
@@ -106,6 +101,8 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   core::WaitQueue thread_exit_queue;   // exec waits here for the other threads
   core::WaitQueue signal_queue;    // signalfd: woken when a signal arrives
   RefPtr<SignalActions> actions;   // replaced by exec only
+
+  RefPtr<vfs::Credentials> last_credentials;   // of the last thread that ended: a zombie's, for /proc
 
   // --- Own lock, for readers in other processes (/proc)
   RefPtr<core::AddressSpace> address_space() const;
@@ -125,7 +122,6 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
 
   ResourceUsage dead_threads, waited_children;   // protected by the tree lock
   ResourceUsage usage() const;                   // dead threads and living ones
-  ProgramLayout layout;                          // written by exec and prctl(PR_SET_MM) of the process itself
 
   // The controlling terminal belongs to the session; see terminal.h.
 
@@ -143,7 +139,10 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   explicit Process(RefPtr<Pid> process_pid) : pid(std::move(process_pid)) {}
   friend class base::RefCounted<Process>;
 
+  void last_reference_dropped();
+
   bool is_init_ = false;
+  core::RcuHead rcu_;
   mutable core::SpinLock memory_lock_;
   RefPtr<core::AddressSpace> address_space_;
   RefPtr<vfs::File> executable_;
@@ -152,6 +151,8 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   };
   AtomicLimit limits_[resource_count];
 };
+
+ResourceUsage thread_usage(const Task& task);
 
 // Walks of all processes, for /proc, kill(-1), the OOM killer. Every process is referenced while the function runs.
 void for_each_process(base::FunctionRef<bool(Process&)> function);

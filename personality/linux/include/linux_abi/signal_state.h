@@ -19,6 +19,8 @@ namespace linux_abi {
 using base::RefPtr;
 using base::Result;
 
+core::Mutex& process_tree_lock();
+
 class Pid;
 class Task;
 class Process;
@@ -28,9 +30,12 @@ class PosixTimer;
 struct QueuedSignal {
   base::ListHook hook;
   SigInfo info;
-  RefPtr<UserAccount> account;   // whose RLIMIT_SIGPENDING it counts for
-  RefPtr<PosixTimer> timer;      // of a POSIX timer: re-armed when the signal is taken
-  ~QueuedSignal();
+  UserAccount* account = nullptr;   // whose RLIMIT_SIGPENDING it counts for; holds a reference
+  // Set for the entry inside a POSIX timer, which holds a reference on its timer while it is queued. Other entries are
+  // allocated one by one.
+  PosixTimer* timer = nullptr;
+  // Unlinked: frees it, or gives up the timer's reference.
+  static void release(QueuedSignal& entry);
 };
 
 // Pending signals of one thread or one process. Protected by Process::signal_lock.
@@ -41,8 +46,9 @@ class PendingSignals {
   bool contains(int number) const { return set_.contains(number); }
   void mark(int number) { set_.add(number); }
   void push(QueuedSignal& signal) { queue_.push_back(signal); set_.add(signal.info.number); }
-  // Takes the oldest `number`; a signal that was only marked (no memory for an entry) has an empty SigInfo.
-  void take(int number, SigInfo& info, RefPtr<PosixTimer>* timer);
+  // Takes the oldest `number`; a signal that was only marked (no memory for an entry) says SI_USER from pid 0. Gives out
+  // the POSIX timer the signal was of, with its reference.
+  PosixTimer* take(int number, SigInfo& info);
   void discard(SignalSet numbers);
   void clear() { discard(SignalSet::all()); }
 
@@ -57,12 +63,14 @@ class SignalActions : public base::RefCounted<SignalActions> {
   static Result<RefPtr<SignalActions>> create();
   Result<RefPtr<SignalActions>> try_clone() const;
   SigAction get(int number) const;
+  std::uint64_t handler(int number) const { return get(number).handler; }
   // Returns the old one.
   SigAction set(int number, const SigAction& action);
   // SA_RESETHAND
   void reset(int number);
   // exec: handlers become default, ignored stays ignored. With `even_ignored` (CLONE_CLEAR_SIGHAND) that is reset too.
   void reset_handlers(bool even_ignored);
+  void copy_from_locked(const SigAction* from);
   bool is_ignored(int number) const;  // explicitly, or by default and of no effect
   ~SignalActions() = default;
 
@@ -78,19 +86,22 @@ Result<void> send_signal(Process& target, const SigInfo& info);
 // `entry` was allocated before (POSIX timers): cannot fail for want of memory. False: it is still queued.
 bool send_prepared(Task* thread, Process& process, QueuedSignal& entry);
 // To every process of the group.
-void signal_group(Pid& group, const SigInfo& info);
-void signal_session(Pid& session, const SigInfo& info);
+void signal_group(Pid& group, const SigInfo& info) EXCLUDES(process_tree_lock());
+void signal_group_locked(Pid& group, const SigInfo& info) REQUIRES(process_tree_lock());
 // From the kernel: SI_KERNEL information.
 void send_kernel_signal(Process& target, int number);
-void signal_group_from_kernel(Pid& group, int number);
+void signal_group_from_kernel(Pid& group, int number) EXCLUDES(process_tree_lock());
+void signal_group_from_kernel_locked(Pid& group, int number) REQUIRES(process_tree_lock());
 // A fault of the running thread: delivered even if blocked or ignored (then the action becomes the default one).
 void force_signal(Task& current, const SigInfo& info);
 void force_fatal_signal(Task& current, int number);
 
 // Takes a pending signal that is not in `blocked`; 0 when there is none. Used by delivery, sigtimedwait and signalfd.
 int dequeue_signal(Task& current, SignalSet blocked, SigInfo& info);
-// Recomputes whether waits of the thread are interrupted. With signal_lock held.
+// Recomputes whether waits of the thread are interrupted. With its process's signal_lock held.
 void update_interruption(Task& task);
+// Stops everybody but `survivor` (null: everybody). With signal_lock held.
+void kill_threads_locked(Process& process);
 // Replaces the blocked mask of the running thread.
 void set_blocked(Task& current, SignalSet blocked);
 

@@ -18,13 +18,13 @@
 #include "linux_abi/process.h"
 #include "linux_abi/signal_state.h"
 #include "vfs/credentials.h"
-#include "vfs/lookup.h"
+#include "vfs/context.h"
 
 namespace linux_abi {
 
-class FileSystemContext;
+using vfs::FileSystemContext;
 class FutexWaiter;
-class PiState;
+class FutexPi;
 
 // Bits of Task::work: why the way back to user mode takes the slow path.
 namespace task_work {
@@ -102,20 +102,21 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
       write_calls{0};
 
   // --- Futexes
-  PiState* pi_states = nullptr;       // locks held, for the exit of the owner (futex.cpp)
+  FutexPi* held_pi_locks = nullptr;       // locks held, for the exit of the owner (futex.cpp)
 
  private:
   Task() = default;
   friend class base::RefCounted<Task>;
+  void last_reference_dropped();
   friend RefPtr<vfs::Credentials> credentials_of(const Task& task);
   friend RefPtr<FileTable> files_of(const Task& task);
   friend RefPtr<FileSystemContext> file_system_of(const Task& task);
-  friend struct TaskAccess;
 
   mutable core::SpinLock share_lock_;
   RefPtr<core::Thread> thread_;
   RefPtr<Process> process_;
   RefPtr<vfs::Credentials> credentials_;
+  core::RcuHead rcu_;
 };
 
 // The running thread's task. Kernel threads have none: task_or_null().
@@ -130,29 +131,12 @@ RefPtr<FileSystemContext> file_system_of(const Task& task);
 // Of the process: those of its leader, or of any thread that is left.
 RefPtr<vfs::Credentials> credentials_of(Process& process);
 
-// Working directory, root and umask; shared by CLONE_FS.
-class FileSystemContext : public base::RefCounted<FileSystemContext> {
- public:
-  static Result<RefPtr<FileSystemContext>> create(vfs::Path root, vfs::Path working_directory);
-  Result<RefPtr<FileSystemContext>> try_clone() const;
-  vfs::Path root() const;
-  vfs::Path working_directory() const;
-  void set_root(vfs::Path path);
-  void set_working_directory(vfs::Path path);
-  std::atomic<std::uint32_t> umask{022};
-  ~FileSystemContext() = default;
-
- private:
-  mutable core::SpinLock lock_;
-  vfs::Path root_, working_directory_;
-};
-
 template <typename Function>
 void Process::for_each_thread(Function&& function) {
   for (TaskLinks& links : threads) function(static_cast<Task&>(links));
 }
 
-// What path lookups of the running thread start from.
-vfs::LookupContext lookup_context(Task& task);
+// Who asks, for path operations of the running thread.
+inline vfs::Caller caller_of(Task& task) { return {*task.file_system, task.credentials()}; }
 
 }  // namespace linux_abi
