@@ -4,6 +4,7 @@
 #   include/**.h        public headers (included as <path/below/include.h>)
 #   src/*.cpp, *.S, *.h sources and private headers
 #   src/kernel_only/    the part of a module with host tests that only the kernel can have
+#   src/host_only/      what the unit tests have in its place
 #   tests/host/*.cpp    GoogleTest programs, built by the `host` preset only
 #   tests/kernel/*.cpp  suites that run in the booted kernel
 #
@@ -65,6 +66,8 @@ function(nos_module name)
   nos_write_module_map(${name} PUBLIC ${public} PRIVATE ${private} USES ${M_USES})
 
   if(NOS_FLAVOUR STREQUAL "host")
+    file(GLOB host_sources CONFIGURE_DEPENDS ${here}/src/host_only/*.cpp)
+    list(APPEND sources ${host_sources})
     if(M_KERNEL_ONLY)
       return()
     endif()

@@ -1,0 +1,10 @@
+// The host: threads are pthreads; there is nothing to switch.
+#pragma once
+
+#include <arch/context.h>
+
+namespace arch {
+
+struct ThreadState {};
+
+}  // namespace arch
