@@ -189,7 +189,9 @@ TEST_F(Locks, ClosingAnyDescriptorDropsRecordLocks) {
   const ScopedFd fd = open(path("a"), O_CREAT | O_RDWR, 0600);
   struct flock lock = range(F_WRLCK, 0, 0);
   ASSERT_OK(fcntl(fd, F_SETLK, &lock));
-  { const ScopedFd other = open(path("a"), O_RDONLY); }
+  {
+    const ScopedFd other = open(path("a"), O_RDONLY);
+  }
   EXPECT_CHILD_OK([&] {
     struct flock wanted = range(F_WRLCK, 0, 0);
     EXPECT_OK(fcntl(fd, F_SETLK, &wanted));

@@ -230,7 +230,9 @@ TEST_F(ReadWrite, CopyFileRange) {
   EXPECT_EQ(copy_file_range(in, &from, out, &to, 100, 0), 6);
   EXPECT_EQ(from, 10);
   EXPECT_EQ(to, 7);
-  EXPECT_EQ(read_file("b"), std::string("\0" "456789", 7));
+  EXPECT_EQ(read_file("b"), std::string("\0"
+                                        "456789",
+                                        7));
   EXPECT_EQ(copy_file_range(in, &from, out, &to, 100, 0), 0);
   EXPECT_ERRNO(copy_file_range(in, nullptr, out, nullptr, 1, 1), EINVAL);
   EXPECT_ERRNO(copy_file_range(in, nullptr, in, nullptr, 1, 0), EBADF);

@@ -24,9 +24,9 @@ const char* errno_name(int code);
 }  // namespace conformance
 
 // Evaluates the call once, as an expression.
-#define CALL_OUTCOME(call)                        \
-  ({                                              \
-    const long call_result = (long)(call);        \
+#define CALL_OUTCOME(call)                          \
+  ({                                                \
+    const long call_result = (long)(call);          \
     ::conformance::CallOutcome{call_result, errno}; \
   })
 

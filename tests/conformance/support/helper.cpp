@@ -15,7 +15,9 @@ std::map<std::string, HelperFunction>& helpers() {
 }
 }  // namespace
 
-HelperRegistration::HelperRegistration(const char* name, HelperFunction function) { helpers()[name] = function; }
+HelperRegistration::HelperRegistration(const char* name, HelperFunction function) {
+  helpers()[name] = function;
+}
 
 int run_helper(const char* name, int count, char** arguments) {
   const auto found = helpers().find(name);

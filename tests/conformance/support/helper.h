@@ -33,7 +33,7 @@ std::vector<char*> c_strings(const std::vector<std::string>& strings);
 
 }  // namespace conformance
 
-#define HELPER(name)                                                                          \
-  static int helper_##name([[maybe_unused]] int count, [[maybe_unused]] char** arguments);    \
-  static const ::conformance::HelperRegistration register_##name(#name, helper_##name);       \
+#define HELPER(name)                                                                       \
+  static int helper_##name([[maybe_unused]] int count, [[maybe_unused]] char** arguments); \
+  static const ::conformance::HelperRegistration register_##name(#name, helper_##name);    \
   static int helper_##name([[maybe_unused]] int count, [[maybe_unused]] char** arguments)
