@@ -25,7 +25,7 @@ void LineDiscipline::set_settings(const Termios& settings) {
   settings_ = settings;
   if (!(settings.input & ixon) && stopped_) {
     stopped_ = false;
-    events_.set_stopped(false);
+    events_.output_stopped(false);
   }
   if (!mode_changed) return;
   // What waits was typed under the other mode: canonical readers get it as one line, raw readers byte by
@@ -63,7 +63,7 @@ void LineDiscipline::receive_break() {
   if (input(brkint)) {
     if (!local(noflsh)) {
       flush_input();
-      events_.flush_output();
+      events_.discard_output();
     }
     events_.raise(TerminalSignal::interrupt);
     return;
@@ -111,12 +111,12 @@ bool LineDiscipline::receive_special(std::uint8_t byte) {
   if (input(ixon)) {
     if (is(vstart, byte) || is(vstop, byte)) {
       stopped_ = is(vstop, byte) && !is(vstart, byte);
-      events_.set_stopped(stopped_);
+      events_.output_stopped(stopped_);
       return true;
     }
     if (stopped_ && input(ixany)) {
       stopped_ = false;
-      events_.set_stopped(false);
+      events_.output_stopped(false);
     }
   }
   if (!local(isig)) return false;
@@ -134,11 +134,11 @@ bool LineDiscipline::receive_special(std::uint8_t byte) {
 void LineDiscipline::handle_signal(std::uint8_t byte, TerminalSignal signal) {
   if (!local(noflsh)) {
     flush_input();
-    events_.flush_output();
+    events_.discard_output();
   }
   if (stopped_ && input(ixon)) {
     stopped_ = false;
-    events_.set_stopped(false);
+    events_.output_stopped(false);
   }
   if (local(echo)) echo_character(byte);
   events_.raise(signal);
@@ -196,7 +196,7 @@ void LineDiscipline::commit_line(std::uint8_t stored) {
 
 void LineDiscipline::store(std::uint8_t byte) {
   if (head_ - tail_ >= capacity - 1) {
-    if (input(imaxbel)) events_.transmit("\a");
+    if (input(imaxbel)) events_.put_echo("\a");
     return;
   }
   unmark(head_);
@@ -272,7 +272,7 @@ bool LineDiscipline::erase_one(Erase kind) {
   }
   if (erased == '\t') {
     for (unsigned back = 8 - (columns_before_tab() & 7); back; --back) {
-      events_.transmit("\b");
+      events_.put_echo("\b");
       if (column_) --column_;
     }
     return true;
@@ -318,6 +318,7 @@ std::size_t LineDiscipline::available() const {
 }
 
 std::size_t LineDiscipline::read(std::span<std::uint8_t> destination) {
+  ended_line_ = false;
   std::size_t count = 0;
   std::size_t end = canonical() ? committed_ : head_;
   while (tail_ != end && count < destination.size()) {
@@ -325,13 +326,18 @@ std::size_t LineDiscipline::read(std::span<std::uint8_t> destination) {
     bool delimiter = canonical() && marked(at);
     bool end_of_file = end_marks_[(at & mask) / 8] >> (at & 7) & 1;
     if (!(delimiter && end_of_file)) destination[count++] = ring_[at & mask];
-    if (delimiter) return count;
+    if (delimiter) {
+      ended_line_ = true;
+      return count;
+    }
   }
   // A line that fills the destination exactly takes its end-of-file mark along, so that the next read does
   // not mistake it for the end of the file.
-  if (canonical() && tail_ != end && marked(tail_) && (end_marks_[(tail_ & mask) / 8] >> (tail_ & 7) & 1) &&
-      count)
+  if (canonical() && count && tail_ != end && marked(tail_) &&
+      (end_marks_[(tail_ & mask) / 8] >> (tail_ & 7) & 1)) {
     ++tail_;
+    ended_line_ = true;
+  }
   return count;
 }
 
@@ -350,7 +356,7 @@ void LineDiscipline::echo_input(std::uint8_t byte) {
 }
 
 void LineDiscipline::echo_text(std::string_view text) {
-  process_output(text, [this](std::string_view piece) { events_.transmit(piece); });
+  process_output(text, [this](std::string_view piece) { events_.put_echo(piece); });
 }
 
 void LineDiscipline::echo_character(std::uint8_t byte) {
@@ -358,7 +364,7 @@ void LineDiscipline::echo_character(std::uint8_t byte) {
     // Not output-processed: the two columns count even where OPOST is off.
     char text[2] = {'^', static_cast<char>(byte ^ 0x40)};
     column_ += 2;
-    return events_.transmit({text, 2});
+    return events_.put_echo({text, 2});
   }
   char c = static_cast<char>(byte);
   echo_text({&c, 1});

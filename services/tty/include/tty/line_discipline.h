@@ -33,10 +33,10 @@ class LineDiscipline {
   // What input processing asks of the terminal around it. Called from receive() and friends only.
   class Events {
    public:
-    virtual void transmit(std::string_view text) = 0;  // echo, already output-processed
+    virtual void put_echo(std::string_view text) = 0;  // echo, already output-processed
     virtual void raise(TerminalSignal signal) = 0;     // to the foreground process group
-    virtual void flush_output() = 0;
-    virtual void set_stopped(bool stopped) = 0;  // output, by the STOP and START characters
+    virtual void discard_output() = 0;
+    virtual void output_stopped(bool stopped) = 0;  // output, by the STOP and START characters
 
    protected:
     ~Events() = default;
@@ -65,6 +65,8 @@ class LineDiscipline {
   // Takes at most one line (canonical) or what is there (raw). Zero in canonical mode with readable() means
   // end of file.
   std::size_t read(std::span<std::uint8_t> destination);
+  // Whether the last read() ended with a line's delimiter.
+  bool ended_line() const { return ended_line_; }
   void flush_input();
 
   // Output processing (OPOST) of `text`; the result goes to `transmit` piece by piece.
@@ -122,6 +124,7 @@ class LineDiscipline {
   bool literal_next_ = false;                           // after LNEXT
   bool erase_printing_ = false;                         // between the \ and / of ECHOPRT
   bool stopped_ = false;
+  bool ended_line_ = false;
 };
 
 }  // namespace tty

@@ -20,10 +20,10 @@ namespace tty {
 namespace {
 
 struct Recorder final : LineDiscipline::Events {
-  void transmit(std::string_view text) override { echoed += text; }
+  void put_echo(std::string_view text) override { echoed += text; }
   void raise(TerminalSignal signal) override { signals.push_back(signal); }
-  void flush_output() override { ++output_flushes; }
-  void set_stopped(bool value) override { stopped = value; }
+  void discard_output() override { ++output_flushes; }
+  void output_stopped(bool value) override { stopped = value; }
   std::string echoed;
   std::vector<TerminalSignal> signals;
   int output_flushes = 0;
