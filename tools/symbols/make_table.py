@@ -2,6 +2,7 @@
 """Makes the table of function names that a kernel prints in back traces.
 
     make_table.py [--nm llvm-nm-19] [--filter llvm-cxxfilt-19] [KERNEL] OUTPUT.S
+    make_table.py --check TABLE.S KERNEL      is TABLE.S what would be made from KERNEL?
 
 Without KERNEL the table is empty: that is what the first link pass uses. Layout (little endian), read by
 core/init/src/symbols.cpp:
@@ -48,13 +49,13 @@ def readable(name):
         i += 1
     text = "".join(out)
     text = re.sub(r"\s+(const|volatile|&|&&)+$", "", text.strip())
-    if not text.startswith("operator") and " operator" not in text:
+    if not re.search(r"(^|::| )operator\b", text):
         text = text.split(" ")[-1] if " " in text and not text.endswith(" ") else text
     return text.replace(" ", "_") or name
 
 
-def functions(arguments):
-    lines = subprocess.run([arguments.nm, "--numeric-sort", "--defined-only", arguments.kernel], check=True,
+def functions(arguments, kernel):
+    lines = subprocess.run([arguments.nm, "--numeric-sort", "--defined-only", kernel], check=True,
                            capture_output=True, text=True).stdout.splitlines()
     found, anchor = {}, 0
     for line in lines:
@@ -114,22 +115,37 @@ def build(anchor, symbols):
     return header + struct.pack(f"<{len(words)}I", *words) + symbol_stream + component_stream
 
 
+def assembly(table):
+    lines = ['  .section .kernel_symbols,"a"', "  .balign 8", "  .globl kernel_symbol_table",
+             "  .hidden kernel_symbol_table", "kernel_symbol_table:"]
+    for at in range(0, len(table), 32):
+        lines.append("  .byte " + ",".join(str(b) for b in table[at:at + 32]))
+    return "\n".join(lines) + "\n"
+
+
+def make(arguments, kernel):
+    if not kernel:
+        return assembly(build(0, []))
+    anchor, symbols = functions(arguments, kernel)
+    if not anchor:
+        sys.exit("make_table.py: the kernel has no kernel_symbol_anchor")
+    return assembly(build(anchor, symbols))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nm", default="llvm-nm-19")
     parser.add_argument("--filter", default="llvm-cxxfilt-19")
-    parser.add_argument("kernel", nargs="?")
-    parser.add_argument("output")
+    parser.add_argument("--check", metavar="TABLE.S")
+    parser.add_argument("files", nargs="+", metavar="FILE")
     arguments = parser.parse_args()
-    anchor, symbols = functions(arguments) if arguments.kernel else (0, [])
-    if arguments.kernel and not anchor:
-        sys.exit("make_table.py: the kernel has no kernel_symbol_anchor")
-    table = build(anchor, symbols)
-    with open(arguments.output, "w", encoding="ascii") as out:
-        out.write('  .section .kernel_symbols,"a"\n  .balign 8\n  .globl kernel_symbol_table\n'
-                  "  .hidden kernel_symbol_table\nkernel_symbol_table:\n")
-        for at in range(0, len(table), 32):
-            out.write("  .byte " + ",".join(str(b) for b in table[at:at + 32]) + "\n")
+    if arguments.check:
+        if make(arguments, arguments.files[0]) != open(arguments.check, encoding="ascii").read():
+            sys.exit(f"{arguments.files[0]}: the table of names moved the code; .kernel_symbols must follow .text")
+        return
+    text = make(arguments, arguments.files[0] if len(arguments.files) > 1 else None)
+    with open(arguments.files[-1], "w", encoding="ascii") as out:
+        out.write(text)
 
 
 if __name__ == "__main__":
