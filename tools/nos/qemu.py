@@ -9,14 +9,16 @@ The machine is q35 rather than the older pc: it has PCI Express (so that MSI-X a
 space exist, as on hardware of today), and it starts kernels through PVH and through the Linux boot protocol alike.
 microvm starts faster but has no ACPI tables for a kernel to find a real machine with.
 """
-import fcntl
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
-import sys
 import termios
-from contextlib import contextmanager
+import time
+import tty
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator, List, Optional
@@ -68,7 +70,8 @@ def has_kvm() -> bool:
     return True
 
 
-def command(machine: Machine) -> List[Argument]:
+def command(machine: Machine, console: int) -> List[Argument]:
+    """The words that start QEMU; `console` is the number of the socket for the guest's first serial port."""
     if machine.icount and machine.cpus != 1:
         raise NosError("--icount counts the instructions of one CPU: it goes with --cpus 1.")
     kvm = has_kvm() and not machine.icount
@@ -88,7 +91,7 @@ def command(machine: Machine) -> List[Argument]:
         "-m", f"{machine.memory_mib}M",
         "-kernel", machine.kernel,
         "-append", machine.kernel_arguments,
-        "-chardev", "stdio,id=console,mux=on,signal=off",
+        "-chardev", f"socket,id=console,fd={console},mux=on",
         "-serial", "chardev:console",
         "-mon", "chardev=console,mode=readline",
         "-serial", f"file:{escaped(machine.status_file)}" if machine.status_file else "null",
@@ -110,56 +113,86 @@ def escaped(path: Path) -> str:
 
 
 @contextmanager
-def terminal_restored() -> Iterator[None]:
-    """Gives the terminal back as it was, even when QEMU is killed and cannot do it itself."""
-    saved = []
-    for stream in (0, 1, 2):
-        try:
-            flags = fcntl.fcntl(stream, fcntl.F_GETFL)
-            settings = termios.tcgetattr(stream) if os.isatty(stream) else None
-            saved.append((stream, flags, settings))
-        except OSError:
-            pass
+def raw_terminal(stream: int) -> Iterator[None]:
+    """Passes every key on as it is, and every byte of output: full-screen programs of the guest rely on both."""
+    saved = termios.tcgetattr(stream)
+    tty.setraw(stream)
     try:
         yield
     finally:
-        for stream, flags, settings in saved:
-            fcntl.fcntl(stream, fcntl.F_SETFL, flags)
-            if settings is not None:
-                # Setting a terminal from a background group would stop this process.
-                previous = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-                termios.tcsetattr(stream, termios.TCSADRAIN, settings)
-                signal.signal(signal.SIGTTOU, previous)
+        # Setting a terminal from a background group would stop this process.
+        previous = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        termios.tcsetattr(stream, termios.TCSADRAIN, saved)
+        signal.signal(signal.SIGTTOU, previous)
 
 
-def start(machine: Machine, **options: object) -> "subprocess.Popen[bytes]":
+def start(machine: Machine, console: int, **options: object) -> "subprocess.Popen[bytes]":
+    """Starts QEMU with the guest's console on the socket `console`."""
+    words = [str(word) for word in command(machine, console)]
     try:
-        return subprocess.Popen([str(word) for word in command(machine)], **options)  # type: ignore[call-overload]
+        return subprocess.Popen(words, pass_fds=(console,), stdin=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
     except FileNotFoundError:
         raise NosError(f"{BINARY[machine.architecture]} is not installed; ./nos setup installs it.") from None
 
 
-def run_on_terminal(machine: Machine, timeout_seconds: Optional[float]) -> int:
-    """Runs the guest on this process's own input and output; returns QEMU's status, or TIMED_OUT."""
-    with terminal_restored():
-        interactive = sys.stdin is not None and sys.stdin.isatty()
-        process = start(machine, stdin=None if interactive else subprocess.DEVNULL)
+def write_all(stream: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(stream, data) :]
 
-        def forward(number: int, _frame: object) -> None:
-            process.send_signal(number)
 
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, forward)
-        # Ctrl-C reaches the guest as a character; the signal, should one come, is QEMU's business.
-        signal.signal(signal.SIGINT, signal.SIG_IGN if interactive else forward)
-        try:
-            return process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
+def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[float]) -> bool:
+    """Copies between the console and this process's terminal until QEMU ends; False when `deadline` came first."""
+    readers: List[object] = [console] if keyboard is None else [console, keyboard]
+    while True:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return False
+        ready, _, _ = select.select(readers, [], [], left)
+        if console in ready:
+            try:
+                data = console.recv(1 << 16)
+            except ConnectionError:
+                data = b""
+            if not data:
+                return True
+            write_all(1, data)
+        if keyboard in ready:
+            keys = os.read(keyboard, 4096)  # type: ignore[arg-type]
+            if not keys:
+                readers.remove(keyboard)
+                continue
+            try:
+                console.sendall(keys)
+            except ConnectionError:
+                return True
+
+
+def run_on_terminal(machine: Machine, timeout_seconds: Optional[float], interactive: bool) -> int:
+    """Runs the guest with its console on this process's output, and its input too if `interactive`.
+
+    Returns QEMU's status, or TIMED_OUT.
+    """
+    ours, theirs = socket.socketpair()
+    process = start(machine, theirs.fileno(), stdout=subprocess.DEVNULL)
+    theirs.close()
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+    def end(_number: int, _frame: object) -> None:
+        process.terminate()
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with raw_terminal(0) if interactive else nullcontext():
+            in_time = pump(ours, 0 if interactive else None, deadline)
+        if in_time:
+            return process.wait()
+        return TIMED_OUT
+    finally:
+        if process.poll() is None:
             stop(process)
-            return TIMED_OUT
-        finally:
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+        ours.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         elif not words:
             ui.say("Starting; Ctrl-A X ends the virtual machine")
         assert machine.status_file is not None
-        qemu_status = qemu.run_on_terminal(machine, options.timeout)
+        qemu_status = qemu.run_on_terminal(machine, options.timeout, interactive=on_terminal)
         status = qemu.read_status(machine.status_file)
     if status is not None:
         return status if words else 0

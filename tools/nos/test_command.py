@@ -1,5 +1,91 @@
+"""./nos test: every ring, or one test by name."""
 import argparse
+import os
+import time
+from typing import List
+
+from . import guest, packages, ui
+from .results import TestRun
+from .rings import conformance, host, kernel, scenario
+from .tree import ARCHITECTURES, check_architecture
+from .ui import NosError
+
+RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario)}
+
+EPILOG = """\
+rings:
+  host         the pure parts of the kernel on this machine, under ASan and UBSan
+  kernel       the suites inside the booted kernel
+  conformance  one static Linux program, here and in NOS, compared case by case
+  scenario     Debian's software at the prompt of NOS
+
+  ./nos test scenario.bash.pipelines      one test
+  ./nos test 'scenario.bash.*'            some
+  ./nos test --ring scenario --kernel linux   the scenarios on Linux, to prove the scenarios themselves
+"""
 
 
-def add_parser(commands):
-    parser = commands.add_parser("test", help="")
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "test", help="run the tests", usage="./nos test [options] [NAME …]", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    guest.add_build_options(parser, default="debug")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these tests; * and ? stand for any text")
+    parser.add_argument("--ring", action="append", choices=sorted(RINGS), help="only this ring (repeatable)")
+    parser.add_argument("--list", action="store_true", help="print the names instead of running")
+    parser.add_argument("--long", action="store_true", help="also the tests that take very long (torture)")
+    parser.add_argument("--all-archs", action="store_true", help="on every architecture that NOS runs on")
+    parser.add_argument("--jobs", type=int, metavar="N", help="guests side by side (default: the number of CPUs of this machine)")
+    parser.add_argument("--kernel", metavar="FILE", help="another kernel in the guest; `linux` is Debian 13's")
+    parser.set_defaults(function=run)
+
+
+def rings_for(options: argparse.Namespace) -> List[str]:
+    """The rings asked for, by --ring or by the first word of every name."""
+    if options.ring:
+        return [name for name in RINGS if name in options.ring]
+    prefixes = {name.partition(".")[0] for name in options.names}
+    if prefixes and prefixes <= set(RINGS):
+        return [name for name in RINGS if name in prefixes]
+    return list(RINGS)
+
+
+def run(options: argparse.Namespace) -> int:
+    check_architecture(options.arch)
+    packages.ensure_for("test")
+    rings = rings_for(options)
+    architectures = ARCHITECTURES if options.all_archs else (options.arch,)
+    jobs = options.jobs or os.cpu_count() or 1
+    status = 0
+    for architecture in architectures:
+        test_run = TestRun(architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list)
+        if options.list:
+            list_names(test_run, rings)
+        else:
+            status = max(status, run_rings(test_run, rings))
+    return status
+
+
+def list_names(test_run: TestRun, rings: List[str]) -> None:
+    for ring in rings:
+        found = RINGS[ring].names(test_run)
+        if found is None:
+            print(f"{ring}.* (known when they run)")
+        for name in found or ():
+            print(name)
+
+
+def run_rings(test_run: TestRun, rings: List[str]) -> int:
+    for ring in rings:
+        start = time.monotonic()
+        before = len(test_run.results)
+        try:
+            RINGS[ring].execute(test_run)
+        except NosError as error:
+            # The other rings still have something to say.
+            test_run.report(ring, "FAIL", str(error))
+        if len(test_run.results) > before:
+            ui.say(f"Ring {ring}: {len(test_run.results) - before} tests in {time.monotonic() - start:.0f} s")
+    if not test_run.results:
+        raise NosError("No test has such a name; ./nos test --list shows them all.")
+    return test_run.finish()

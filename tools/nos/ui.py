@@ -105,3 +105,12 @@ def capture(command: Sequence[Argument]) -> Optional[str]:
     except OSError:
         return None
     return result.stdout.decode(errors="replace") if result.returncode == 0 else None
+
+
+def log_text(name: str, text: str) -> Path:
+    """Keeps `text` in the cache's log folder, for the user to look at."""
+    from .tree import log_file
+
+    path = log_file(name)
+    path.write_text(text)
+    return path

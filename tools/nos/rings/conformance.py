@@ -1,0 +1,110 @@
+"""Ring 3a: the conformance suite, one static Linux program, on this machine's Linux and in the guest, compared case by case.
+
+Linux is the oracle: a case that fails there is a mistake in the case, and counts as a failure too. When the guest dies in the
+middle, the case it died in fails, and the rest goes on in a new guest.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from .. import build, ui
+from ..results import TestRun
+from ..tree import ROOT
+
+NAME = "conformance"
+HOST_LIMIT_SECONDS = 900
+GUEST_LIMIT_SECONDS = 900
+CASE_LIMIT_SECONDS = 20
+GUEST_PATH = "/conformance"
+MOST_GUESTS = 12  # that many deaths are enough to know
+
+Verdict = Tuple[str, str]  # outcome and reason
+
+
+def names(run: TestRun) -> Optional[List[str]]:
+    return [f"{NAME}.{case}" for case in selected(run, build.conformance())]
+
+
+def selected(run: TestRun, program: Path) -> List[str]:
+    from .host import cases_of
+
+    return [case for case in cases_of(program) if run.selects(f"{NAME}.{case}")]
+
+
+def parse(output: str) -> Dict[str, Verdict]:
+    """{case: (PASS | FAIL | SKIP, reason)} from the program's one line per case."""
+    found: Dict[str, Verdict] = {}
+    for match in re.finditer(r"\[ (PASS|FAIL|SKIP) \] (\S+?)(?:: ([^\r\n]*))?\r*$", output, re.MULTILINE):
+        found[match.group(2)] = (match.group(1), match.group(3) or "")
+    return found
+
+
+def run_and_capture(command: List[str], limit_seconds: float) -> Tuple[str, str]:
+    """Output, and how it ended."""
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate(timeout=limit_seconds)
+        ending = f"status {process.returncode}"
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        output, _ = process.communicate()
+        ending = f"no end within {limit_seconds:g} s"
+    return output.decode(errors="replace"), ending
+
+
+def on_host(program: Path, cases: List[str]) -> Dict[str, Verdict]:
+    with ui.step(f"Running {len(cases)} conformance cases on this machine's Linux"):
+        command = [str(program), f"--isolate={CASE_LIMIT_SECONDS}", "--gtest_filter=" + ":".join(cases)]
+        output, _ = run_and_capture(command, HOST_LIMIT_SECONDS)
+    ui.log_text("conformance-host", output)
+    return parse(output)
+
+
+def guest_command(run: TestRun, program: Path, cases: List[str]) -> List[str]:
+    nos = [sys.executable, str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "debian", "--arch", run.architecture]
+    if run.kernel:
+        nos += ["--kernel", run.kernel]
+    words = [GUEST_PATH, f"--isolate={CASE_LIMIT_SECONDS * 2}", "--gtest_filter=" + ":".join(cases)]
+    return [*nos, "--timeout", str(GUEST_LIMIT_SECONDS), "--add", f"{program}:{GUEST_PATH}", "--", *words]
+
+
+def in_guest(run: TestRun, program: Path, cases: List[str]) -> Dict[str, Verdict]:
+    verdicts: Dict[str, Verdict] = {}
+    left = list(cases)
+    with ui.step(f"Running {len(cases)} conformance cases in the guest"):
+        for attempt in range(MOST_GUESTS):
+            output, ending = run_and_capture(guest_command(run, program, left), GUEST_LIMIT_SECONDS + 60)
+            log = ui.log_text(f"conformance-guest-{attempt}", output)
+            verdicts.update(parse(output))
+            remaining = [case for case in left if case not in verdicts]
+            if not remaining:
+                break
+            last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "nothing")
+            verdicts[remaining[0]] = ("FAIL", f"the guest died in it ({ending}); it ended with: {last[:200]} (all of it: {log})")
+            left = remaining[1:]
+            if not left:
+                break
+    for case in left:
+        verdicts.setdefault(case, ("FAIL", f"not run: the guest died {MOST_GUESTS} times before"))
+    return verdicts
+
+
+def execute(run: TestRun) -> None:
+    program = build.conformance()
+    cases = selected(run, program)
+    if not cases:
+        return
+    host = on_host(program, cases)
+    guest = in_guest(run, program, cases)
+    for case in cases:
+        outcome, reason = guest.get(case, ("FAIL", "no result from the guest"))
+        host_outcome, host_reason = host.get(case, ("FAIL", "no result"))
+        if host_outcome == "FAIL":
+            outcome, reason = "FAIL", f"on this machine's Linux: {host_reason}"
+        elif outcome == "SKIP" and host_outcome == "PASS":
+            outcome, reason = "FAIL", f"skipped in the guest, but it passes on Linux: {reason}"
+        run.report(f"{NAME}.{case}", outcome, reason)
+
+
