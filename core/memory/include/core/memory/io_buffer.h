@@ -31,8 +31,13 @@ class IoBuffer {
   static IoBuffer user(UserAddress address, std::size_t length) { return IoBuffer(address, length); }
   // The segments must have been checked: their sum fits in a signed 64-bit number.
   static IoBuffer user(std::span<const UserSegment> segments) { return IoBuffer(segments); }
-  static IoBuffer kernel(std::span<std::byte> memory) { return IoBuffer(memory.data(), memory.size(), Access::both); }
-  static IoBuffer kernel(std::span<const std::byte> memory) {
+  template <std::size_t extent>
+  static IoBuffer kernel(std::span<std::byte, extent> memory) {
+    return IoBuffer(memory.data(), memory.size(), Access::both);
+  }
+  // Only to be read from.
+  template <std::size_t extent>
+  static IoBuffer kernel(std::span<const std::byte, extent> memory) {
     return IoBuffer(const_cast<std::byte*>(memory.data()), memory.size(), Access::read_only);
   }
   IoBuffer(const IoBuffer&) = delete;

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstdint>
+
+namespace core {
+
+void initialize_kernel_map(std::uintptr_t start, std::uintptr_t end);
+// Frees what waits for a flush of the TLBs. Threads that may sleep.
+void purge_kernel_map();
+
+}  // namespace core
