@@ -36,7 +36,9 @@ class File;
 class PageSink;
 class PageSource;
 
-// Told when a file is released: epoll drops its items. Kept on the file's list under its observer lock.
+// Told when a file is released: epoll drops its items. file_released() runs before File::release(), with
+// release_observer_mutex() held, and must take the observer off the file's list. Who removes or destroys an observer
+// without owning a reference to the file holds that mutex too, so that the two never meet.
 class FileReleaseObserver {
  public:
   virtual void file_released(File& file) = 0;
@@ -149,6 +151,8 @@ class File : public base::RefCounted<File> {
   void last_reference_dropped();
 
  private:
+  // First step of last_reference_dropped().
+  void notify_release_observers();
   friend Result<void> acquire_open_access(const Path&, OpenFlags);
   const std::uint32_t traits_;
   std::uint32_t access_ = 0;
@@ -163,6 +167,9 @@ class File : public base::RefCounted<File> {
   std::atomic<AsyncOwner*> async_owner_{nullptr};
   core::RcuHead rcu_;
 };
+
+// Taken before any lock of a file or an observer.
+core::Mutex& release_observer_mutex();
 
 // Files that were opened on an inode in no directory: eventfd, epoll …: "anon_inode:[eventfd]" in /proc/PID/fd. `name`
 // with its brackets. Paths of one name share a dentry.
