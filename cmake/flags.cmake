@@ -13,7 +13,7 @@ else()
   include(arch/${NOS_ARCH}/flags.cmake)  # sets NOS_ARCH_FLAGS, NOS_ARCH_LINK_FLAGS
   set(NOS_COMPILE_FLAGS
     ${NOS_WARNINGS} -Wglobal-constructors -Wexit-time-destructors
-    -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables
+    -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-c++-static-destructors -fno-asynchronous-unwind-tables
     -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fvisibility=hidden -fdirect-access-external-data
     -fno-strict-aliasing -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks
     -ffunction-sections -fdata-sections

@@ -5,6 +5,8 @@
 
 namespace arch {
 
-struct ThreadState {};
+struct ThreadState {
+  void* body = nullptr;  // core/sched keeps the pthread here
+};
 
 }  // namespace arch

@@ -51,12 +51,11 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
                                                    const SchedulingParameters& parameters = {});
   // Once, by the creator. The thread may run before start() returns.
   void start();
-  // For threads that exist as statistics only, or whose start became pointless: drop the RefPtr without start().
+  // A thread that turns out not to be needed is never started: drop the RefPtr.
 
   static Thread& current() { return *arch::current_thread(); }
   // Ends the calling thread. No locks held, not in an RCU reader.
   [[noreturn]] static void exit();
-  static constexpr bool is_kernel_thread(const Thread& thread) { return thread.personality == nullptr; }
 
   // --- Name. set_name truncates; name() may be called by anyone and is never torn across calls of set_name by itself.
   void set_name(std::string_view name);
@@ -100,9 +99,6 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   // --- The owner's.
   void* personality = nullptr;             // its Task; null for kernel threads. Set before start().
   arch::ThreadState arch_state;
-  // Called on the thread itself just before it goes to the idle list for ever; may sleep. (Robust lists, vfork…)
-  // Not needed when the entry function does it.
-
   void* stack_bottom() const { return stack_bottom_; }
   std::size_t stack_size() const { return stack_size_; }
 
@@ -134,14 +130,15 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   // Run queue.
   SchedulingEntity entity_;
   std::atomic<std::uint32_t> cpu_{0};      // whose run queue; changes with that queue's lock (and the next one's) held
-  std::atomic<bool> on_queue_{false};      // runnable: in a class's tree or running
+  // off: asleep, nobody's. moving: some CPU is taking it from one run queue to another. queued: runnable or running.
+  enum class QueueState : std::uint8_t { off, moving, queued };
+  std::atomic<QueueState> queue_state_{QueueState::off};
   std::atomic<bool> on_cpu_{false};        // its stack is in use; cleared by the successor after the switch
   unsigned saved_preempt_count_ = 0;
 
   mutable SpinLock parameters_lock_{"Thread::parameters"};
   SchedulingParameters parameters_ GUARDED_BY(parameters_lock_);
   CpuMask affinity_ GUARDED_BY(parameters_lock_) = CpuMask::all();
-  std::uint32_t migration_disabled_ = 0;
 
   // Accounting, in raw counter ticks; own, read by others.
   std::atomic<std::uint64_t> user_ticks_{0};

@@ -75,6 +75,7 @@ class WorkQueue {
   base::IntrusiveList<Work, &Work::hook_> works_ GUARDED_BY(lock_);
   unsigned workers_ GUARDED_BY(lock_) = 0;
   unsigned idle_workers_ GUARDED_BY(lock_) = 0;
+  unsigned next_slot_ GUARDED_BY(lock_) = 0;
   const Work* running_[worker_limit] GUARDED_BY(lock_) = {};
   WaitQueue wanted_;      // workers wait for work
   WaitQueue finished_;    // flush() waits for workers
@@ -93,7 +94,7 @@ class DelayedWork {
  private:
   static void expired(Timer& timer);
   Timer timer_;
-  WorkQueue* queue_ = nullptr;
+  std::atomic<WorkQueue*> queue_{nullptr};
 };
 
 }  // namespace core

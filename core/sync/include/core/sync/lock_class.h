@@ -11,6 +11,13 @@
 
 #include "base/check.h"
 
+// Lock guards are inlined in debug builds, so that lockdep sees where they stand.
+#if NOS_DEBUG
+#define INLINE_GUARD [[gnu::always_inline]]
+#else
+#define INLINE_GUARD
+#endif
+
 namespace core {
 
 // Which of several locks of one class held together: a parent is taken before its child, a first before a second.

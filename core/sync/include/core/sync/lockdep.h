@@ -6,7 +6,8 @@
 // a sleeping lock is never taken where the thread may not sleep. After the first report lockdep falls silent (the rest
 // would be echo); reports() says how many there were, for the tests.
 //
-// Called only by the lock classes of core/sync. The graph is updated without a lock of ours on the common path: an edge
+// Called only by the lock classes of core/sync, whose guards are inlined into the function that takes the lock: the
+// return address of lockdep_acquire is the place that a report names. The graph is updated without a lock of ours on the common path: an edge
 // already known is a bit test.
 #pragma once
 
@@ -25,7 +26,7 @@ inline constexpr unsigned lockdep_depth = 24;
 // One lock that a thread holds; a small stack of them lives in ThreadBase.
 struct HeldLock {
   const void* lock = nullptr;
-  const void* place = nullptr;  // return address of the acquisition
+  const void* place = nullptr;  // where it was taken
   std::uint16_t key = 0;        // class and nesting level
   LockKind kind = LockKind::spin;
   bool interrupts_off = false;
@@ -41,7 +42,9 @@ struct HeldLocks {
 
 #if NOS_DEBUG
 void lockdep_acquire(const LockClass& lock_class, const void* lock, LockKind kind, LockAttempt attempt,
-                     LockNesting nesting, const void* place);
+                     LockNesting nesting);
+// For spin locks, in the context in which they are held: the interrupt rules.
+void lockdep_acquired_context(const LockClass& lock_class);
 void lockdep_release(const void* lock);
 bool lockdep_holds(const void* lock);
 // Complains if the current thread holds any lock: on return to user space, at thread exit.
@@ -51,7 +54,8 @@ void lockdep_set_enabled(bool enabled);
 // Host tests provoke reports on purpose.
 void lockdep_reset_for_test();
 #else
-inline void lockdep_acquire(const LockClass&, const void*, LockKind, LockAttempt, LockNesting, const void*) {}
+inline void lockdep_acquire(const LockClass&, const void*, LockKind, LockAttempt, LockNesting) {}
+inline void lockdep_acquired_context(const LockClass&) {}
 inline void lockdep_release(const void*) {}
 inline void lockdep_verify_nothing_held(const char*) {}
 inline unsigned lockdep_reports() { return 0; }

@@ -37,13 +37,13 @@ class CAPABILITY("mutex") Mutex {
   friend class MutexUnguard;
   friend class WaitQueue;
 
-  void lock_mutex(LockNesting nesting, const void* place) {
-    lockdep_acquire(lock_class_, this, LockKind::mutex, LockAttempt::blocking, nesting, place);
+  INLINE_GUARD void lock_mutex(LockNesting nesting) {
+    lockdep_acquire(lock_class_, this, LockKind::mutex, LockAttempt::blocking, nesting);
     lock_.acquire();
   }
-  bool try_lock_mutex(const void* place) {
+  INLINE_GUARD bool try_lock_mutex() {
     if (!lock_.try_acquire()) return false;
-    lockdep_acquire(lock_class_, this, LockKind::mutex, LockAttempt::try_only, LockNesting::normal, place);
+    lockdep_acquire(lock_class_, this, LockKind::mutex, LockAttempt::try_only, LockNesting::normal);
     return true;
   }
   void unlock_mutex() {
@@ -57,9 +57,9 @@ class CAPABILITY("mutex") Mutex {
 
 class SCOPED_CAPABILITY [[nodiscard]] MutexGuard {
  public:
-  explicit MutexGuard(Mutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE(mutex)
+  INLINE_GUARD explicit MutexGuard(Mutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE(mutex)
       : mutex_(mutex), nesting_(nesting) {
-    mutex.lock_mutex(nesting, __builtin_return_address(0));
+    mutex.lock_mutex(nesting);
   }
   ~MutexGuard() RELEASE() {
     if (held_) mutex_.unlock_mutex();
@@ -72,8 +72,8 @@ class SCOPED_CAPABILITY [[nodiscard]] MutexGuard {
     held_ = false;
     mutex_.unlock_mutex();
   }
-  void lock() ACQUIRE() {
-    mutex_.lock_mutex(nesting_, __builtin_return_address(0));
+  INLINE_GUARD void lock() ACQUIRE() {
+    mutex_.lock_mutex(nesting_);
     held_ = true;
   }
 
@@ -88,8 +88,8 @@ class SCOPED_CAPABILITY [[nodiscard]] MutexGuard {
 // The analysis counts the mutex as held after the constructor: test the guard before anything else.
 class SCOPED_CAPABILITY [[nodiscard]] MutexTryGuard {
  public:
-  explicit MutexTryGuard(Mutex& mutex) ACQUIRE(mutex)
-      : mutex_(mutex), held_(mutex.try_lock_mutex(__builtin_return_address(0))) {}
+  INLINE_GUARD explicit MutexTryGuard(Mutex& mutex) ACQUIRE(mutex)
+      : mutex_(mutex), held_(mutex.try_lock_mutex()) {}
   ~MutexTryGuard() RELEASE() {
     if (held_) mutex_.unlock_mutex();
   }
@@ -107,7 +107,7 @@ class SCOPED_CAPABILITY [[nodiscard]] MutexTryGuard {
 class [[nodiscard]] MutexUnguard {
  public:
   explicit MutexUnguard(MutexGuard& guard) : guard_(guard) { guard_.mutex_.unlock_mutex(); }
-  ~MutexUnguard() { guard_.mutex_.lock_mutex(guard_.nesting_, __builtin_return_address(0)); }
+  ~MutexUnguard() { guard_.mutex_.lock_mutex(guard_.nesting_); }
   MutexUnguard(const MutexUnguard&) = delete;
 
  private:

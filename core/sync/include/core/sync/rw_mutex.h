@@ -35,12 +35,30 @@ class CAPABILITY("rw mutex") RwMutex {
   // readers_ counts the readers inside; open is added while no writer is in or waits at the door.
   static constexpr std::int32_t open = 1 << 30;
 
-  void lock_read(LockNesting nesting, const void* place);
-  bool try_lock_read(const void* place);
+  INLINE_GUARD void lock_read(LockNesting nesting) {
+    lockdep_acquire(lock_class_, this, LockKind::read_write_read, LockAttempt::blocking, nesting);
+    enter_read();
+  }
+  INLINE_GUARD bool try_lock_read() {
+    if (!try_enter_read()) return false;
+    lockdep_acquire(lock_class_, this, LockKind::read_write_read, LockAttempt::try_only, LockNesting::normal);
+    return true;
+  }
+  INLINE_GUARD void lock_write(LockNesting nesting) {
+    lockdep_acquire(lock_class_, this, LockKind::read_write_write, LockAttempt::blocking, nesting);
+    enter_write();
+  }
+  INLINE_GUARD bool try_lock_write() {
+    if (!try_enter_write()) return false;
+    lockdep_acquire(lock_class_, this, LockKind::read_write_write, LockAttempt::try_only, LockNesting::normal);
+    return true;
+  }
   void unlock_read();
-  void lock_write(LockNesting nesting, const void* place);
-  bool try_lock_write(const void* place);
   void unlock_write();
+  void enter_read();
+  bool try_enter_read();
+  void enter_write();
+  bool try_enter_write();
   void downgrade();
   void lock_read_slow();
   void unlock_read_slow();
@@ -53,8 +71,8 @@ class CAPABILITY("rw mutex") RwMutex {
 
 class SCOPED_CAPABILITY [[nodiscard]] ReadGuard {
  public:
-  explicit ReadGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE_SHARED(mutex) : mutex_(mutex) {
-    mutex.lock_read(nesting, __builtin_return_address(0));
+  INLINE_GUARD explicit ReadGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE_SHARED(mutex) : mutex_(mutex) {
+    mutex.lock_read(nesting);
   }
   ~ReadGuard() RELEASE() { mutex_.unlock_read(); }
   ReadGuard(const ReadGuard&) = delete;
@@ -66,8 +84,8 @@ class SCOPED_CAPABILITY [[nodiscard]] ReadGuard {
 
 class SCOPED_CAPABILITY [[nodiscard]] WriteGuard {
  public:
-  explicit WriteGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE(mutex) : mutex_(mutex) {
-    mutex.lock_write(nesting, __builtin_return_address(0));
+  INLINE_GUARD explicit WriteGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE(mutex) : mutex_(mutex) {
+    mutex.lock_write(nesting);
   }
   ~WriteGuard() RELEASE() { mutex_.unlock_write(); }
   WriteGuard(const WriteGuard&) = delete;
@@ -80,8 +98,8 @@ class SCOPED_CAPABILITY [[nodiscard]] WriteGuard {
 // As MutexTryGuard: test before use.
 class SCOPED_CAPABILITY [[nodiscard]] ReadTryGuard {
  public:
-  explicit ReadTryGuard(RwMutex& mutex) ACQUIRE_SHARED(mutex)
-      : mutex_(mutex), held_(mutex.try_lock_read(__builtin_return_address(0))) {}
+  INLINE_GUARD explicit ReadTryGuard(RwMutex& mutex) ACQUIRE_SHARED(mutex)
+      : mutex_(mutex), held_(mutex.try_lock_read()) {}
   ~ReadTryGuard() RELEASE() {
     if (held_) mutex_.unlock_read();
   }
@@ -95,8 +113,8 @@ class SCOPED_CAPABILITY [[nodiscard]] ReadTryGuard {
 
 class SCOPED_CAPABILITY [[nodiscard]] WriteTryGuard {
  public:
-  explicit WriteTryGuard(RwMutex& mutex) ACQUIRE(mutex)
-      : mutex_(mutex), held_(mutex.try_lock_write(__builtin_return_address(0))) {}
+  INLINE_GUARD explicit WriteTryGuard(RwMutex& mutex) ACQUIRE(mutex)
+      : mutex_(mutex), held_(mutex.try_lock_write()) {}
   ~WriteTryGuard() RELEASE() {
     if (held_) mutex_.unlock_write();
   }

@@ -86,9 +86,10 @@ class CAPABILITY("spin lock") SpinLock {
 template <typename Context>
 class SCOPED_CAPABILITY [[nodiscard]] SpinGuard {
  public:
-  explicit SpinGuard(SpinLock& lock, LockNesting nesting = LockNesting::normal) ACQUIRE(lock) : lock_(lock) {
-    lockdep_acquire(lock.lock_class(), &lock, LockKind::spin, LockAttempt::blocking, nesting,
-                    __builtin_return_address(0));
+  INLINE_GUARD explicit SpinGuard(SpinLock& lock, LockNesting nesting = LockNesting::normal) ACQUIRE(lock)
+      : lock_(lock) {
+    lockdep_acquire(lock.lock_class(), &lock, LockKind::spin, LockAttempt::blocking, nesting);
+    lockdep_acquired_context(lock.lock_class());
     lock.acquire_raw();
   }
   ~SpinGuard() RELEASE() {

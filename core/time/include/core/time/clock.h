@@ -45,7 +45,7 @@ std::uint64_t clock_set_count();
 // adjtimex(2): the state that user space reads and the part of it that we act on.
 struct ClockAdjustment {
   std::int64_t frequency_ppm_16 = 0;    // parts per million, 16 fractional bits; acted on
-  std::int64_t slew_remaining_ns = 0;   // adjtime(): worked off at 500 ppm; acted on
+  std::int64_t slew_remaining_ns = 0;   // adjtime(): applied to CLOCK_REALTIME at once
   std::int64_t offset_ns = 0;           // PLL state: kept for user space
   std::int64_t max_error_us = 16'000'000;
   std::int64_t estimated_error_us = 16'000'000;

@@ -57,7 +57,7 @@ class Timer {
   Callback callback_;
   std::atomic<TimerCpu*> cpu_{nullptr};
   std::atomic<bool> pending_{false};    // in the tree or on the list; changes under the lock
-  TimerContext context_;
+  [[maybe_unused]] TimerContext context_;
 };
 
 // When the next timer of this CPU is due; for /proc and the idle loop's statistics.
