@@ -20,6 +20,9 @@ struct ThreadState;  // complete in arch_impl/context.h
 // and the preemption count it is switched to with. `entry` must not return.
 base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)(void*), void* argument);
 
+// The code that runs now, which no initialize() has made (boot, the idle threads), becomes the thread with this state.
+void set_boot_thread_state(ThreadState& state);
+
 // Releases what the state owns. The thread does not run any more.
 void destroy(ThreadState& state);
 
@@ -36,6 +39,10 @@ base::Result<void> prepare_user_state(ThreadState& state);
 base::Result<void> copy_user_state(ThreadState& child, const ThreadState& parent);
 // Exec: as in a process that has just begun. `state` is the calling thread's.
 void reset_user_state(ThreadState& state);
+
+// The thread's next enter_user() (or the one it is in) returns UserEvent::interrupt instead of going on: for signals and the like. The
+// caller then sends a reschedule (arch/smp.h) to the CPU on which the thread runs, if it is running on another one.
+void interrupt_user(ThreadState& state);
 
 // The thread-local storage pointer that user code sees.
 void set_thread_pointer(ThreadState& state, std::uintptr_t address);

@@ -2,7 +2,7 @@
 //
 // Every CPU owns a copy of the section .percpu (core/sync/per_cpu.h gives typed access). The address of a variable in
 // the section plus this_cpu_offset() is this CPU's copy. The same area holds a few words that the architecture keeps
-// itself and reaches in one instruction: the current thread, the preemption count, the stack canary.
+// itself and reaches in one instruction: the current thread and the preemption count.
 //
 // The preemption count is one word. Its low part counts reasons not to be preempted; "a reschedule is wanted" is folded
 // into it as an inverted flag, so that leaving the last section with preemption off and finding that nothing is to be
@@ -69,6 +69,9 @@ inline void preempt_count_add(unsigned amount);
 // True when the count is now zero and a reschedule is wanted.
 [[nodiscard]] inline bool preempt_count_subtract(unsigned amount);
 inline void set_preempt_count(unsigned count);  // scheduler only; keeps the reschedule flag
+// Added to the count while a hardware interrupt is being handled: below it are the sections with preemption off.
+inline constexpr unsigned preempt_interrupt_unit = 0x10000;
+inline bool in_interrupt() { return preempt_count() >= preempt_interrupt_unit; }
 inline void set_need_reschedule();
 inline void clear_need_reschedule();
 inline bool need_reschedule();

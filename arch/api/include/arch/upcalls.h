@@ -21,16 +21,13 @@ void thread_starts(Thread* previous);
 // core/sched. A CPU other than the first is ready: becomes its idle thread. Interrupts off, preemption count as at boot.
 // The CPU runs on a stack that will be that of the idle thread.
 [[noreturn]] void secondary_cpu_main();
-// core/sched. A hard interrupt begins and ends: accounting. Interrupts off.
-void interrupt_entered();
-void interrupt_left();
-
 // core/memory. Kernel code in arch/user_copy.h touched a user address and faulted. Interrupts are enabled; may sleep. True: try again.
 bool handle_kernel_fault_on_user_address(std::uintptr_t address, arch::Access access);
-// core/memory. A fault on a kernel address; true if it was mended (never needed so far) — guard pages are named in the panic text.
+// core/memory. What lies at a kernel address that faulted, for the panic: "guard page of a stack" …; null when there is nothing to say.
 const char* describe_kernel_address(std::uintptr_t address);
 
-// core/init. The kernel did something that cannot be continued. `what` names the trap; `registers` is a printable dump.
+// core/init. The kernel did something that cannot be continued. `what` says so; print_registers(frame) logs the state of the
+// processor.
 [[noreturn]] void fatal_trap(const char* what, std::uintptr_t program_counter, std::uintptr_t frame_pointer,
                              void (*print_registers)(const void* frame), const void* frame);
 // core/init. arch::send_non_maskable() arrived. Non-maskable context.

@@ -18,19 +18,22 @@ struct DebugRegisters {
 
 struct ThreadState {
   std::uint64_t stack_pointer = 0;   // of the suspended kernel code; first: known to assembly
-  std::uint64_t stack_canary = 0;    // second: known to assembly
   std::uint64_t fs_base = 0;         // user values, while the thread does not run
   std::uint64_t gs_base = 0;
   std::byte* extended_state = nullptr;  // XSAVE area, 64-byte aligned; null: the thread never runs user code
   unsigned unit_cpu = ~0u;           // CPU whose unit holds a copy of extended_state that is still good
-  bool single_step = false;
+  bool user_interruption = false;    // interrupt_user(): atomic accesses only
   DebugRegisters debug;
   UserFault fault;
 };
 
-static_assert(offsetof(ThreadState, stack_pointer) == 0 && offsetof(ThreadState, stack_canary) == 8);
+static_assert(offsetof(ThreadState, stack_pointer) == 0);
 
 // ptrace on a suspended thread, or the current one.
 void set_debug_registers(ThreadState& state, const DebugRegisters& registers);
+
+// arch_prctl(ARCH_SET_GS) and ptrace.
+void set_user_gs_base(ThreadState& state, std::uintptr_t address);
+std::uintptr_t user_gs_base(const ThreadState& state);
 
 }  // namespace arch

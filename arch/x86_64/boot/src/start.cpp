@@ -1,0 +1,110 @@
+// The first C++ at the kernel's final address: from the loader's structures to kernel_main().
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <arch/cpu.h>
+#include <arch/early_console.h>
+#include <arch/page_table.h>
+
+#include "base/bits.h"
+#include "boot/boot_info_storage.h"
+#include "boot/memory_map.h"
+#include "boot/x86_protocols.h"
+#include "page_tables.h"
+#include "x86_64/cpu_area.h"
+#include "x86_64/features.h"
+#include "x86_64/registers.h"
+#include "x86_64/user_access.h"
+
+extern "C" {
+extern char __kernel_start[], __kernel_end[];
+extern std::uint64_t boot_page_tables[];
+[[noreturn]] void arch_start(std::uint32_t protocol, std::uint64_t info);
+// kernel/src/main.cpp
+[[noreturn]] void kernel_main(const boot::BootInfo& info);
+}
+
+namespace arch {
+namespace {
+
+constexpr std::uint64_t link_base = 0xffffffff80200000;  // KERNEL_LINK_BASE in kernel.lds
+constinit char command_line_text[4096];
+
+// SAFETY: the low 4 GiB are mapped one to one until build_kernel_page_tables().
+constexpr auto identity = [](std::uintptr_t physical) { return reinterpret_cast<const void*>(physical); };
+
+bool has_word(std::string_view text, std::string_view word) {
+  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+    bool starts = at == 0 || text[at - 1] == ' ';
+    std::size_t end = at + word.size();
+    if (starts && (end == text.size() || text[end] == ' ')) return true;
+  }
+  return false;
+}
+
+// mem=64M
+std::uintptr_t memory_limit(std::string_view text) {
+  std::uintptr_t limit = 0;
+  for (std::size_t at = text.find("mem="); at != std::string_view::npos; at = text.find("mem=", at + 1)) {
+    if (at != 0 && text[at - 1] != ' ') continue;
+    std::uintptr_t value = 0;
+    std::size_t i = at + 4;
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) value = value * 10 + static_cast<unsigned>(text[i] - '0');
+    if (i < text.size()) {
+      switch (text[i] | 0x20) {
+        case 'k': value <<= 10; break;
+        case 'm': value <<= 20; break;
+        case 'g': value <<= 30; break;
+        default: break;
+      }
+    }
+    if (value >= 16 * base::MiB) limit = value;
+  }
+  return limit;
+}
+
+// The physical address of the image: what the boot page tables say.
+std::uintptr_t image_physical() {
+  const std::uint64_t* directories = boot_page_tables + 7 * 512;
+  auto start = reinterpret_cast<std::uintptr_t>(__kernel_start);  // SAFETY: a number
+  return directories[(start - 0xffffffff80000000) >> 21] & 0x000fffffffe00000;
+}
+
+void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr_t structure) {
+  auto result = protocol == 0 ? boot::read_pvh(info, structure, command_line_text, identity)
+                              : boot::read_linux_boot_params(info, structure, command_line_text, identity);
+  if (!result) {
+    early_console_write("NOS: the boot loader's information makes no sense\n");
+    halt_forever();
+  }
+  auto start = reinterpret_cast<std::uintptr_t>(__kernel_start);  // SAFETY: numbers from here on
+  info.kernel_virtual = start;
+  info.kernel_slide = static_cast<std::ptrdiff_t>(start - link_base);
+  info.kernel_physical = {image_physical(), reinterpret_cast<std::uintptr_t>(__kernel_end) - start};
+  // The first page stays unused: address 0 means "none" in too many places, and the firmware keeps its data there.
+  boot::reserve_memory(info, 0, page_size, boot::MemoryKind::reserved);
+  if (std::uintptr_t limit = memory_limit(info.command_line)) boot::limit_memory(info, limit);
+  boot::reserve_memory(info, info.kernel_physical.start, info.kernel_physical.start + info.kernel_physical.size,
+                       boot::MemoryKind::kernel);
+  if (info.initrd.size)
+    boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size, boot::MemoryKind::initrd);
+}
+
+[[noreturn]] void start(std::uint32_t protocol, std::uintptr_t structure) {
+  enable_cpu_features();
+  prepare_user_access();
+  boot::BootInfo& info = boot::boot_info_for_arch_start();
+  read_loader_info(info, protocol, structure);
+  build_kernel_page_tables(info, !has_word(info.command_line, "nokaslr"));
+  kernel_main(info);
+}
+
+}  // namespace
+}  // namespace arch
+
+extern "C" void arch_start(std::uint32_t protocol, std::uint64_t info) {
+  arch::detect_cpu_features();
+  arch::install_boot_cpu_area();
+  arch::start(protocol, info);
+}
