@@ -25,10 +25,11 @@ def musl_flags(architecture: str) -> List[str]:
 
 def build(name: str, sources: Sequence[Path], architecture: str) -> Path:
     """The program called `name`, compiled unless the cache has it."""
-    folder = ROOT / sources[0].parent
-    inputs = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
+    folder = sources[0].parent
+    inputs = sorted(path for path in folder.rglob("*") if path.suffix in (".cpp", ".h"))
     libraries = Path(f"/usr/lib/{architecture}-linux-musl")
-    command = [COMPILER, *FLAGS, *musl_flags(architecture)]
+    # What only one CPU has lives in arch/<cpu>/ beside the sources.
+    command: List[ui.Argument] = [COMPILER, *FLAGS, *musl_flags(architecture)]
     key = digest(*command, *LINK_FLAGS, *(path.read_bytes() for path in inputs))
     program = CACHE / "programs" / f"{name}-{architecture}-{key}"
     if program.exists():
@@ -36,7 +37,7 @@ def build(name: str, sources: Sequence[Path], architecture: str) -> Path:
     with appearing(program) as output:
         start_files = [libraries / "crt1.o", libraries / "crti.o"]
         ui.run_logged(
-            [*command, *LINK_FLAGS, *start_files, *sources, libraries / "libc.a", libraries / "crtn.o", "-o", output],
+            [*command, f"-I{folder}/arch/{architecture}", *LINK_FLAGS, *start_files, *sources, libraries / "libc.a", libraries / "crtn.o", "-o", output],
             log_file(name),
             f"Compiling {name}",
         )

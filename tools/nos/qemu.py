@@ -38,6 +38,7 @@ COUNTED_CPU = "max,-erms,-fsrm"
 
 TEST_EXIT_PORT = 0xF4
 TIMED_OUT = 124  # the exit status timeout(1) uses
+WAS_RESET = 1000  # no exit status: the guest asked for a reset
 
 
 @dataclass
@@ -70,8 +71,8 @@ def has_kvm() -> bool:
     return True
 
 
-def command(machine: Machine, console: int) -> List[Argument]:
-    """The words that start QEMU; `console` is the number of the socket for the guest's first serial port."""
+def command(machine: Machine, console: int, control: int) -> List[Argument]:
+    """The words that start QEMU; the numbers are those of the sockets for the guest's first serial port and for QMP."""
     if machine.icount and machine.cpus != 1:
         raise NosError("--icount counts the instructions of one CPU: it goes with --cpus 1.")
     kvm = has_kvm() and not machine.icount
@@ -94,6 +95,8 @@ def command(machine: Machine, console: int) -> List[Argument]:
         "-chardev", f"socket,id=console,fd={console},mux=on",
         "-serial", "chardev:console",
         "-mon", "chardev=console,mode=readline",
+        "-chardev", f"socket,id=control,fd={control}",
+        "-mon", "chardev=control,mode=control",
         "-serial", f"file:{escaped(machine.status_file)}" if machine.status_file else "null",
         "-device", f"isa-debug-exit,iobase={TEST_EXIT_PORT:#x},iosize=0x04",
         "-device", "virtio-rng-pci",
@@ -126,13 +129,43 @@ def raw_terminal(stream: int) -> Iterator[None]:
         signal.signal(signal.SIGTTOU, previous)
 
 
-def start(machine: Machine, console: int, **options: object) -> "subprocess.Popen[bytes]":
-    """Starts QEMU with the guest's console on the socket `console`."""
-    words = [str(word) for word in command(machine, console)]
-    try:
-        return subprocess.Popen(words, pass_fds=(console,), stdin=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
-    except FileNotFoundError:
-        raise NosError(f"{BINARY[machine.architecture]} is not installed; ./nos setup installs it.") from None
+class Guest:
+    """A running QEMU with the guest's console at one socket and QEMU's own events at another."""
+
+    def __init__(self, machine: Machine):
+        self.console, console = socket.socketpair()
+        self._control, control = socket.socketpair()
+        words = [str(word) for word in command(machine, console.fileno(), control.fileno())]
+        try:
+            self.process = subprocess.Popen(
+                words, pass_fds=(console.fileno(), control.fileno()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+        except FileNotFoundError:
+            raise NosError(f"{words[0]} is not installed; ./nos setup installs it.") from None
+        console.close()
+        control.close()
+        self._control.sendall(b'{"execute": "qmp_capabilities"}\n')
+
+    def wait(self) -> int:
+        return self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def was_reset(self) -> bool:
+        """True when the guest, now ended, asked for a reset (which a triple fault is, too) rather than for power off."""
+        events = b""
+        try:
+            while data := self._control.recv(65536):
+                events += data
+        except ConnectionError:
+            pass
+        return b'"guest-reset"' in events
 
 
 def write_all(stream: int, data: bytes) -> None:
@@ -170,38 +203,28 @@ def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[flo
 def run_on_terminal(machine: Machine, timeout_seconds: Optional[float], interactive: bool) -> int:
     """Runs the guest with its console on this process's output, and its input too if `interactive`.
 
-    Returns QEMU's status, or TIMED_OUT.
+    Returns QEMU's status, TIMED_OUT or WAS_RESET.
     """
-    ours, theirs = socket.socketpair()
-    process = start(machine, theirs.fileno(), stdout=subprocess.DEVNULL)
-    theirs.close()
+    guest = Guest(machine)
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
     def end(_number: int, _frame: object) -> None:
-        process.terminate()
+        guest.process.terminate()
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with raw_terminal(0) if interactive else nullcontext():
-            in_time = pump(ours, 0 if interactive else None, deadline)
-        if in_time:
-            return process.wait()
-        return TIMED_OUT
+            in_time = pump(guest.console, 0 if interactive else None, deadline)
+        if not in_time:
+            return TIMED_OUT
+        status = guest.wait()
+        return WAS_RESET if status == 0 and guest.was_reset() else status
     finally:
-        if process.poll() is None:
-            stop(process)
-        ours.close()
+        if guest.process.poll() is None:
+            guest.stop()
+        guest.console.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def read_status(path: Path) -> Optional[int]:

@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         return status if words else 0
     if qemu_status == qemu.TIMED_OUT:
         raise NosError(f"Stopped after {options.timeout:g} seconds (--timeout).", qemu.TIMED_OUT)
+    if qemu_status == qemu.WAS_RESET:
+        raise NosError("The guest reset itself: it rebooted or panicked, or its CPU met a triple fault.", 125)
     if not words and qemu_status == 0:
         return 0  # Ctrl-A X, or `poweroff` typed at the shell
     raise NosError("The guest stopped without reporting how the command ended.", 125)

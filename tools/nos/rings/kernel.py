@@ -5,8 +5,6 @@ the test port: status 1 for all passed, 3 for failures. They run on the CPU mode
 with every feature.
 """
 import re
-import socket
-import subprocess
 import threading
 import time
 from typing import Dict, List, Optional, Tuple
@@ -51,15 +49,13 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
         kernel=kernel, architecture=run.architecture, memory_mib=MEMORY_MIB, cpus=cpus, cpu_model=model, kernel_arguments=arguments  # type: ignore[arg-type]
     )
     start = time.monotonic()
-    console, theirs = socket.socketpair()
-    process = qemu.start(machine, theirs.fileno(), stdout=subprocess.DEVNULL)
-    theirs.close()
-    watchdog = threading.Timer(LIMIT_SECONDS, process.kill)
+    guest = qemu.Guest(machine)
+    watchdog = threading.Timer(LIMIT_SECONDS, guest.process.kill)
     watchdog.start()
     lines: List[str] = []
     seen = 0
     finished = False
-    for raw in console.makefile("rb"):
+    for raw in guest.console.makefile("rb"):
         line = raw.decode(errors="replace").rstrip("\r\n")
         lines.append(line)
         match = re.search(r"\[ (PASS|FAIL|SKIP) \] (\S+?)(?:: (.*))?$", line)
@@ -69,7 +65,7 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
                 run.report(name, match.group(1), match.group(3) or "")
                 seen += 1
         finished = finished or re.search(r"\b\d+ passed, \d+ failed", line) is not None
-    status = process.wait()
+    status = guest.wait()
     watchdog.cancel()
     if not finished or (status != PASSED_STATUS and not any(r.outcome == "FAIL" and r.name.startswith(NAME) for r in run.results)):
         log = ui.log_text(f"kernel{suffix}", "\n".join(lines) + "\n")

@@ -111,6 +111,7 @@ def run_file(run: TestRun, path: Path, module: ModuleType, tests: List[Test]) ->
                 guests += 1
                 guest = Guest(ROOT / "nos", run_options(run, module), LOGS / f"scenario-{path.stem}-{guests}.log")
             guest.limit_seconds = getattr(function, "limit_seconds", DEFAULT_LIMIT_SECONDS)
+            guest.run("cd")
             function(guest)
             run.report(name, "PASS", seconds=time.monotonic() - start)
             continue

@@ -117,6 +117,7 @@ void initialize_memory(const boot::BootInfo& info) {
   for (auto& range : memory.ranges()) add_free_pages(range.start >> page_shift, range.end >> page_shift);
   set_watermarks();
   initialize_kernel_map(info.dynamic_map_start, info.dynamic_map_end);
+  initialize_address_spaces();
   log(LogLevel::info, "memory: {} KiB for the allocator, descriptors for {} MiB", memory_statistics().total_pages * 4,
       memory_map_end >> (20 - page_shift));
 }

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/function_ref.h"
+#include "base/intrusive_list.h"
 #include "core/sync/spin_lock.h"
 #include "vfs/credentials.h"
 #include "vfs/path.h"
@@ -47,6 +49,7 @@ class FileSystemContext : public base::RefCounted<FileSystemContext> {
     std::atomic<Dentry*> dentry{nullptr};
     View view() const { return {mount.load(std::memory_order_acquire), dentry.load(std::memory_order_acquire)}; }
   };
+  friend void for_each_context(base::FunctionRef<void(FileSystemContext&)> visit);
   FileSystemContext() = default;
   Path get(const Slot& slot);
   Path exchange(Slot& slot, Path path);  // returns what was there
@@ -55,7 +58,14 @@ class FileSystemContext : public base::RefCounted<FileSystemContext> {
   std::atomic<std::uint32_t> sequence_{0};
   Slot root_, current_;  // each holds references
   std::atomic<Mode> umask_{022};
+  base::ListHook all_hook_;  // in the list of all contexts
+
+ public:
+  using All = base::IntrusiveList<FileSystemContext, &FileSystemContext::all_hook_>;
 };
+
+// Every context there is (pivot_root moves all that stand at the old root).
+void for_each_context(base::FunctionRef<void(FileSystemContext&)> visit);
 
 // Who asks, and from where: the first argument of every path operation.
 struct Caller {

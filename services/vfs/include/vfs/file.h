@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "base/address.h"
+#include "core/memory/memory_object.h"
 #include "core/sync/mutex.h"
 #include "core/sync/rcu.h"
 #include "vfs/attributes.h"
@@ -26,7 +27,6 @@
 
 namespace core {
 class IoBuffer;
-class MemoryObject;
 struct MapRequest;
 }  // namespace core
 
@@ -55,7 +55,7 @@ class AsyncOwner : public base::RefCounted<AsyncOwner> {
   virtual void ready(File& file, PollEvents events) = 0;
 };
 
-class File : public base::RefCounted<File> {
+class File : public base::RefCounted<File>, public core::MappedFile {
  public:
   // What kind of object; fixed at construction.
   enum Trait : std::uint32_t {
@@ -74,8 +74,7 @@ class File : public base::RefCounted<File> {
   explicit File(std::uint32_t traits) : traits_(traits) {}
   virtual ~File();
 
-  // Once, before the file is visible to others. Takes write access of mount and inode as the flags demand (the caller
-  // has acquired them: vfs::open).
+  // Once, before the file is visible to others.
   void attach(Path path, OpenFlags flags, RefPtr<const Credentials> credentials);
 
   // ---- What it is ----
@@ -150,10 +149,18 @@ class File : public base::RefCounted<File> {
 
   void last_reference_dropped();
 
+  // ---- As what a mapping belongs to ----
+  void acquire_mapped_file() override { acquire_reference(); }
+  void release_mapped_file() override { release_reference(); }
+  void put_path(base::TextSink& sink) override;
+  core::MappingIdentity identity() override;
+
  private:
   // First step of last_reference_dropped().
   void notify_release_observers();
-  friend Result<void> acquire_open_access(const Path&, OpenFlags);
+  friend class OpenAccess;
+  // Bits of access_ beyond access_read, access_write: what has to be given back at the end.
+  static constexpr std::uint32_t holds_mount_write = 8, holds_inode_write = 16, holds_inode_deny = 32;
   const std::uint32_t traits_;
   std::uint32_t access_ = 0;
   std::atomic<OpenFlags> flags_{0};

@@ -12,6 +12,7 @@
 #include "base/function_ref.h"
 #include "base/intrusive_list.h"
 #include "core/sync/mutex.h"
+#include "core/sync/rcu.h"
 #include "vfs/attributes.h"
 #include "vfs/dentry.h"
 #include "vfs/types.h"
@@ -72,6 +73,8 @@ class FileSystem {
 
   // Its directories are stored in the dentry cache (tmpfs): positive dentries stay until they are unlinked.
   virtual bool dentries_are_storage() const { return false; }
+  // Whether a name that was not found may be remembered as missing (not where names come and go by themselves).
+  virtual bool remembers_missing_names() const { return !dentries_are_storage(); }
   virtual Result<void> statistics(FileSystemStatistics& out);
   virtual Result<void> sync() { return {}; }
   virtual Result<void> remount(std::string_view data, bool read_only);
@@ -84,8 +87,8 @@ class FileSystem {
 
   core::Mutex& rename_mutex() RETURN_CAPABILITY(rename_mutex_) { return rename_mutex_; }
 
-  // Mounts of this instance; mount_tree.cpp only, under mount_mutex().
-  unsigned mount_count = 0;
+  // Mounts of this instance; mount_tree.cpp only.
+  std::atomic<std::uint32_t> mount_count{0};
 
  protected:
   void set_device(DeviceNumber device) { device_ = device; }
@@ -101,6 +104,7 @@ class FileSystem {
   RefPtr<Dentry> root_;
   mutable std::atomic<std::uint32_t> references_{1};
   core::Mutex rename_mutex_{"rename"};
+  core::RcuHead rcu_;
 };
 
 // Splits "a=1,b" into name and value; empty name at the end. For mount data.

@@ -76,7 +76,10 @@ class Inode {
     append_only = 1 << 4,
     immutable = 1 << 5,
     swap_file = 1 << 6,
-    automatic_magic_link = 1 << 7,  // follow() returns a jump
+    dead_directory = 1 << 7,     // removed: nothing can be created in it
+    slow_attributes = 1 << 8,    // get_attributes() may sleep
+    linkable = 1 << 10,          // O_TMPFILE: may get a first link although it has none
+    magic_link = 1 << 9,         // follow() returns a jump: RESOLVE_NO_MAGICLINKS refuses it
   };
 
   Inode(FileSystem& file_system, std::uint64_t number, const NewInode& properties);
@@ -122,6 +125,8 @@ class Inode {
   void set_change_time(Timestamp time) { change_time_.store(time); }
   void touch_modified();  // modify and change time to now
   void touch_changed();   // change time to now
+  // After reading: as the mount wants it (relatime by default).
+  void touch_accessed(const Mount& mount);
 
   core::RwMutex& lock() RETURN_CAPABILITY(lock_) { return lock_; }
 
@@ -154,6 +159,7 @@ class Inode {
   // readlink(2); the default is the inline text or that of follow().
   virtual Result<base::String> read_link(const Credentials& credentials);
   virtual Result<void> permission(const Credentials& credentials, Access access) const;
+  // Called under RCU unless the inode has slow_attributes.
   virtual Result<void> get_attributes(Attributes& out);
   virtual Result<void> change_attributes(const AttributeChange& change);  // lock() held
   virtual Result<void> truncate(std::uint64_t size);                      // lock() held; sets size too
@@ -169,7 +175,7 @@ class Inode {
   virtual Result<base::Vector<char>> get_xattr(std::string_view name);
   virtual Result<void> set_xattr(std::string_view name, std::span<const char> value, XattrMode mode);
   virtual Result<void> remove_xattr(std::string_view name);
-  virtual Result<void> list_xattrs(base::TextSink& out);  // names, each followed by a zero byte
+  virtual void list_xattrs(base::TextSink& out);  // names, each followed by a zero byte
 
   // ---- Who writes, who executes (ETXTBSY) ----
   Result<void> acquire_write_access();

@@ -70,9 +70,6 @@ class Mount : public base::RefCounted<Mount> {
   friend class MountTree;
   friend class MountNamespace;
   Mount() = default;
-  friend class base::RefCounted<Mount>;
-  template <typename T, typename... A>
-  friend base::Result<base::RefPtr<T>> base::try_make_ref(A&&...);
 
   // Immutable.
   RefPtr<FileSystem> file_system_;
@@ -87,10 +84,11 @@ class Mount : public base::RefCounted<Mount> {
   std::atomic<MountNamespace*> namespace_{nullptr};
   std::atomic<Mount*> hash_next_{nullptr};
   // Protected by mount_mutex().
+  RefPtr<Mount> parent_reference_;        // keep parent_ and mount_point_ alive
+  RefPtr<Dentry> mount_point_reference_;
   base::ListHook child_hook_, namespace_hook_, peer_hook_;
   Propagation propagation_ = Propagation::private_mount;
   int peer_group_ = 0;
-  Mount* master_ = nullptr;
   bool expiry_marked_ = false;
   core::RcuHead rcu_;
 
@@ -110,6 +108,7 @@ class MountNamespace : public base::RefCounted<MountNamespace> {
   core::WaitQueue& changed() { return changed_; }
   // Each mount, in the order of mounting. `visit` runs under mount_mutex(): it formats text and does not block for long.
   void for_each(base::FunctionRef<void(Mount&)> visit);
+  void for_each_locked(base::FunctionRef<void(Mount&)> visit);  // the caller holds mount_mutex()
   RefPtr<Mount> root() const;
 
  private:

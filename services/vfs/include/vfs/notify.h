@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/intrusive_list.h"
 #include "core/sync/mutex.h"
 #include "vfs/path.h"
@@ -36,18 +37,28 @@ class NotifyMark : public base::RefCounted<NotifyMark> {
 };
 
 // The marks keep a reference on the inode until detached.
-Result<void> attach_mark(Inode& inode, Dentry& dentry, RefPtr<NotifyMark> mark);
+Result<void> attach_mark(Inode& inode, RefPtr<NotifyMark> mark);
 void detach_mark(NotifyMark& mark);
 void set_interest(NotifyMark& mark, NotifyEvents interest);
 RefPtr<NotifyMark> find_mark(Inode& inode, base::FunctionRef<bool(NotifyMark&)> is_wanted);
 
-extern std::atomic<std::uint32_t> notify_mark_count;
+extern constinit std::atomic<std::uint32_t> notify_mark_count;
 void notify_slow(Dentry& dentry, Inode& inode, NotifyEvents events);
 void notify_entry_slow(Inode& directory, NotifyEvents events, std::string_view name, std::uint32_t cookie);
 
 // Something happened to the object itself: its own marks and those of its directory hear of it.
 inline void notify(Dentry& dentry, Inode& inode, NotifyEvents events) {
   if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]] notify_slow(dentry, inode, events);
+}
+// As notify(), but only the object's own marks hear of it.
+void notify_own_slow(Inode& inode, NotifyEvents events);
+inline void notify_own(Inode& inode, NotifyEvents events) {
+  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]] notify_own_slow(inode, events);
+}
+// The last event of an object: its marks hear of it and are detached.
+void notify_gone_slow(Inode& inode, NotifyEvents events);
+inline void notify_gone(Inode& inode, NotifyEvents events) {
+  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]] notify_gone_slow(inode, events);
 }
 // Something happened to a name in a directory.
 inline void notify_entry(Inode& directory, NotifyEvents events, std::string_view name, std::uint32_t cookie = 0) {

@@ -108,6 +108,6 @@ struct Limits {
   std::atomic<std::uint64_t> file_max{~std::uint64_t{0} >> 1};
   std::atomic<std::uint32_t> nr_open{1048576}, mount_max{100000};
 };
-extern Limits limits;
+extern constinit Limits limits;
 
 }  // namespace vfs

@@ -191,24 +191,45 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
 
   explicit AddressSpace(const AddressSpaceLayout& layout) : layout_(layout) {}
 
-  Result<UserAddress> map_locked(const MapRequest& request) REQUIRES(lock_);
-  Result<void> unmap_locked(std::uintptr_t start, std::uintptr_t end) REQUIRES(lock_);
-  Result<std::uintptr_t> find_place_locked(const MapRequest& request) REQUIRES(lock_);
+  // --- areas.cpp: the set of areas
+  Area* join_around_locked(Area& area) REQUIRES(lock_);
   Result<void> split_locked(Area& area, std::uintptr_t at) REQUIRES(lock_);
-  Area* merge_around_locked(Area& area) REQUIRES(lock_);
-  void insert_area_locked(Area& area) REQUIRES(lock_);
-  void remove_area_locked(Area& area) REQUIRES(lock_);
-  Result<void> protect_area_locked(Area& area, Protection protection) REQUIRES(lock_);
-  Result<UserAddress> move_area_locked(Area& area, std::uintptr_t old_start, std::size_t old_size,
-                                       std::uintptr_t new_start, std::size_t new_size, bool dont_unmap)
+  // Makes area edges at `start` and `end`, so that [start, end) consists of whole areas.
+  Result<void> cut_locked(std::uintptr_t start, std::uintptr_t end) REQUIRES(lock_);
+  void insert_locked(Area& area) REQUIRES(lock_);
+  void account_locked(const Area& area, std::uint64_t pages, int sign) REQUIRES(lock_);
+  void set_flags_locked(Area& area, std::uint32_t set, std::uint32_t clear) REQUIRES(lock_);
+  Result<void> unmap_locked(std::uintptr_t start, std::uintptr_t end) REQUIRES(lock_);
+  void remove_areas_locked(std::uintptr_t start, std::uintptr_t end) REQUIRES(lock_);
+  std::uint64_t mapped_pages_locked(std::uintptr_t start, std::uintptr_t end) const REQUIRES_SHARED(lock_);
+
+  // --- map.cpp
+  Result<std::uintptr_t> find_place_locked(const MapRequest& request, std::size_t size) REQUIRES(lock_);
+  Result<void> check_limits_locked(const MapRequest& request, std::uint64_t pages, std::uint64_t replaced)
       REQUIRES(lock_);
-  Result<void> grow_in_place_locked(Area& area, std::size_t bytes) REQUIRES(lock_);
-  Result<void> check_limits_locked(std::size_t bytes, const MapRequest& request) REQUIRES(lock_);
+  Result<UserAddress> map_locked(const MapRequest& request, std::size_t size) REQUIRES(lock_);
+  bool try_extend_locked(const MapRequest& request, std::uint32_t flags, std::uintptr_t start, std::uintptr_t end)
+      REQUIRES(lock_);
+  Result<void> check_lock_limit_locked(std::uint64_t more_pages) const REQUIRES(lock_);
+  // Faults in what is not there; stops quietly at the first failure, as MAP_POPULATE does, or reports it.
+  Result<void> populate(std::uintptr_t start, std::uintptr_t end);
+
+  // --- remap.cpp
+  struct RemapWork;
+  Result<UserAddress> remap_locked(RemapWork& work) REQUIRES(lock_);
+  Result<UserAddress> move_locked(RemapWork& work, Area& area) REQUIRES(lock_);
+
+  // --- advise.cpp
+  Result<void> advise_zap(std::uintptr_t start, std::uintptr_t end, Advice advice);
+  Result<void> advise_flags(std::uintptr_t start, std::uintptr_t end, Advice advice);
+  Result<void> advise_object(std::uintptr_t start, std::uintptr_t end, Advice advice);
+  Result<void> advise_populate(std::uintptr_t start, std::uintptr_t end, FaultAccess access);
+
   bool grow_stack(std::uintptr_t address);
-  Result<void> populate(std::uintptr_t start, std::uintptr_t end, bool write_too);
-  void account_area_locked(const Area& area, long sign) REQUIRES(lock_);
-  template <typename Function>
-  Result<void> for_each_split_locked(std::uintptr_t start, std::uintptr_t end, Function&& function) REQUIRES(lock_);
+  void note_resident_peak() const;
+  Result<void> copy_areas_to_locked(AddressSpace& child) REQUIRES(lock_, child.lock_);
+  FaultOutcome fault_area(Area& area, std::uintptr_t address, FaultAccess access, bool force) REQUIRES_SHARED(lock_);
+  Result<PageRef> pin(std::uintptr_t address, FaultAccess access, bool force);
 
   const AddressSpaceLayout layout_;
   PhysicalAddress root_;
@@ -222,14 +243,15 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   // Pages; written with lock_ held for writing.
   std::uint64_t total_pages_ = 0, total_peak_ = 0, locked_pages_ = 0, data_pages_ = 0, stack_pages_ = 0,
                 executable_pages_ = 0;
-  std::uint64_t committed_pages_ = 0;
+  std::uint64_t committed_pages_ = 0;  // charged in Committed_AS for this space
   bool lock_future_ = false;
   LockMode lock_future_mode_ = LockMode::populate;
-  std::uintptr_t break_start_ = 0, break_ = 0;
+  std::uintptr_t break_start_ = 0;
+  std::uintptr_t break_ = 0;  // written with lock_ held
 
   // Pages, by kind; changed by faults on any CPU.
   std::atomic<long> resident_[3] = {};         // anonymous, file, shared memory
-  std::atomic<long> resident_peak_{0};
+  mutable std::atomic<long> resident_peak_{0};
   std::atomic<long> table_pages_{0};
   std::atomic<bool> dying_{false};
 

@@ -59,6 +59,8 @@ class Area {
     return first_index_ + ((address - start_) >> page_shift);
   }
   AddressSpace& space() const { return *space_; }
+  // A fault put private pages in. May be called with the address space locked for reading.
+  void set_has_anonymous() { if (!has(AreaFlag::has_anonymous)) set(AreaFlag::has_anonymous); }
   // Room that must stay free below an area that grows down.
   std::uintptr_t guard_below() const;
 
@@ -67,6 +69,7 @@ class Area {
   friend class MemoryObject;
   friend struct Mapper;
   friend struct ObjectMappings;
+  friend struct AreaOperations;
   template <typename AreaType> friend class AreaSet;
 
   void set(AreaFlag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag), std::memory_order_relaxed); }

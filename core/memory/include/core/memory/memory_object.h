@@ -90,6 +90,7 @@ class MemoryObject : public base::RefCounted<MemoryObject> {
   friend class Area;
   friend struct Mapper;
   friend struct ObjectMappings;
+  friend struct AreaOperations;
 
   // Protects mappings_ and keeps the page tables of listed areas from being freed.
   Mutex mappings_lock_;

@@ -22,6 +22,7 @@ struct OvercommitSettings {
   std::uint64_t admin_reserve_kib = 8192, user_reserve_kib = 131072;
 };
 OvercommitSettings overcommit_settings();
+OvercommitMode overcommit_mode();
 void set_overcommit_settings(const OvercommitSettings& settings);
 
 // ENOMEM at the limit.

@@ -1,0 +1,236 @@
+// mount(2), umount2(2), pivot_root(2), chroot(2), chdir(2), getcwd(2), sync(2).
+#include "mount_tree.h"
+#include "vfs/notify.h"
+#include "vfs/operations.h"
+#include "vfs_internal.h"
+#include "walk.h"
+
+namespace vfs {
+
+namespace {
+
+Result<void> may_mount(const Caller& caller) {
+  return caller.credentials.can(Capability::sys_admin) ? Result<void>() : Result<void>(error(Errno::eperm));
+}
+
+// A mount goes on top of what is already there, on a directory if its root is one, on a file otherwise.
+Result<void> attach(RefPtr<Mount> mount, const Path& given) {
+  core::MutexGuard guard{mount_mutex()};
+  Path target = given;
+  MountTree::cross(target);
+  if (target.dentry().is_negative() || target.inode().has(Inode::dead_directory)) return error(Errno::enoent);
+  if (!target.dentry().is_root() && !target.dentry().has(Dentry::hashed)) return error(Errno::enoent);
+  if (is_directory(target.inode().mode()) != is_directory(mount->root().inode()->mode())) return error(Errno::enotdir);
+  MountNamespace* space = target.mount().mount_namespace();
+  if (!space) return error(Errno::einval);
+  if (MountTree::mount_count(*space) >= limits.mount_max.load(std::memory_order_relaxed)) return error(Errno::enospc);
+  MountTree::attach_locked(std::move(mount), target);
+  return {};
+}
+
+bool is_mount_root(const Path& path) { return &path.dentry() == &path.mount().root(); }
+
+}  // namespace
+
+Result<void> mount_new(const Caller& caller, std::string_view source, const Path& target, std::string_view type_name,
+                       MountFlags flags, bool file_system_read_only, std::string_view data) {
+  TRY(may_mount(caller));
+  const FileSystemType* type = find_file_system(type_name);
+  if (!type) return error(Errno::enodev);
+  MountOptions options{source, data, file_system_read_only, &caller};
+  auto file_system = TRY(type->mount(options));
+  if (file_system_read_only) file_system->set_read_only(true);
+  RefPtr<Dentry> root = file_system->root();
+  auto mount = TRY(Mount::create(std::move(file_system), std::move(root), source.empty() ? "none" : source, flags));
+  return attach(std::move(mount), target);
+}
+
+Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target, MountFlags flags) {
+  auto file_system = TRY(type.mount(options));
+  RefPtr<Dentry> root = file_system->root();
+  auto mount = TRY(Mount::create(std::move(file_system), std::move(root), options.source, flags));
+  return attach(std::move(mount), target);
+}
+
+Result<void> mount_bind(const Caller& caller, const Path& source, const Path& target, Recursion recursion) {
+  TRY(may_mount(caller));
+  RefPtr<Mount> copy;
+  {
+    core::MutexGuard guard{mount_mutex()};
+    if (!source.mount().mount_namespace()) return error(Errno::einval);
+    if (source.mount().propagation() == Propagation::unbindable) return error(Errno::einval);
+    copy = recursion == Recursion::recursive
+               ? TRY(MountTree::clone_tree_locked(source.mount(), source.dentry_reference()))
+               : TRY(MountTree::clone_locked(source.mount(), source.dentry_reference()));
+  }
+  auto result = attach(copy, target);
+  if (!result && !copy->children.empty()) {
+    base::Vector<RefPtr<Mount>> dropped;
+    core::MutexGuard guard{mount_mutex()};
+    std::size_t count = 0;
+    MountTree::for_each_below_locked(*copy, [&](Mount&) { ++count; });
+    if (dropped.try_reserve(count))
+      while (Mount* child = copy->children.first()) MountTree::detach_all_locked(*child, dropped);
+    guard.unlock();
+    dropped.clear();
+    guard.lock();
+  }
+  return result;
+}
+
+Result<void> mount_move(const Caller& caller, const Path& source, const Path& given_target) {
+  TRY(may_mount(caller));
+  if (!is_mount_root(source)) return error(Errno::einval);
+  RefPtr<Mount> old_parent;
+  RefPtr<Dentry> old_point;
+  core::MutexGuard guard{mount_mutex()};
+  Path target = given_target;
+  MountTree::cross(target);
+  Mount& mount = source.mount();
+  if (!mount.parent() || !mount.mount_namespace() || !target.mount().mount_namespace()) return error(Errno::einval);
+  if (mount.parent()->propagation() == Propagation::shared) return error(Errno::einval);
+  if (is_directory(target.inode().mode()) != is_directory(source.inode().mode())) return error(Errno::enotdir);
+  if (MountTree::is_below_locked(target.mount(), mount)) return error(Errno::eloop);
+  RefPtr<Mount> reference = MountTree::detach_locked(mount);
+  MountTree::keep_place(mount, old_parent, old_point);
+  MountTree::attach_locked(std::move(reference), target);
+  return {};
+}
+
+Result<void> mount_change_flags(const Caller& caller, const Path& target, MountFlags flags) {
+  TRY(may_mount(caller));
+  if (!is_mount_root(target)) return error(Errno::einval);
+  core::MutexGuard guard{mount_mutex()};
+  Mount& mount = target.mount();
+  MountFlags old = mount.flags();
+  MountTree::set_flags_locked(mount, flags);
+  if ((flags & mount_read_only) && !(old & mount_read_only) && MountTree::has_writers(mount)) {
+    MountTree::set_flags_locked(mount, old);
+    return error(Errno::ebusy);
+  }
+  MountTree::changed_locked(mount.mount_namespace());
+  return {};
+}
+
+Result<void> mount_remount(const Caller& caller, const Path& target, MountFlags flags, bool read_only,
+                           std::string_view data) {
+  TRY(may_mount(caller));
+  if (!is_mount_root(target)) return error(Errno::einval);
+  FileSystem& file_system = target.mount().file_system();
+  bool was_read_only = file_system.is_read_only();
+  if (read_only && !was_read_only) {
+    core::MutexGuard guard{mount_mutex()};
+    // seq_cst in acquire_write(): either it sees the flag or we see the writer.
+    file_system.set_read_only(true);
+    bool busy = false;
+    initial_mount_namespace().for_each_locked([&](Mount& mount) {
+      if (&mount.file_system() == &file_system && MountTree::has_writers(mount)) busy = true;
+    });
+    if (busy) {
+      file_system.set_read_only(false);
+      return error(Errno::ebusy);
+    }
+  }
+  auto result = file_system.remount(data, read_only);
+  if (!result) {
+    file_system.set_read_only(was_read_only);
+    return result;
+  }
+  core::MutexGuard guard{mount_mutex()};
+  MountTree::set_flags_locked(target.mount(), flags);
+  MountTree::changed_locked(target.mount().mount_namespace());
+  return {};
+}
+
+Result<void> mount_set_propagation(const Caller& caller, const Path& target, Propagation kind, Recursion recursion) {
+  TRY(may_mount(caller));
+  if (!is_mount_root(target)) return error(Errno::einval);
+  core::MutexGuard guard{mount_mutex()};
+  if (recursion == Recursion::recursive)
+    MountTree::for_each_below_locked(target.mount(), [&](Mount& mount) { MountTree::set_propagation_locked(mount, kind); });
+  else
+    MountTree::set_propagation_locked(target.mount(), kind);
+  MountTree::changed_locked(target.mount().mount_namespace());
+  return {};
+}
+
+Result<void> unmount(const Caller& caller, const Path& target, unsigned flags) {
+  if (flags & ~(unmount_force | unmount_detach | unmount_expire | unmount_no_follow)) return error(Errno::einval);
+  TRY(may_mount(caller));
+  if ((flags & unmount_expire) && (flags & (unmount_force | unmount_detach))) return error(Errno::einval);
+  if (!is_mount_root(target)) return error(Errno::einval);
+  base::Vector<RefPtr<Mount>> dropped;
+  core::MutexGuard guard{mount_mutex()};
+  Mount& mount = target.mount();
+  if (!mount.mount_namespace()) return error(Errno::einval);
+  if (!mount.parent()) return error(flags & unmount_detach ? Errno::einval : Errno::ebusy);  // the root
+  std::size_t count = 0;
+  MountTree::for_each_below_locked(mount, [&](Mount&) { ++count; });
+  TRY(dropped.try_reserve(count));
+  if (!(flags & unmount_detach)) {
+    // The tree's reference and the caller's path are expected; anything else is a user.
+    if (count > 1 || mount.reference_count() > 2) return error(Errno::ebusy);
+    if ((flags & unmount_expire) && !MountTree::mark_expiry_locked(mount)) return error(Errno::eagain);
+  }
+  MountTree::detach_all_locked(mount, dropped);
+  guard.unlock();
+  dropped.clear();  // may end file systems
+  guard.lock();
+  return {};
+}
+
+Result<void> pivot_root(const Caller& caller, const Path& new_root, const Path& put_old) {
+  TRY(may_mount(caller));
+  RefPtr<Mount> old_parent;
+  RefPtr<Dentry> old_point;
+  Path old_root = caller.context.root();
+  {
+    core::MutexGuard guard{mount_mutex()};
+    Mount& root_mount = old_root.mount();
+    Mount& new_mount = new_root.mount();
+    if (!is_mount_root(new_root) || !is_mount_root(old_root)) return error(Errno::einval);
+    if (!new_mount.mount_namespace() || new_mount.mount_namespace() != root_mount.mount_namespace())
+      return error(Errno::einval);
+    if (&new_mount == &root_mount || &put_old.mount() == &root_mount) return error(Errno::ebusy);
+    // The root file system itself cannot be pivoted away from: it has no place to come back to. Only where the current
+    // root is a mount with a parent, or the top of the namespace over which something else was mounted.
+    if (!new_mount.parent() || root_mount.parent()) return error(Errno::einval);
+    if (MountTree::is_rootfs(root_mount)) return error(Errno::einval);
+    if (!MountTree::is_below_locked(put_old.mount(), new_mount)) return error(Errno::einval);
+    MountTree::pivot_locked(new_mount, put_old, old_parent, old_point);
+  }
+  for_each_context([&](FileSystemContext& context) { context.replace(old_root, new_root); });
+  return {};
+}
+
+Result<void> change_directory(const Caller& caller, const Path& path) {
+  if (!is_directory(path.inode().mode())) return error(Errno::enotdir);
+  TRY(check_permission(path.inode(), caller.credentials, access_execute));
+  caller.context.set_current_directory(path);
+  return {};
+}
+
+Result<void> change_root(const Caller& caller, const Path& path) {
+  if (!is_directory(path.inode().mode())) return error(Errno::enotdir);
+  TRY(check_permission(path.inode(), caller.credentials, access_execute));
+  if (!caller.credentials.can(Capability::sys_chroot)) return error(Errno::eperm);
+  caller.context.set_root(path);
+  return {};
+}
+
+Result<std::string_view> current_directory_text(const Caller& caller, std::span<char> memory) {
+  Path root = caller.context.root(), directory = caller.context.current_directory();
+  if (!directory.dentry().is_root() && !directory.dentry().has(Dentry::hashed)) return error(Errno::enoent);
+  auto text = path_text(directory, &root, memory);
+  if (!text && text.error() == Errno::enametoolong && memory.size() < path_max) return error(Errno::erange);
+  return text;
+}
+
+void sync_all() {
+  // One at a time, without the mutex while one works.
+  base::Vector<RefPtr<Mount>> mounts;
+  initial_mount_namespace().for_each([&](Mount& mount) { (void)mounts.try_push_back(RefPtr<Mount>(&mount)); });
+  for (auto& mount : mounts) (void)mount->file_system().sync();
+}
+
+}  // namespace vfs
