@@ -7,6 +7,7 @@ namespace core {
 
 struct ThreadAccess {
   using Sleep = Thread::Sleep;
+  using QueueState = Thread::QueueState;
   static Thread* allocate() { return new (std::nothrow) Thread; }
   static Thread* construct_at(void* memory) { return new (memory) Thread; }
   static void free(Thread* thread) { delete thread; }
@@ -30,14 +31,15 @@ struct ThreadAccess {
   static auto& stack_bottom(Thread& t) { return t.stack_bottom_; }
   static auto& stack_size(Thread& t) { return t.stack_size_; }
   static auto& user_ticks(Thread& t) { return t.user_ticks_; }
-  static auto& total_ticks(Thread& t) { return t.total_ticks_; }
-  static auto& switched_in_at(Thread& t) { return t.switched_in_at_; }
+  static auto& switched_in_at_ns(Thread& t) { return t.switched_in_at_ns_; }
+  static auto& run_ns(Thread& t) { return t.run_ns_; }
   static auto& entered_user_at(Thread& t) { return t.entered_user_at_; }
   static auto& wait_ns(Thread& t) { return t.wait_ns_; }
   static auto& runnable_since_ns(Thread& t) { return t.runnable_since_ns_; }
   static auto& voluntary_switches(Thread& t) { return t.voluntary_switches_; }
   static auto& involuntary_switches(Thread& t) { return t.involuntary_switches_; }
   static auto& start_time_ns(Thread& t) { return t.start_time_ns_; }
+  static auto& user_ticks_charged(Thread& t) { return t.user_ticks_charged_; }
   static auto& rcu_head(Thread& t) { return t.rcu_head_; }
   static Thread& of_entity(SchedulingEntity& entity) { return *base::container_of(&entity, &Thread::entity_); }
   static Thread& of_rcu_head(RcuHead& head) { return *base::container_of(&head, &Thread::rcu_head_); }

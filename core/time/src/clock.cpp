@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "core/sync/deadline.h"
 #include "core/sync/seq_lock.h"
+#include "timer_time.h"
 
 namespace core {
 
@@ -181,6 +182,18 @@ void initialize_clocks() {
   }
   // release: the data above is there when the flag is seen.
   initialized.store(true, std::memory_order_release);
+}
+
+std::uint64_t timer_time_of(std::uint64_t monotonic) {
+  if (!initialized.load(std::memory_order_relaxed)) return monotonic;
+  ClockData clock = read_data();
+  if (clock.multiplier == clock.raw_multiplier) return monotonic - clock.monotonic_base_ns + clock.raw_base_ns;
+  std::uint64_t now = arch::counter();
+  std::uint64_t now_monotonic = monotonic_of(clock, now);
+  std::uint64_t now_raw = clock.raw_base_ns + scaled(ticks_since(clock, now), clock.raw_multiplier, clock.shift);
+  std::uint64_t left = monotonic > now_monotonic ? monotonic - now_monotonic : 0;
+  // The trim is at most 500 ppm; a thousandth less is early enough.
+  return now_raw + left - left / 1000;
 }
 
 // --- Deadlines.

@@ -140,11 +140,12 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   SchedulingParameters parameters_ GUARDED_BY(parameters_lock_);
   CpuMask affinity_ GUARDED_BY(parameters_lock_) = CpuMask::all();
 
-  // Accounting, in raw counter ticks; own, read by others.
-  std::atomic<std::uint64_t> user_ticks_{0};
-  std::atomic<std::uint64_t> total_ticks_{0};       // user and system, up to last_switched_in_
-  std::atomic<std::uint64_t> switched_in_at_{0};
-  std::atomic<std::uint64_t> entered_user_at_{0};   // 0: in the kernel
+  // Accounting; written by the thread's own CPU, read by anyone.
+  std::atomic<std::uint64_t> user_ticks_{0};         // raw counter
+  std::atomic<std::uint64_t> entered_user_at_{0};    // raw counter; 0: in the kernel
+  std::uint64_t user_ticks_charged_ = 0;             // how much of user_ticks_ the CPU's figures have
+  std::atomic<std::uint64_t> run_ns_{0};             // up to the last switch away
+  std::atomic<std::uint64_t> switched_in_at_ns_{0};  // 0: not running
   std::atomic<std::uint64_t> wait_ns_{0};
   std::uint64_t runnable_since_ns_ = 0;
   std::atomic<std::uint64_t> voluntary_switches_{0};

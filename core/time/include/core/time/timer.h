@@ -56,7 +56,7 @@ class Timer {
   std::uint64_t deadline_ns_ = 0;       // protected by the CPU's timer lock
   Callback callback_;
   std::atomic<TimerCpu*> cpu_{nullptr};
-  std::atomic<bool> pending_{false};    // in the tree or on the list; changes under the lock
+  std::atomic<bool> pending_{false};    // in the tree or on the list; changes under the CPU's lock
   [[maybe_unused]] TimerContext context_;
 };
 

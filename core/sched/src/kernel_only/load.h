@@ -1,0 +1,7 @@
+#pragma once
+
+namespace core {
+
+void start_load_average();
+
+}  // namespace core
