@@ -6,6 +6,7 @@
 #include "../run_queue.h"
 #include "../thread_access.h"
 #include "core/sched/scheduler.h"
+#include "core/sync/mutex.h"
 
 namespace core {
 

@@ -88,5 +88,7 @@ class CpuMask {
 
 // CPUs that run threads now. A snapshot: CPUs are only ever added.
 const CpuMask& online_cpus();
+// The scheduler, when a CPU begins to run threads.
+void mark_cpu_online(unsigned cpu);
 
 }  // namespace core
