@@ -12,6 +12,7 @@ namespace {
 
 constinit std::atomic<std::uint64_t (*)()> log_clock{nullptr};
 constinit std::atomic<LogListener> listeners[4] = {};
+constinit std::atomic<void (*)()> log_wake{nullptr};
 
 void store_line(LogLevel level, LogFacility facility, std::string_view line, bool continuation) {
   LogRing::Header header{log_clock_now(), level, facility, continuation};
@@ -80,6 +81,13 @@ void add_log_listener(LogListener listener) {
     if (entry.compare_exchange_strong(expected, listener)) return;
   }
   base::unreachable("more than four log listeners");
+}
+
+void set_log_wake(void (*wake)()) { log_wake.store(wake, std::memory_order_release); }
+
+void deliver_log_wake() {
+  if (!log_wake_wanted.exchange(false)) return;
+  if (auto* wake = log_wake.load(std::memory_order_acquire)) wake();
 }
 
 }  // namespace core

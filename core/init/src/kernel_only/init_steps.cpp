@@ -10,9 +10,16 @@ extern const core::InitStep __stop_init_steps[];
 namespace core {
 namespace {
 
-// Milestones that have no work of their own; the rest of the names in init_step.h belong to the modules that do it.
+// The milestones of init_step.h, in the order that every step may rely on. The modules that do the work put their steps
+// before them.
+INIT_STEP threads_milestone{"threads", {}, nullptr};
+INIT_STEP interrupts_milestone{"interrupts", {"threads"}, nullptr};
+INIT_STEP buses_milestone{"buses", {"interrupts"}, nullptr};
 INIT_STEP drivers_milestone{"drivers", {"buses"}, nullptr};
-INIT_STEP consoles_milestone{"consoles", {"threads"}, nullptr};
+INIT_STEP consoles_milestone{"consoles", {"drivers"}, nullptr};
+INIT_STEP vfs_milestone{"vfs", {"threads"}, nullptr};
+INIT_STEP personality_milestone{"personality", {"vfs", "consoles"}, nullptr};
+INIT_STEP root_milestone{"root", {"vfs", "drivers"}, nullptr};
 
 }  // namespace
 

@@ -6,9 +6,9 @@
 //
 // A step runs once, in the first kernel thread, after all the steps it names. The optional last list names steps that must
 // run after this one, so that a driver can put itself before a milestone that does not know it. A milestone is a step
-// without a function. The milestones everybody may name:
+// without a function; these exist (core/init/src/kernel_only/init_steps.cpp has their order):
 //
-//   "threads"      threads, timers, work queues and sleeping locks work (memory has worked before any step runs)
+//   "threads"      threads, timers, work queues and sleeping locks work, as they do before any step runs
 //   "interrupts"   devices' interrupts can be requested
 //   "buses"        ACPI, PCI: devices are known        "drivers"   their drivers have started
 //   "consoles"     the consoles that print for good    "vfs"       file systems are registered, root is mounted

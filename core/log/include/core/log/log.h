@@ -15,6 +15,7 @@
 // continuations. Trailing newlines are dropped, inner ones start a new record.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -67,5 +68,11 @@ std::uint64_t log_clock_now();
 // must only take note, not wait. At most four listeners; never removed.
 using LogListener = void (*)();
 void add_log_listener(LogListener listener);
+
+// A listener that may not wake threads in the context it is called from (a raw lock held, a non-maskable interrupt) sets this
+// instead and asks for a reschedule; the scheduler, where it holds no lock, calls deliver_log_wake() when it is set.
+inline constinit std::atomic<bool> log_wake_wanted{false};
+void set_log_wake(void (*wake)());
+void deliver_log_wake();
 
 }  // namespace core
