@@ -159,8 +159,14 @@ class IntervalTimer : public testing::Test {
 
 TEST_F(IntervalTimer, OneShot) {
   const itimerval soon = {{0, 0}, {0, 20000}};
+  sigset_t blocked, none;
+  sigemptyset(&none);
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGALRM);
+  sigprocmask(SIG_BLOCK, &blocked, nullptr);
   ASSERT_OK(setitimer(ITIMER_REAL, &soon, nullptr));
-  EXPECT_ERRNO(pause(), EINTR);
+  EXPECT_ERRNO(sigsuspend(&none), EINTR);
+  sigprocmask(SIG_UNBLOCK, &blocked, nullptr);
   EXPECT_EQ(alarms, 1);
   itimerval now;
   ASSERT_OK(getitimer(ITIMER_REAL, &now));
