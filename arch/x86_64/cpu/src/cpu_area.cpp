@@ -126,7 +126,10 @@ void load_cpu_tables() {
   // Loading a selector into GS would clear its base: it is null since boot.
   area.gdt[SELECTOR_TASK_STATE / 8] &= ~(std::uint64_t{2} << 40);  // not busy
   asm volatile("ltr %w0" ::"r"(SELECTOR_TASK_STATE));
-  TablePointer idt{sizeof(gates) - 1, reinterpret_cast<std::uint64_t>(gates)};
+  auto gates_address = reinterpret_cast<std::uint64_t>(gates);
+  // Without this the compiler makes a constant of the packed structure: an address at an odd place, which the linker cannot relocate.
+  asm("" : "+r"(gates_address));  // SAFETY: does nothing
+  TablePointer idt{sizeof(gates) - 1, gates_address};
   asm volatile("lidt %0" ::"m"(idt));
 
   // SYSCALL: kernel code and stack selectors 0x10/0x18, SYSRET: user ones from 0x23; flags cleared on entry: TF IF DF IOPL NT RF AC ID.
