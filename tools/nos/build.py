@@ -13,12 +13,18 @@ def preset(architecture: str, flavour: str) -> str:
     return f"{architecture}-{flavour}"
 
 
-def build_preset(name: str, targets: Sequence[str] = ()) -> Path:
-    """Builds a preset (all of it, or `targets`); returns its folder."""
+def configure(name: str, again: bool = False) -> Path:
+    """The build folder of a preset, configured; `again` to learn of new files without a build."""
     folder = ROOT / "build" / name
-    if not (folder / "build.ninja").exists():
+    if again or not (folder / "build.ninja").exists():
         with ui.step(f"Configuring build/{name}"):
             ui.run_logged(["cmake", "--preset", name], log_file(f"configure-{name}"), f"Configuring {name}", cwd=ROOT)
+    return folder
+
+
+def build_preset(name: str, targets: Sequence[str] = ()) -> Path:
+    """Builds a preset (all of it, or `targets`); returns its folder."""
+    folder = configure(name)
     ninja(folder, f"Building {name}", targets)
     return folder
 

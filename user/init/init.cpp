@@ -1,13 +1,16 @@
 // /init of the initramfs that `./nos run` starts: the first program of the guest.
 //
-// It mounts what a Debian user land expects, gives the console to one session, and powers off when that session ends:
+// It mounts what a Debian user land expects, gives the console to one session, and powers off when that
+// session ends:
 //
 //   no /.nos/command          an interactive shell on the console
-//   /.nos/command             the words of a command, each ended by a NUL; the command runs instead of the shell
-//   /.nos/plain-output        that command's output is not for a terminal: no "\r\n", no echo, nothing to read
+//   /.nos/command             the words of a command, each ended by a NUL; the command runs instead of the
+//   shell
+//   /.nos/plain-output        that command's output is not for a terminal: no "\r\n", no echo, nothing to
+//   read
 //
-// How it went is told on the second serial port, apart from all output: "status N" with the shell's convention
-// (128 + signal for a command that was killed). The tool reads it there.
+// How it went is told on the second serial port, apart from all output: "status N" with the shell's
+// convention (128 + signal for a command that was killed). The tool reads it there.
 //
 // From the kernel's command line it takes nos.size=ROWSxCOLUMNS and nos.term=NAME, the user's terminal.
 //
@@ -96,7 +99,8 @@ bool is_empty(const char* path) {
 
 enum class Cover { always, only_if_empty };
 
-void mount_at(const char* path, const char* type, const char* options, unsigned long flags, Cover cover = Cover::always) {
+void mount_at(const char* path, const char* type, const char* options, unsigned long flags,
+              Cover cover = Cover::always) {
   mkdir(path, 0755);
   // What `--add` put into /run or /tmp would vanish under a mount.
   if (cover == Cover::only_if_empty && !is_empty(path)) return;
@@ -195,7 +199,8 @@ bool read_command() {
   ssize_t length = read_file(command_file, command_text, sizeof(command_text));
   if (length <= 0) return false;
   size_t count = 0;
-  for (char* word = command_text; word < command_text + length && count + 1 < sizeof(command_words) / sizeof(*command_words);
+  for (char* word = command_text;
+       word < command_text + length && count + 1 < sizeof(command_words) / sizeof(*command_words);
        word += strlen(word) + 1) {
     command_words[count++] = word;
   }

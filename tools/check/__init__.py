@@ -1,0 +1,1 @@
+"""The checks of `./nos check`, one module per subject. Each has `checks(sources)`, which yields Check objects."""
