@@ -38,7 +38,13 @@ else()
   # or implement the checks).
   set(NOS_SANITIZE_FLAGS)
   if(NOS_FLAVOUR STREQUAL "kasan")
-    set(NOS_SANITIZE_FLAGS ${NOS_ARCH_KASAN_FLAGS}
+    # The driver refuses kernel-address for bare targets; the compiler behind it does not. Every access becomes a call
+    # (core/sanitizer), so nothing depends on where the shadow lies.
+    set(NOS_SANITIZE_FLAGS
+      "SHELL:-Xclang -fsanitize=kernel-address" "SHELL:-Xclang -fsanitize-recover=kernel-address"
+      "SHELL:-mllvm -asan-instrumentation-with-call-threshold=0" "SHELL:-mllvm -asan-stack=0"
+      "SHELL:-mllvm -asan-globals=0" "SHELL:-mllvm -asan-kernel-mem-intrinsic-prefix=1"
+      "SHELL:-mllvm -asan-constructor-kind=none" -fsanitize-recover=all
       -fsanitize=alignment,array-bounds,bool,enum,integer-divide-by-zero,null,pointer-overflow,returns-nonnull-attribute,shift,signed-integer-overflow,unreachable,vla-bound)
   endif()
   set(NOS_LINK_FLAGS ${NOS_ARCH_LINK_FLAGS})

@@ -2,6 +2,4 @@
 set(NOS_ARCH_FLAGS --target=x86_64-unknown-none-elf -march=x86-64 -mno-red-zone -fPIE -mcmodel=small
     -mno-mmx -mno-sse -mno-avx "SHELL:-Xclang -target-feature -Xclang +soft-float"
     -fstack-protector-strong)
-set(NOS_ARCH_KASAN_FLAGS -fsanitize=kernel-address -mllvm -asan-instrumentation-with-call-threshold=0
-    -mllvm -asan-stack=0 -mllvm -asan-globals=0)
 set(NOS_ARCH_LINK_FLAGS)

@@ -9,7 +9,6 @@
 #include "core/sync/per_cpu.h"
 #include "core/sync/preempt.h"
 #include "core/sync/spin_lock.h"
-#include "kasan.h"
 #include "kernel_map_internal.h"
 #include "kernel_tables.h"
 
@@ -124,7 +123,6 @@ void give_up(VirtualRange& range) {
   std::uint64_t count = unmap_pages(range);
   if (range.kind == VirtualRange::Kind::pages) count_memory(MemoryCounter::virtual_mappings, -static_cast<long>(count));
   if (range.kind == VirtualRange::Kind::stack) count_memory(MemoryCounter::kernel_stacks, -static_cast<long>(count));
-  kasan_poison(pointer(range.start_), range.end_ - range.start_, KasanPoison::virtual_guard);
   bool purge;
   {
     SpinGuard<PreemptOff> guard{lock};
@@ -156,10 +154,6 @@ void free_deferred() {
 Result<void*> allocate_mapped(std::size_t size, AllocationFlags flags, VirtualRange::Kind kind) {
   free_deferred();
   VirtualRange* range = TRY(reserve(size, kind));
-  if (!kasan_map_shadow(pointer(range->start_), range->end_ - range->start_)) {
-    forget(*range);
-    return error(Errno::enomem);
-  }
   long mapped = 0;
   MemoryCounter counter = kind == VirtualRange::Kind::stack ? MemoryCounter::kernel_stacks : MemoryCounter::virtual_mappings;
   for (std::uintptr_t at = range->start_; at < range->end_ - page_size; at += page_size) {
@@ -175,7 +169,6 @@ Result<void*> allocate_mapped(std::size_t size, AllocationFlags flags, VirtualRa
     ++mapped;
   }
   count_memory(counter, mapped);
-  kasan_unpoison(pointer(range->start_), mapped_size(*range));
   return pointer(range->start_);
 }
 
@@ -241,10 +234,6 @@ std::size_t virtual_allocation_size(const void* memory) {
 Result<void*> map_kernel_pages(std::span<Page* const> pages, arch::PageAttributes attributes) {
   VirtualRange* range = TRY(reserve(pages.size() * page_size, VirtualRange::Kind::foreign_pages));
   std::uintptr_t at = range->start_;
-  if (!kasan_map_shadow(pointer(at), range->end_ - at)) {
-    forget(*range);
-    return error(Errno::enomem);
-  }
   for (Page* page : pages) {
     if (!map_page(at, physical_of(*page), attributes)) {
       give_up(*range);
@@ -252,7 +241,6 @@ Result<void*> map_kernel_pages(std::span<Page* const> pages, arch::PageAttribute
     }
     at += page_size;
   }
-  kasan_unpoison(pointer(range->start_), mapped_size(*range));
   return pointer(range->start_);
 }
 
@@ -261,10 +249,6 @@ Result<void*> map_device_memory(PhysicalAddress address, std::size_t size, arch:
   if (size == 0 || size + offset < size) return error(Errno::einval);
   VirtualRange* range = TRY(reserve(size + offset, VirtualRange::Kind::device));
   range->offset = offset;
-  if (!kasan_map_shadow(pointer(range->start_), range->end_ - range->start_)) {
-    forget(*range);
-    return error(Errno::enomem);
-  }
   PhysicalAddress physical(address.value() - offset);
   for (std::uintptr_t at = range->start_; at < range->end_ - page_size; at += page_size, physical = physical + page_size) {
     if (!map_page(at, physical, {.read = true, .write = true, .global = true, .cache = cache})) {
@@ -272,7 +256,6 @@ Result<void*> map_device_memory(PhysicalAddress address, std::size_t size, arch:
       return error(Errno::enomem);
     }
   }
-  kasan_unpoison(pointer(range->start_), mapped_size(*range));
   return pointer(range->start_ + offset);
 }
 
@@ -291,7 +274,6 @@ Result<void*> allocate_kernel_stack() {
 
 void free_kernel_stack(void* stack) {
   if (!stack) return;
-  kasan_unpoison(stack, kernel_stack_size);
   {
     PreemptOff pinned;
     StackCache& cache = stack_cache.local();

@@ -11,7 +11,7 @@
 #include "../page_internal.h"
 #include "core/log/log.h"
 #include "early_memory.h"
-#include "kasan.h"
+#include "core/memory/kasan.h"
 #include "kernel_map_internal.h"
 #include "kernel_tables.h"
 #include "zones.h"
@@ -105,11 +105,14 @@ void mark_reserved(const EarlyMemory& memory) {
 
 void initialize_memory(const boot::BootInfo& info) {
   direct_map_base = info.direct_map_base;
-  kasan_initialize(info.shadow_base);
   EarlyMemory memory(info);
   find_groups(info, memory);
   map_descriptors(info, memory);
   mark_reserved(memory);
+  if constexpr (kasan_build) {
+    std::uint64_t ram_bytes = memory_map_end << page_shift;
+    kasan_initialize(to_virtual(memory.allocate(ram_bytes / 8, page_size)), ram_bytes);
+  }
   for (unsigned i = 0; i < zone_count; ++i) {
     SpinGuard<PreemptOff> guard{zones[i].lock};
     zones[i].buddy.set_bounds(i ? zone_boundary : 0, i ? ~std::uint64_t{0} : zone_boundary);

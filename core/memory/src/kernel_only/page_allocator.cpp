@@ -8,7 +8,7 @@
 #include "core/sync/per_cpu.h"
 #include "core/sync/preempt.h"
 #include "failure_point.h"
-#include "kasan.h"
+#include "core/memory/kasan.h"
 #include "reclaim.h"
 #include "zones.h"
 
@@ -245,6 +245,7 @@ void add_free_pages(std::uint64_t first, std::uint64_t end) {
     std::uint64_t piece = base::align_down(first, std::uint64_t{1} << max_page_order) + (std::uint64_t{1} << max_page_order);
     if (piece > end) piece = end;
     if (index == 0 && piece > zone_boundary) piece = zone_boundary;
+    kasan_poison(to_virtual(page_address(first)), (piece - first) << page_shift, KasanPoison::free_page);
     Zone& zone = zones[index];
     SpinGuard<PreemptOff> guard{zone.lock};
     zone.buddy.give_range(first, piece);

@@ -8,7 +8,7 @@
 #include "core/sync/per_cpu.h"
 #include "core/sync/preempt.h"
 #include "failure_point.h"
-#include "kasan.h"
+#include "core/memory/kasan.h"
 #include "slab_internal.h"
 
 namespace core {
@@ -94,6 +94,7 @@ void free_to_cache(std::uint32_t id, void* object) {
     object = slab_quarantine(object, id);
     if (!object) return;
   } else if constexpr (kasan_build) {
+    kasan_verify_allocated(object);
     kasan_poison(object, SlabInternals::state(id).slot_size, KasanPoison::slab_free);
     object = slab_quarantine(object, id);
     if (!object) return;

@@ -12,7 +12,7 @@
 
 #include "core/memory/slab.h"
 #include "core/sync/spin_lock.h"
-#include "kasan.h"
+#include "core/memory/kasan.h"
 
 namespace core {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "kasan.h"
+#include "core/memory/kasan.h"
 #include "slab_internal.h"
 
 namespace core {
@@ -130,6 +130,17 @@ Page* SlabInternals::slab_of(const void* object) {
   if (!page_exists(address)) return nullptr;
   Page* page = page_of(address).head();
   return page->has(PageFlag::slab) ? page : nullptr;
+}
+
+bool describe_slab_object(const void* address, base::TextSink& sink) {
+  Page* slab = SlabInternals::slab_of(address);
+  if (!slab) return false;
+  SlabState& state = states[slab->map_count.load(std::memory_order_relaxed)];
+  auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(address) - data_of<std::byte>(*slab));
+  base::format(sink, "{} bytes into object {} of slab cache {} (objects of {} bytes)", offset % state.slot_size,
+               static_cast<const void*>(data_of<std::byte>(*slab) + offset / state.slot_size * state.slot_size),
+               state.cache->name(), state.cache->object_size());
+  return true;
 }
 
 std::uint32_t SlabInternals::take_slots(SlabState& state, void** slots, std::uint32_t wanted, AllocationFlags flags) {

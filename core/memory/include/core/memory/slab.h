@@ -23,6 +23,7 @@
 #include <new>
 #include <utility>
 
+#include "base/format.h"
 #include "base/function_ref.h"
 #include "base/result.h"
 #include "core/memory/page_allocator.h"
@@ -95,6 +96,8 @@ struct SlabStatistics {
 };
 // In the order of registration; for /proc/slabinfo.
 void for_each_slab_cache(base::FunctionRef<void(const SlabStatistics&)> visit);
+// For reports: which object of which cache an address of the direct map is in; false if in none.
+bool describe_slab_object(const void* address, base::TextSink& sink);
 // Gives empty slabs and this CPU's full magazines back to the page allocator; number of pages freed.
 std::uint64_t shrink_slab_caches();
 
