@@ -1,4 +1,4 @@
-#include "extended_state.h"
+#include "x86_64/extended_state.h"
 
 #include <cstdint>
 #include <cstring>
@@ -48,6 +48,14 @@ void save_extended_state(std::byte* area) {
   if (features.xsaveopt)
     asm volatile("xsaveopt64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
   else if (features.xsave)
+    asm volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+  else
+    asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+
+// XSAVE, unlike XSAVEOPT, writes components in their initial state too.
+void save_whole_extended_state(std::byte* area) {
+  if (cpu_features().xsave)
     asm volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
   else
     asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
