@@ -1,4 +1,4 @@
-# nos_module(NAME [USES module...] [INCLUDE folder...] [KERNEL_ONLY] [NO_SANITIZE])
+# nos_module(NAME [USES module...] [INCLUDE folder...] [FLAT folder] [KERNEL_ONLY] [NO_SANITIZE])
 #
 # One folder of the tree as one module:
 #   include/**.h        public headers (included as <path/below/include.h>)
@@ -13,6 +13,8 @@
 # names each module whose headers it includes.
 #
 # INCLUDE names further folders of public headers (arch/api has those of the chosen architecture).
+# FLAT folder: headers and sources lie side by side in the module's own folder, and the headers are included by their path
+# below `folder`. For modules of many small files (system calls).
 # KERNEL_ONLY modules (assembly, hardware) are left out of the host preset.
 set_property(GLOBAL PROPERTY nos_modules "")
 
@@ -50,7 +52,7 @@ function(nos_write_module_map name)
 endfunction()
 
 function(nos_module name)
-  cmake_parse_arguments(M "KERNEL_ONLY;NO_SANITIZE" "" "USES;INCLUDE" ${ARGN})
+  cmake_parse_arguments(M "KERNEL_ONLY;NO_SANITIZE" "FLAT" "USES;INCLUDE" ${ARGN})
   set(here ${CMAKE_CURRENT_SOURCE_DIR})
   set(includes ${here}/include ${M_INCLUDE})
   set(public)
@@ -58,8 +60,14 @@ function(nos_module name)
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${folder}/*.h)
     list(APPEND public ${headers})
   endforeach()
+  if(M_FLAT)
+    set(includes ${M_FLAT})
+    file(GLOB public CONFIGURE_DEPENDS ${here}/*.h)
+    file(GLOB flat_sources CONFIGURE_DEPENDS ${here}/*.cpp)
+  endif()
   file(GLOB private CONFIGURE_DEPENDS ${here}/src/*.h ${here}/src/kernel_only/*.h)
   file(GLOB sources CONFIGURE_DEPENDS ${here}/src/*.cpp ${here}/src/*.S)
+  list(APPEND sources ${flat_sources})
   file(GLOB kernel_sources CONFIGURE_DEPENDS ${here}/src/kernel_only/*.cpp ${here}/src/kernel_only/*.S)
   file(GLOB kernel_tests CONFIGURE_DEPENDS ${here}/tests/kernel/*.cpp)
   file(GLOB host_tests CONFIGURE_DEPENDS ${here}/tests/host/*.cpp)
