@@ -21,8 +21,10 @@ enum class Errno : int {
   erfkill = 132, ehwpoison = 133,
   // Never seen by user space: a system call that a signal interrupted, and how it is taken up again (personality).
   restart_always = 512,        // restarted unless a handler without SA_RESTART ran (ERESTARTSYS)
+  restart_silently = 513,      // restarted always, handler or not (ERESTARTNOINTR)
   restart_no_handler = 514,    // restarted only when no handler ran (ERESTARTNOHAND)
   restart_block = 516,         // restarted through restart_syscall with the time left (ERESTART_RESTARTBLOCK)
+  interrupted_finally = 517,   // EINTR for the program whatever happens (eintr itself means restart_always there)
 };
 
 }  // namespace base
