@@ -1,10 +1,15 @@
 // execve: replaces the program of the running process.
 //
-//   ExecRequest request(task);  request.open(...), request.add_argument... ; TRY(execute(context, request));
+// Up to the point of no return (execute() in src/exec.cpp shows it) a failure is the error of the call; after it the
+// process is killed instead, as on Linux.
 //
-// Until execute() has passed its point of no return everything is undone on error; after it the process is killed
-// instead.
+//   exec.cpp          the order of things: scripts, point of no return, threads, credentials
+//   program_image.cpp what is mapped: segments, interpreter, break, vDSO
+//   exec_stack.cpp    what the new program finds on its stack: strings, pointers, auxiliary vector
 #pragma once
+
+#include <span>
+#include <string_view>
 
 #include "linux_abi/syscall.h"
 #include "linux_abi/task.h"
@@ -14,13 +19,18 @@ namespace linux_abi {
 // Where argument and environment strings come from: user memory (execve) or the kernel (the first program).
 class StringSource {
  public:
-  virtual Result<std::size_t> count() = 0;                     // E2BIG past the limit
-  // Copies string `index` with its zero byte to `to`; the size with the zero. E2BIG when it does not fit.
-  virtual Result<std::size_t> copy(std::size_t index, std::span<char> to) = 0;
+  virtual Result<std::size_t> count() = 0;                        // E2BIG past the limit
+  // Size of a string with its zero byte; E2BIG past the limit for one string.
+  virtual Result<std::size_t> size(std::size_t index) = 0;
+  // Bytes [offset, offset + to.size()) of the string.
+  virtual Result<void> copy(std::size_t index, std::size_t offset, std::span<char> to) = 0;
 
  protected:
   ~StringSource() = default;
 };
+
+// The longest single string (MAX_ARG_STRLEN).
+inline constexpr std::size_t exec_string_max = 128 * 1024;
 
 // `registers` of the task are set to the program's start. `display_path` becomes AT_EXECFN.
 Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view display_path, StringSource& arguments,

@@ -24,5 +24,7 @@ void begin_group_exit(Process& process, int status);
 
 // Starts the first program (init=, rdinit=) as process 1. Called once, from the init thread of the kernel.
 void run_init_process();
+// Its thread, before it enters user mode the first time: finds and loads the program.
+void first_thread(Task& task);
 
 }  // namespace linux_abi

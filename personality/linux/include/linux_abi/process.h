@@ -23,14 +23,15 @@
 #include "linux_abi/abi/types.h"
 #include "linux_abi/pid.h"
 #include "linux_abi/signal_state.h"
+#include "linux_abi/user_account.h"
+#include "tty/terminal.h"
 #include "vfs/credentials.h"
 #include "vfs/file.h"
+
 
 namespace linux_abi {
 
 class Task;
-class UserAccount;
-class ControllingTerminal;
 
 core::Mutex& process_tree_lock();
 
@@ -71,7 +72,9 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   RefPtr<Pid> group, session;
   State state = State::running;
   int exit_status = 0;        // as wait4 reports it, once a zombie
+  int leader_exit_status = 0; // of the first thread, if it ended alone
   int exit_signal = signal::chld;
+  RefPtr<tty::Terminal> terminal;   // the controlling one; see job_control.h
   bool subreaper = false;
   bool has_child_subreaper = false;
   bool session_leader = false;
@@ -102,6 +105,8 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   core::WaitQueue signal_queue;    // signalfd: woken when a signal arrives
   RefPtr<SignalActions> actions;   // replaced by exec only
 
+  std::uintptr_t vdso_address = 0;              // written by exec
+  RefPtr<UserAccount> account;                 // who RLIMIT_NPROC counts the first thread for
   RefPtr<vfs::Credentials> last_credentials;   // of the last thread that ended: a zombie's, for /proc
 
   // --- Own lock, for readers in other processes (/proc)
@@ -119,11 +124,10 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   std::atomic<std::int32_t> oom_score_adjustment{0};
   std::atomic<std::int32_t> oom_score_adjustment_minimum{0};
   std::atomic<bool> is_exiting{false};
+  std::atomic<int> membarrier_registrations{0};
 
   ResourceUsage dead_threads, waited_children;   // protected by the tree lock
   ResourceUsage usage() const;                   // dead threads and living ones
-
-  // The controlling terminal belongs to the session; see terminal.h.
 
   // Timers (timers.h): the real interval timer, POSIX timers, CPU-time timers.
   class Timers* timers = nullptr;

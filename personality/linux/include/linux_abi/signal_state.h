@@ -8,6 +8,7 @@
 // other threads, the stop state and the list of threads. SignalActions has a lock of its own, taken inside it.
 #pragma once
 
+#include "base/address.h"
 #include "base/intrusive_list.h"
 #include "base/ref.h"
 #include "base/result.h"
@@ -18,6 +19,10 @@ namespace linux_abi {
 
 using base::RefPtr;
 using base::Result;
+
+using base::UserAddress;
+using base::Errno;
+using base::error;
 
 core::Mutex& process_tree_lock();
 

@@ -18,6 +18,7 @@
 // its row is skipped.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -130,7 +131,7 @@ constexpr SyscallRow row(const char* name, const char* supported = "") {
 
 // The merged table (personality/linux/table). Entries without a row have a null name and answer ENOSYS.
 inline constexpr std::size_t syscall_table_size = 512;
-extern const SyscallRow* const syscall_rows_by_number;
-extern const SyscallFunction* const syscall_functions;
+extern const std::array<const SyscallRow*, syscall_table_size> syscall_rows_by_number;
+extern const std::array<SyscallFunction, syscall_table_size> syscall_functions;
 
 }  // namespace linux_abi

@@ -11,6 +11,7 @@
 #include "base/intrusive_list.h"
 #include "base/ref.h"
 #include "core/sched/thread.h"
+#include "core/sync/completion.h"
 #include "core/sync/rcu.h"
 #include "core/sync/spin_lock.h"
 #include "linux_abi/abi/process.h"
@@ -40,6 +41,12 @@ struct RestartBlock {
   Result<long> (*function)(Task& task, RestartBlock& block) = nullptr;
   std::uint64_t deadline_ns = 0;
   std::uint64_t arguments[5] = {};
+};
+
+// A parent in vfork, waiting for its child to exec or end.
+struct VforkWait : base::RefCounted<VforkWait> {
+  core::Completion done;
+  ~VforkWait() = default;
 };
 
 class Task : public base::RefCounted<Task>, public TaskLinks {
@@ -94,10 +101,10 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   std::uint64_t timer_slack_ns = 50'000, default_timer_slack_ns = 50'000;
   std::uint32_t personality = 0;
   bool reset_scheduling_on_fork = false;
-  bool in_exec = false;
+  bool starts_as_init = false;        // the first thread of all
   int exit_status = 0;                // as wait would report it, when the thread ends
   RestartBlock restart;
-  struct VforkState* vfork = nullptr; // the parent sleeping in vfork until exec or exit
+  RefPtr<VforkWait> vfork;            // the parent sleeping in vfork until exec or exit
   std::atomic<std::uint64_t> minor_faults{0}, major_faults{0}, bytes_read{0}, bytes_written{0}, read_calls{0},
       write_calls{0};
 

@@ -1,0 +1,11 @@
+// Who gets SIGIO for a file with O_ASYNC: fcntl's F_SETOWN, F_SETSIG and relatives.
+#pragma once
+
+#include "linux_abi/prelude.h"
+#include "vfs/file.h"
+
+namespace linux_abi {
+
+Result<long> async_owner_control(Context& context, vfs::File& file, int command, std::uint64_t argument);
+
+}  // namespace linux_abi

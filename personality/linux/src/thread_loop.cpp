@@ -1,0 +1,83 @@
+// The life of a thread, from top to bottom.
+#include "arch/linux_abi.h"
+#include "arch/user.h"
+#include "core/log/log.h"
+#include "core/memory/user_pointer.h"
+#include "linux_abi/fault.h"
+#include "linux_abi/lifecycle.h"
+#include "linux_abi/rseq.h"
+#include "linux_abi/signal_delivery.h"
+
+namespace linux_abi {
+
+namespace {
+
+constinit std::atomic<std::uint64_t> missing_calls_logged[syscall_table_size / 64] = {};
+
+[[gnu::noinline]] long missing_system_call(long call) {
+  if (call >= 0 && call < static_cast<long>(syscall_table_size)) {
+    auto index = static_cast<unsigned long>(call);
+    std::uint64_t bit = std::uint64_t{1} << (index % 64);
+    // relaxed: only whether somebody was first matters.
+    if (!(missing_calls_logged[index / 64].fetch_or(bit, std::memory_order_relaxed) & bit))
+      core::log(core::LogLevel::info, "{}[{}]: system call {} is not implemented",
+                current_task().thread().name().data(), current_task().id(), call);
+  }
+  return -static_cast<long>(Errno::enosys);
+}
+
+// Interrupted waits report EINTR; a program sees it only if a handler without SA_RESTART runs.
+[[gnu::noinline]] long finish_error(Task& task, long result) {
+  if (task.registers.system_call_number() < 0) return result;  // rt_sigreturn: not a result of ours
+  if (result == -static_cast<long>(Errno::interrupted_finally)) return -static_cast<long>(Errno::eintr);
+  if (result == -static_cast<long>(Errno::eintr)) result = -static_cast<long>(Errno::restart_always);
+  if (result <= -static_cast<long>(Errno::restart_always) && result >= -static_cast<long>(Errno::restart_block))
+    task.add_work(task_work::signal);
+  return result;
+}
+
+inline void system_call(Context& context) {
+  auto call = static_cast<unsigned long>(context.registers.system_call_number());
+  long result;
+  if (call < syscall_table_size && syscall_functions[call]) [[likely]]
+    result = syscall_functions[call](context);
+  else
+    result = missing_system_call(static_cast<long>(call));
+  if (result < 0) [[unlikely]]
+    result = finish_error(context.task, result);
+  context.registers.set_result(static_cast<std::uint64_t>(result));
+}
+
+}  // namespace
+
+void thread_loop(Task& task) {
+  Context context{task, task.process(), task.registers};
+  core::Thread& thread = task.thread();
+  if (task.set_child_tid)
+    // CLONE_CHILD_SETTID: a bad address is the program's own loss, as on Linux.
+    (void)!core::UserOut<int>(std::exchange(task.set_child_tid, 0)).write(task.id());
+  if (task.starts_as_init) first_thread(task);
+  EnteredBy entered_by = EnteredBy::other;
+  for (;;) {
+    // Set by others at any time; whoever sets a bit also makes enter_user() return.
+    if (task.work.load(std::memory_order_acquire)) [[unlikely]]
+      handle_user_work(context, entered_by);
+    if (rseq_is_stale(task)) [[unlikely]] {
+      rseq_update(task);
+      entered_by = EnteredBy::other;
+      continue;
+    }
+    thread.account_user_enter();
+    arch::UserEvent event = arch::enter_user(task.registers);
+    thread.account_user_leave();
+    entered_by = EnteredBy::other;
+    if (event == arch::UserEvent::system_call) [[likely]] {
+      system_call(context);
+      entered_by = EnteredBy::system_call;
+    } else if (event == arch::UserEvent::fault) {
+      handle_user_fault(task);
+    }
+  }
+}
+
+}  // namespace linux_abi
