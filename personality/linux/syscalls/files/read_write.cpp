@@ -1,0 +1,130 @@
+// read(2), write(2), pread64(2), readv(2), preadv2(2) and their twins
+#include "core/memory/io_buffer.h"
+#include "linux_abi/io_vectors.h"
+#include "syscalls/files/rows.h"
+
+namespace linux_abi {
+
+namespace {
+
+using core::IoBuffer;
+
+std::size_t clamp(std::size_t size) { return size < max_transfer ? size : max_transfer; }
+
+// SIGPIPE goes to the thread that wrote.
+[[gnu::noinline]] Result<long> write_failed(Context& context, Errno code) {
+  if (code == Errno::epipe) (void)send_signal(context.task, SigInfo(signal::pipe, si::user));
+  return error(code);
+}
+
+Result<long> finish_write(Context& context, Result<std::size_t> done) {
+  if (!done) [[unlikely]] return write_failed(context, done.error());
+  return static_cast<long>(*done);
+}
+
+Result<long> finish_read(Result<std::size_t> done) {
+  if (!done) return error(done.error());
+  return static_cast<long>(*done);
+}
+
+constexpr unsigned known_flags = rwf_hipri | rwf_dsync | rwf_sync | rwf_nowait | rwf_append | rwf_noappend;
+
+Result<vfs::IoFlags> checked_flags(const vfs::File& file, unsigned flags, bool writing) {
+  if (flags & ~known_flags) return error(Errno::eopnotsupp);
+  if ((flags & rwf_append) && (flags & rwf_noappend)) return error(Errno::einval);
+  if ((flags & rwf_nowait) && !file.has_trait(vfs::File::no_wait_capable)) return error(Errno::eopnotsupp);
+  if (!writing && (flags & rwf_append)) return error(Errno::eopnotsupp);
+  return flags;  // the values are the same
+}
+
+// For one that does not seek, an offset is an error.
+Result<void> check_offset(const vfs::File& file, std::int64_t offset) {
+  if (offset < 0) return error(Errno::einval);
+  if (!file.has_trait(vfs::File::has_position)) return error(Errno::espipe);
+  return {};
+}
+
+}  // namespace
+
+Result<long> sys_read(Context& context, FileDescriptor fd, UserAddress to, std::size_t size) {
+  FileUse file = TRY(context.task.files->use(fd.number));
+  if (!core::is_user_range(to, size)) [[unlikely]] return error(file->can_read() ? Errno::efault : Errno::ebadf);
+  IoBuffer buffer = IoBuffer::user(to, clamp(size));
+  return finish_read(file->read(buffer));
+}
+
+Result<long> sys_write(Context& context, FileDescriptor fd, UserAddress from, std::size_t size) {
+  FileUse file = TRY(context.task.files->use(fd.number));
+  if (!core::is_user_range(from, size)) [[unlikely]] return error(file->can_write() ? Errno::efault : Errno::ebadf);
+  IoBuffer buffer = IoBuffer::user(from, clamp(size));
+  return finish_write(context, file->write(buffer));
+}
+
+Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, std::size_t size, std::int64_t offset) {
+  if (offset < 0) return error(Errno::einval);
+  FileUse file = TRY(context.task.files->use(fd.number));
+  TRY(check_offset(*file, offset));
+  if (!core::is_user_range(to, size)) return error(Errno::efault);
+  IoBuffer buffer = IoBuffer::user(to, clamp(size));
+  return finish_read(file->positioned_read(buffer, static_cast<std::uint64_t>(offset)));
+}
+
+Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from, std::size_t size,
+                          std::int64_t offset) {
+  if (offset < 0) return error(Errno::einval);
+  FileUse file = TRY(context.task.files->use(fd.number));
+  TRY(check_offset(*file, offset));
+  if (!core::is_user_range(from, size)) return error(Errno::efault);
+  IoBuffer buffer = IoBuffer::user(from, clamp(size));
+  return finish_write(context, file->positioned_write(buffer, static_cast<std::uint64_t>(offset)));
+}
+
+// The offset comes in two halves for the sake of 32-bit machines; the high one is not used here. -1 means the position.
+Result<long> sys_preadv2(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
+                         std::int64_t offset, std::uint64_t, unsigned flags) {
+  FileUse file = TRY(context.task.files->use(fd.number));
+  vfs::IoFlags io_flags = TRY(checked_flags(*file, flags, false));
+  if (offset != -1) TRY(check_offset(*file, offset));
+  IoVectors segments;
+  TRY(segments.read(vectors, count));
+  IoBuffer buffer = IoBuffer::user(segments.span());
+  if (offset == -1) return finish_read(file->read(buffer, io_flags));
+  return finish_read(file->positioned_read(buffer, static_cast<std::uint64_t>(offset), io_flags));
+}
+
+Result<long> sys_pwritev2(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
+                          std::int64_t offset, std::uint64_t, unsigned flags) {
+  FileUse file = TRY(context.task.files->use(fd.number));
+  vfs::IoFlags io_flags = TRY(checked_flags(*file, flags, true));
+  if (offset != -1) TRY(check_offset(*file, offset));
+  IoVectors segments;
+  TRY(segments.read(vectors, count));
+  IoBuffer buffer = IoBuffer::user(segments.span());
+  if (offset == -1) return finish_write(context, file->write(buffer, io_flags));
+  return finish_write(context, file->positioned_write(buffer, static_cast<std::uint64_t>(offset), io_flags));
+}
+
+Result<long> sys_readv(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count) {
+  return sys_preadv2(context, fd, vectors, count, -1, 0, 0);
+}
+Result<long> sys_writev(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count) {
+  return sys_pwritev2(context, fd, vectors, count, -1, 0, 0);
+}
+Result<long> sys_preadv(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
+                        std::int64_t offset) {
+  if (offset < 0) return error(Errno::einval);
+  return sys_preadv2(context, fd, vectors, count, offset, 0, 0);
+}
+Result<long> sys_pwritev(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
+                         std::int64_t offset) {
+  if (offset < 0) return error(Errno::einval);
+  return sys_pwritev2(context, fd, vectors, count, offset, 0, 0);
+}
+
+Result<long> sys_lseek(Context& context, FileDescriptor fd, std::int64_t offset, unsigned whence) {
+  FileUse file = TRY(context.task.files->use(fd.number));
+  if (whence > static_cast<unsigned>(vfs::Whence::hole)) return error(Errno::einval);
+  return static_cast<long>(TRY(file->seek(offset, static_cast<vfs::Whence>(whence))));
+}
+
+}  // namespace linux_abi

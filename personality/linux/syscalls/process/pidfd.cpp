@@ -1,0 +1,61 @@
+// pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2)
+#include "linux_abi/pidfd.h"
+#include "syscalls/process/rows.h"
+
+namespace linux_abi {
+
+Result<long> sys_pidfd_open(Context& context, int id, unsigned flags) {
+  if ((flags & ~(pidfd_nonblock | pidfd_thread)) || id <= 0) return error(Errno::einval);
+  RefPtr<Pid> pid = Pid::get(id);
+  if (!pid) return error(Errno::esrch);
+  if (!(flags & pidfd_thread) && !pid->process_reference()) return error(Errno::einval);  // not a process' first thread
+  auto file = TRY(open_pidfd(std::move(pid), flags, context.task));
+  return TRY(context.task.files->add(std::move(file), CloseOnExec::yes, descriptor_limit(context)));
+}
+
+Result<long> sys_pidfd_send_signal(Context& context, FileDescriptor fd, int number, UserIn<SigInfo> information,
+                                   unsigned flags) {
+  constexpr unsigned to_thread = 1, to_process = 2, to_group = 4;
+  if (flags & ~(to_thread | to_process | to_group) || (flags & (flags - 1))) return error(Errno::einval);
+  FileUse file = TRY(context.task.files->use(fd.number));
+  auto pid = TRY(pid_of_pidfd(*file));
+  if (number < 0 || number > signal_count) return error(Errno::einval);
+  SigInfo info = signal_information_from(context.task, number, si::user);
+  auto process = pid->process_reference();
+  if (information) {
+    info = TRY(information.read());
+    if (info.number != number) return error(Errno::einval);
+    bool own = process.get() == &context.process;
+    if (!own && (info.code >= 0 || info.code == si::tkill)) return error(Errno::eperm);
+  }
+  if (flags & to_thread) {
+    auto task = pid->task_reference();
+    if (!task) return error(Errno::esrch);
+    TRY(may_signal(context.task, task->process(), number));
+    if (number) TRY(send_signal(*task, info));
+    return 0;
+  }
+  if (!process) return error(Errno::esrch);
+  TRY(may_signal(context.task, *process, number));
+  if (!number) return 0;
+  if (flags & to_group)
+    signal_group(*pid, info);
+  else
+    TRY(send_signal(*process, info));
+  return 0;
+}
+
+Result<long> sys_pidfd_getfd(Context& context, FileDescriptor fd, int target_number, unsigned flags) {
+  if (flags) return error(Errno::einval);
+  FileUse file = TRY(context.task.files->use(fd.number));
+  auto pid = TRY(pid_of_pidfd(*file));
+  auto task = pid->task_reference();
+  if (!task) return error(Errno::esrch);
+  TRY(may_inspect(context.task, task->process()));
+  auto files = files_of(*task);
+  if (!files) return error(Errno::esrch);
+  auto wanted = TRY(files->get(target_number));
+  return TRY(context.task.files->add(std::move(wanted), CloseOnExec::yes, descriptor_limit(context)));
+}
+
+}  // namespace linux_abi

@@ -1,0 +1,53 @@
+// The system-call table: the rows of every subject, by number. A folder that joins syscalls/ adds its two lines here.
+#include <array>
+
+#include "linux_abi/syscall.h"
+#include "syscalls/credentials/rows.h"
+#include "syscalls/files/rows.h"
+#include "syscalls/memory/rows.h"
+#include "syscalls/process/rows.h"
+#include "syscalls/scheduling/rows.h"
+#include "syscalls/signals/rows.h"
+#include "syscalls/synchronisation/rows.h"
+#include "syscalls/system/rows.h"
+#include "syscalls/time/rows.h"
+
+namespace linux_abi {
+
+namespace {
+
+struct Table {
+  std::array<SyscallFunction, syscall_table_size> functions{};
+  std::array<const SyscallRow*, syscall_table_size> rows{};
+};
+
+// Not constexpr on purpose: two rows for one number make the build fail with this name in the message.
+void two_rows_for_one_number() {}
+
+template <std::size_t... sizes>
+consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
+  Table table;
+  auto add = [&](const SyscallRow* rows, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (rows[i].number < 0) continue;  // not on this architecture
+      auto index = static_cast<std::size_t>(rows[i].number);
+      if (table.rows[index]) two_rows_for_one_number();
+      table.functions[index] = rows[i].function;
+      table.rows[index] = &rows[i];
+    }
+  };
+  (add(subjects, sizes), ...);
+  return table;
+}
+
+constexpr Table table =
+    merge(syscalls::credentials::rows, syscalls::files::rows, syscalls::memory::rows, syscalls::process::rows,
+          syscalls::scheduling::rows, syscalls::signals::rows, syscalls::synchronisation::rows,
+          syscalls::system::rows, syscalls::time::rows);
+
+}  // namespace
+
+constinit const std::array<const SyscallRow*, syscall_table_size> syscall_rows_by_number = table.rows;
+constinit const std::array<SyscallFunction, syscall_table_size> syscall_functions = table.functions;
+
+}  // namespace linux_abi
