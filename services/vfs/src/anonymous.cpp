@@ -42,7 +42,7 @@ struct State {
   base::Vector<Kind>* kinds = nullptr;
   std::atomic<std::uint64_t> next_inode{2};
 };
-constinit State state;
+[[clang::no_destroy]] constinit State state;
 
 // What /proc/PID/fd shows for a kind: an inode per kind that knows its text.
 class KindInode final : public Inode {

@@ -147,9 +147,34 @@ Result<void> change_times(const Caller& caller, const Path& path, TimeChange acc
 }
 
 namespace {
+constinit std::atomic<SizeLimitHook> size_limit_hook{nullptr};
+}
+
+void set_size_limit_hook(SizeLimitHook hook) { size_limit_hook.store(hook, std::memory_order_release); }
+Result<std::size_t> limit_write(std::uint64_t offset, std::size_t count) {
+  SizeLimitHook hook = size_limit_hook.load(std::memory_order_acquire);
+  return hook ? hook(offset, count) : Result<std::size_t>(count);
+}
+
+void drop_set_id_bits(Inode& inode, const Credentials& credentials) {
+  Mode mode = inode.mode();
+  if (!(mode & (mode_set_uid | mode_set_gid)) || credentials.can(Capability::fsetid)) return;
+  mode &= ~mode_set_uid;
+  if (mode & 010) mode &= ~mode_set_gid;
+  inode.set_mode(mode);
+}
+
+namespace {
 
 Result<void> truncate_locked(Inode& inode, const Credentials& credentials, std::uint64_t size) {
   if (size > inode.file_system().maximum_size()) return error(Errno::efbig);
+  if (size > inode.size()) {
+    std::size_t growth = size - inode.size();
+    if (TRY(limit_write(inode.size(), growth)) < growth) {
+      (void)TRY(limit_write(size, 1));
+      return error(Errno::efbig);
+    }
+  }
   AttributeChange change;
   change.size = size;
   change.modify_time = change.change_time = current_time();

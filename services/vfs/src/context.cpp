@@ -9,7 +9,7 @@ struct AllContexts {
   core::Mutex mutex{"all file system contexts"};
   FileSystemContext::All list;
 };
-constinit AllContexts all;
+[[clang::no_destroy]] constinit AllContexts all;
 }  // namespace
 
 void for_each_context(base::FunctionRef<void(FileSystemContext&)> visit) {

@@ -25,7 +25,7 @@ struct Table {
   base::ListHook lru{};  // unused, oldest first; hooked up by initialize()
   std::atomic<std::size_t> lru_size{0};
 };
-constinit Table table;
+[[clang::no_destroy]] constinit Table table;
 
 std::size_t bucket_index(const Dentry* parent, std::uint32_t hash) {
   // Parents are at least 64 bytes apart: their low bits say nothing.

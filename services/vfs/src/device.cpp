@@ -106,7 +106,7 @@ struct NodeStore {
   DeviceNodeStore* store = nullptr;
   base::Vector<PendingNode>* pending = nullptr;
 };
-constinit NodeStore nodes;
+[[clang::no_destroy]] constinit NodeStore nodes;
 
 Result<void> put_off(std::string_view path, std::string_view target, const NewInode& properties) {
   if (!nodes.pending) {

@@ -50,7 +50,7 @@ struct Global {
   base::IntrusiveList<InodeLocks, &InodeLocks::all_hook> all;
   base::IntrusiveList<Waiter, &Waiter::hook> waiters;
 };
-constinit Global global;
+[[clang::no_destroy]] constinit Global global;
 
 bool is_record(LockKind kind) { return kind != LockKind::flock; }
 bool same_owner(const LockRange& a, const LockRange& b) { return a.kind == b.kind && a.owner == b.owner; }

@@ -23,7 +23,7 @@ Result<void> with_resolved(const Caller& caller, const Path* start, std::string_
                            base::FunctionRef<Result<bool>(Inode&, Mount&, MaySleep)> use) {
   if (path.empty()) {
     Path found = TRY(resolve(caller, start, path, flags));
-    TRY(use(found.inode(), found.mount(), MaySleep::yes));
+    (void)TRY(use(found.inode(), found.mount(), MaySleep::yes));
     return {};
   }
   return with_walk(caller, flags, [&](Walk& walk) -> Result<void> {
@@ -35,7 +35,7 @@ Result<void> with_resolved(const Caller& caller, const Path* start, std::string_
       if (*result) return {};
     }
     Path found = TRY(walk.take());
-    TRY(use(found.inode(), found.mount(), MaySleep::yes));
+    (void)TRY(use(found.inode(), found.mount(), MaySleep::yes));
     return {};
   });
 }

@@ -95,6 +95,15 @@ Result<void> mount_kernel(const FileSystemType& type, const MountOptions& option
 void sync_all();
 
 // ---- Used by file systems and tests ----
+// RLIMIT_FSIZE: how much of a write of `count` bytes at `offset` the current task may do; EFBIG (and SIGXFSZ) when
+// nothing. The personality supplies the limit.
+using SizeLimitHook = Result<std::size_t> (*)(std::uint64_t offset, std::size_t count);
+void set_size_limit_hook(SizeLimitHook hook);
+Result<std::size_t> limit_write(std::uint64_t offset, std::size_t count);
+// Set-id bits go when somebody without CAP_FSETID writes to the file. The inode's lock is held.
+void drop_set_id_bits(Inode& inode, const Credentials& credentials);
+// A file for a directory of a file system whose directories are stored in the dentry cache.
+Result<RefPtr<File>> open_storage_directory();
 // Drops unused dentries, oldest first; returns how many. Registered with memory reclaim.
 std::size_t shrink_dentry_cache(std::size_t count);
 struct CacheStatistics {

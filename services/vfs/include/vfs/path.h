@@ -11,6 +11,15 @@ class Path {
   Path() = default;
   Path(RefPtr<Mount> mount, RefPtr<Dentry> dentry) : mount_(std::move(mount)), dentry_(std::move(dentry)) {}
 
+  Path(const Path&) = default;
+  Path(Path&&) = default;
+  // What was here goes through a destructor, which drops the dentry before the mount: the file system lives that long.
+  Path& operator=(Path other) noexcept {
+    std::swap(mount_, other.mount_);
+    std::swap(dentry_, other.dentry_);
+    return *this;
+  }
+
   Mount& mount() const { return *mount_; }
   Dentry& dentry() const { return *dentry_; }
   // The inode; the dentry is positive (every path that lookup returned without LookupFlag::may_be_missing).

@@ -1,0 +1,71 @@
+// From a page index to the page: a radix tree that is read without locks.
+//
+//   RcuReadGuard guard;
+//   Page* page = tree.find(index);             // then try_acquire() and find() again: it may just be leaving
+//
+//   MutexGuard guard{lock};                    // writers exclude each other
+//   TRY(tree.insert(index, page));  tree.remove(index);
+//
+// A node holds 64 entries (six bits of the index); the tree is as high as the largest index needs, and a file of one page
+// needs no node at all. Nodes are freed after a grace period. A folio of several pages occupies one entry for each of its
+// pages, all with the descriptor of that page, so that readers need not know.
+//
+// The tree owns nothing: the references on pages are the business of its user.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/result.h"
+#include "core/memory/page.h"
+#include "core/sync/rcu.h"
+
+namespace page_cache {
+
+class FolioTree {
+ public:
+  FolioTree() = default;
+  FolioTree(const FolioTree&) = delete;
+  FolioTree& operator=(const FolioTree&) = delete;
+  ~FolioTree();
+
+  // ---- Under RCU or the writers' lock ----
+  core::Page* find(std::uint64_t index) const;
+  // The first entry at or above `index` (which is set to its place); null when there is none up to `last`.
+  core::Page* find_next(std::uint64_t& index, std::uint64_t last) const;
+  // The first index at or above `index` without an entry, at most `last` + 1.
+  std::uint64_t find_gap(std::uint64_t index, std::uint64_t last) const;
+
+  // ---- Writers' lock ----
+  // EEXIST, ENOMEM.
+  base::Result<void> insert(std::uint64_t index, core::Page& page);
+  core::Page* remove(std::uint64_t index);
+
+ private:
+  static constexpr unsigned bits = 6, slots = 1u << bits;
+
+  struct Node {
+    core::RcuHead rcu;
+    unsigned shift = 0;   // of the index bits this node decides
+    unsigned count = 0;   // slots in use
+    Node* parent = nullptr;
+    // A child node, or (in nodes with shift 0) a page.
+    std::atomic<void*> slot[slots] = {};
+  };
+  // The root is a page (for a tree with index 0 only), or a node marked by its lowest bit.
+  static void* mark(Node* node);
+  static Node* node_of(void* entry);
+  static bool covers(const Node& node, std::uint64_t index) {
+    unsigned top = node.shift + bits;
+    return top >= 64 || index >> top == 0;
+  }
+  static unsigned position(const Node& node, std::uint64_t index) {
+    return static_cast<unsigned>(index >> node.shift) & (slots - 1);
+  }
+  static void free_node(Node* node);
+  base::Result<Node*> grow_to(std::uint64_t index);
+
+  std::atomic<void*> root_{nullptr};
+};
+
+}  // namespace page_cache

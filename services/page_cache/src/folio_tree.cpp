@@ -1,0 +1,160 @@
+#include "page_cache/folio_tree.h"
+
+#include <new>
+
+#include "base/check.h"
+#include "core/memory/slab.h"
+
+namespace page_cache {
+
+using base::Errno;
+using base::error;
+using base::Result;
+using core::Page;
+
+void* FolioTree::mark(Node* node) {
+  // SAFETY: nodes and page descriptors are aligned to 8, so bit 0 tells them apart; node_of() takes it off again.
+  return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(node) | 1);
+}
+FolioTree::Node* FolioTree::node_of(void* entry) {
+  // SAFETY: see mark().
+  auto word = reinterpret_cast<std::uintptr_t>(entry);
+  return word & 1 ? reinterpret_cast<Node*>(word & ~std::uintptr_t{1}) : nullptr;
+}
+
+void FolioTree::free_node(Node* node) {
+  core::rcu_retire(node->rcu, [](core::RcuHead& head) { delete base::container_of(&head, &Node::rcu); });
+}
+
+FolioTree::~FolioTree() {
+  // The pages are gone; at most a chain of nodes that shrinking left.
+  base::debug_verify(!root_.load(std::memory_order_relaxed), "folio tree destroyed with entries");
+}
+
+Page* FolioTree::find(std::uint64_t index) const {
+  void* root = root_.load(std::memory_order_acquire);
+  Node* node = node_of(root);
+  if (!node) return index == 0 ? static_cast<Page*>(root) : nullptr;
+  if (!covers(*node, index)) return nullptr;
+  for (;;) {
+    void* entry = node->slot[position(*node, index)].load(std::memory_order_acquire);
+    if (!entry || node->shift == 0) return static_cast<Page*>(entry);
+    node = static_cast<Node*>(entry);
+  }
+}
+
+Page* FolioTree::find_next(std::uint64_t& index, std::uint64_t last) const {
+  void* root = root_.load(std::memory_order_acquire);
+  Node* top = node_of(root);
+  if (!top) return index == 0 ? static_cast<Page*>(root) : nullptr;
+  while (index <= last && covers(*top, index)) {
+    Node* node = top;
+    for (;;) {
+      unsigned at = position(*node, index);
+      void* entry = nullptr;
+      while (at < slots && !(entry = node->slot[at].load(std::memory_order_acquire))) ++at;
+      // The index moves to the start of what slot `at` covers, unless it already lies inside it.
+      if (at != position(*node, index)) {
+        unsigned top_shift = node->shift + bits;
+        std::uint64_t base = top_shift >= 64 ? 0 : index >> top_shift << top_shift;
+        std::uint64_t next = base + (static_cast<std::uint64_t>(at) << node->shift);
+        if (next <= index) return nullptr;  // past the largest index
+        index = next;
+        if (index > last) return nullptr;
+      }
+      if (at == slots) break;  // the next node, from the top
+      if (node->shift == 0) return static_cast<Page*>(entry);
+      node = static_cast<Node*>(entry);
+    }
+  }
+  return nullptr;
+}
+
+std::uint64_t FolioTree::find_gap(std::uint64_t index, std::uint64_t last) const {
+  while (index <= last && find(index)) ++index;
+  return index;
+}
+
+Result<FolioTree::Node*> FolioTree::grow_to(std::uint64_t index) {
+  for (;;) {
+    void* root = root_.load(std::memory_order_relaxed);
+    Node* node = node_of(root);
+    if (node && covers(*node, index)) return node;
+    auto* higher = new (std::nothrow) Node;
+    if (!higher) return error(Errno::enomem);
+    if (node) {
+      higher->shift = node->shift + bits;
+      higher->slot[0].store(node, std::memory_order_relaxed);
+      higher->count = 1;
+      node->parent = higher;
+    } else if (root) {
+      higher->slot[0].store(root, std::memory_order_relaxed);
+      higher->count = 1;
+    }
+    root_.store(mark(higher), std::memory_order_release);
+  }
+}
+
+Result<void> FolioTree::insert(std::uint64_t index, Page& page) {
+  void* root = root_.load(std::memory_order_relaxed);
+  if (index == 0 && !root) {
+    root_.store(&page, std::memory_order_release);
+    return {};
+  }
+  if (index == 0 && !node_of(root)) return error(Errno::eexist);
+  Node* node = TRY(grow_to(index));
+  while (node->shift) {
+    auto& slot = node->slot[position(*node, index)];
+    auto* child = static_cast<Node*>(slot.load(std::memory_order_relaxed));
+    if (!child) {
+      child = new (std::nothrow) Node;
+      if (!child) return error(Errno::enomem);
+      child->shift = node->shift - bits;
+      child->parent = node;
+      ++node->count;
+      slot.store(child, std::memory_order_release);
+    }
+    node = child;
+  }
+  auto& slot = node->slot[position(*node, index)];
+  if (slot.load(std::memory_order_relaxed)) return error(Errno::eexist);
+  slot.store(&page, std::memory_order_release);
+  ++node->count;
+  return {};
+}
+
+Page* FolioTree::remove(std::uint64_t index) {
+  void* root = root_.load(std::memory_order_relaxed);
+  Node* node = node_of(root);
+  if (!node) {
+    if (index != 0) return nullptr;
+    root_.store(nullptr, std::memory_order_release);
+    return static_cast<Page*>(root);
+  }
+  if (!covers(*node, index)) return nullptr;
+  while (node->shift) {
+    node = static_cast<Node*>(node->slot[position(*node, index)].load(std::memory_order_relaxed));
+    if (!node) return nullptr;
+  }
+  auto& slot = node->slot[position(*node, index)];
+  auto* page = static_cast<Page*>(slot.load(std::memory_order_relaxed));
+  if (!page) return nullptr;
+  slot.store(nullptr, std::memory_order_release);
+  // Empty nodes go, up to the root.
+  --node->count;
+  while (node->count == 0) {
+    Node* parent = node->parent;
+    if (!parent) {
+      root_.store(nullptr, std::memory_order_release);
+      free_node(node);
+      break;
+    }
+    parent->slot[position(*parent, index)].store(nullptr, std::memory_order_release);
+    --parent->count;
+    free_node(node);
+    node = parent;
+  }
+  return page;
+}
+
+}  // namespace page_cache

@@ -1,0 +1,305 @@
+#include "page_cache/page_cache.h"
+
+#include <cstring>
+
+#include "base/check.h"
+#include "core/memory/page_allocator.h"
+#include "core/memory/slab.h"
+
+namespace page_cache {
+
+using base::Errno;
+using base::error;
+using core::Page;
+using core::PageRef;
+using core::page_size;
+using core::page_shift;
+
+Result<RefPtr<PageCache>> PageCache::create(PageStore& store) {
+  auto* cache = new (std::nothrow) PageCache(store);
+  if (!cache) return error(Errno::enomem);
+  return RefPtr<PageCache>::adopt(cache);
+}
+
+PageCache::~PageCache() { base::debug_verify(resident_pages() == 0, "page cache destroyed with pages"); }
+
+void PageCache::count(long pages) {
+  resident_.fetch_add(static_cast<std::uint64_t>(pages), std::memory_order_relaxed);
+  core::count_memory(core::MemoryCounter::file_cache, pages);
+  if (memory_only_) core::count_memory(core::MemoryCounter::shared_memory, pages);
+}
+
+PageRef PageCache::find(std::uint64_t index) {
+  for (;;) {
+    PageRef reference;  // a wrong one is dropped after the guard
+    core::RcuReadGuard guard;
+    Page* page = tree_.find(index);
+    if (!page) return {};
+    if (!page->head()->try_acquire()) continue;  // on its way out of the tree
+    reference = PageRef::adopt(page);
+    if (tree_.find(index) == page) return reference;
+  }
+}
+
+Result<void> PageCache::insert(std::uint64_t index, Page& page) {
+  TRY(store_->charge(1));
+  page.set(core::PageFlag::up_to_date);
+  if (memory_only_) page.set(core::PageFlag::swap_backed);
+  page.mapped = {this, index};
+  core::MutexGuard guard{tree_mutex_};
+  auto result = tree_.insert(index, page);
+  if (!result) {
+    store_->uncharge(1);
+    return result;
+  }
+  page.acquire();  // the tree's
+  count(1);
+  return {};
+}
+
+// Zeroes, or what the store has.
+Result<PageRef> PageCache::create_page(std::uint64_t index) {
+  for (;;) {
+    PageRef page = TRY(core::allocate_page(core::AllocationFlags::user | core::AllocationFlags::zero));
+    (void)TRY(store_->fill(*page, index));  // without data it stays zeroes
+    auto result = insert(index, *page);
+    if (result) return page;
+    if (result.error() != Errno::eexist) return error(result.error());
+    if (PageRef other = find(index)) return other;
+  }
+}
+
+Result<PageRef> PageCache::page_for(std::uint64_t index, core::FaultAccess) {
+  if (index >= (size() + page_size - 1) >> page_shift) return error(Errno::enxio);
+  if (PageRef page = find(index)) return page;
+  PageRef page = TRY(create_page(index));
+  // A truncation that came in between has not seen the page.
+  if (index >= (size() + page_size - 1) >> page_shift) {
+    remove_pages(index, index, Mapped::maybe);
+    return error(Errno::enxio);
+  }
+  return page;
+}
+
+void PageCache::map_around(std::uint64_t first, std::uint64_t last,
+                           base::FunctionRef<bool(std::uint64_t index, Page& page)> offer) {
+  std::uint64_t pages = (size() + page_size - 1) >> page_shift;
+  if (pages == 0) return;
+  if (last >= pages) last = pages - 1;
+  for (std::uint64_t index = first; index <= last; ++index) {
+    Page* page = tree_.find_next(index, last);
+    if (!page) return;
+    // The offer takes its own reference; ours makes sure that it is the right page meanwhile.
+    if (!page->head()->try_acquire()) continue;
+    bool more = tree_.find(index) != page || offer(index, *page);
+    core::release_page(*page);
+    if (!more) return;
+  }
+}
+
+bool PageCache::is_resident(std::uint64_t index) {
+  core::RcuReadGuard guard;
+  return tree_.find(index) != nullptr;
+}
+
+// ---- Read and write ----
+
+Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset) {
+  std::size_t total = 0;
+  while (!buffer.empty()) {
+    std::uint64_t end = size();
+    if (offset >= end) break;
+    std::size_t within = offset & (page_size - 1);
+    std::size_t count = page_size - within;
+    if (count > end - offset) count = static_cast<std::size_t>(end - offset);
+    if (count > buffer.remaining()) count = buffer.remaining();
+    PageRef page = find(offset >> page_shift);
+    if (!page && !memory_only_) page = TRY(page_for(offset >> page_shift, core::FaultAccess::read));
+    std::size_t done = page ? buffer.copy_out({page.data() + within, count}) : buffer.zero(count);
+    total += done;
+    offset += done;
+    if (done < count) break;
+  }
+  if (total == 0 && buffer.faulted()) return error(Errno::efault);
+  return total;
+}
+
+Result<std::size_t> PageCache::write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within,
+                                          std::size_t count) {
+  PageRef page = find(index);
+  if (!page && !memory_only_) page = TRY(create_page(index));
+  if (page) {
+    std::size_t done = buffer.copy_in({page.data() + within, count});
+    if (done) mark_dirty(*page);
+    return done;
+  }
+  // A fresh page is filled before others can see it, and only the rest of it is zeroed.
+  page = TRY(core::allocate_page(core::AllocationFlags::user));
+  std::byte* bytes = page.data();
+  std::size_t done = buffer.copy_in({bytes + within, count});
+  if (done == 0) return 0;
+  std::memset(bytes, 0, within);
+  std::memset(bytes + within + done, 0, page_size - within - done);
+  mark_dirty(*page);
+  auto result = insert(index, *page);
+  if (result) return done;
+  buffer.revert(done);
+  if (result.error() != Errno::eexist) return error(result.error());
+  return write_page(buffer, index, within, count);  // a page fault was faster
+}
+
+Result<std::size_t> PageCache::write(core::IoBuffer& buffer, std::uint64_t offset) {
+  std::size_t total = 0;
+  while (!buffer.empty()) {
+    std::size_t within = offset & (page_size - 1);
+    std::size_t count = page_size - within;
+    if (count > buffer.remaining()) count = buffer.remaining();
+    auto done = write_page(buffer, offset >> page_shift, within, count);
+    if (!done) {
+      if (total) break;
+      return error(done.error());
+    }
+    total += *done;
+    offset += *done;
+    if (*done && offset > size_.load(std::memory_order_relaxed)) size_.store(offset, std::memory_order_release);
+    if (*done < count) break;
+  }
+  if (total == 0 && buffer.faulted()) return error(Errno::efault);
+  return total;
+}
+
+Result<void> PageCache::put_page(std::uint64_t index, PageRef page, std::uint64_t new_size) {
+  mark_dirty(*page);
+  TRY(insert(index, *page));
+  if (new_size > size()) set_size(new_size);
+  return {};
+}
+
+// ---- Truncation and holes ----
+
+void PageCache::remove_pages(std::uint64_t first, std::uint64_t last, Mapped mapped) {
+  constexpr unsigned batch_size = 32;
+  Page* batch[batch_size];
+  for (std::uint64_t index = first; index <= last;) {
+    unsigned taken = 0;
+    std::uint64_t batch_first = index, batch_last = index;
+    {
+      core::MutexGuard guard{tree_mutex_};
+      while (taken < batch_size && index <= last) {
+        Page* page = tree_.find_next(index, last);
+        if (!page) {
+          index = last;
+          break;
+        }
+        tree_.remove(index);
+        if (taken == 0) batch_first = index;
+        batch_last = index;
+        batch[taken++] = page;
+        if (index == last) break;
+        ++index;
+      }
+    }
+    if (taken == 0) break;
+    if (mapped == Mapped::maybe) unmap_range(batch_first, batch_last, PrivateCopies::keep);
+    for (unsigned i = 0; i < taken; ++i) {
+      // A late reader may still hold the page; it no longer belongs to the file.
+      if (batch[i]->map_count.load(std::memory_order_relaxed) <= 0) batch[i]->mapped = {nullptr, 0};
+      core::release_page(*batch[i]);
+    }
+    count(-static_cast<long>(taken));
+    store_->uncharge(taken);
+    if (batch_last >= last) break;
+  }
+}
+
+void PageCache::zero_within(std::uint64_t index, std::size_t from, std::size_t to) {
+  if (PageRef page = find(index)) {
+    std::memset(page.data() + from, 0, to - from);
+    mark_dirty(*page);
+  }
+}
+
+void PageCache::clear_behind_end() {
+  std::uint64_t end = size();
+  if (end & (page_size - 1)) zero_within(end >> page_shift, end & (page_size - 1), page_size);
+}
+
+Result<void> PageCache::truncate(std::uint64_t new_size) {
+  std::uint64_t old_size = size();
+  if (new_size > old_size) clear_behind_end();
+  set_size(new_size);
+  if (new_size >= old_size) return {};
+  std::uint64_t first_gone = (new_size + page_size - 1) >> page_shift;
+  // Private copies of pages beyond the end go too, whether the file has the page or not.
+  unmap_range(first_gone, ~std::uint64_t{0}, PrivateCopies::remove);
+  remove_pages(first_gone, ~std::uint64_t{0}, Mapped::no);
+  if (new_size & (page_size - 1)) zero_within(new_size >> page_shift, new_size & (page_size - 1), page_size);
+  return {};
+}
+
+Result<void> PageCache::punch_hole(std::uint64_t from, std::uint64_t to) {
+  if (from >= to) return {};
+  std::uint64_t first_whole = (from + page_size - 1) >> page_shift, end_whole = to >> page_shift;
+  if (first_whole > end_whole) {  // inside one page
+    zero_within(from >> page_shift, from & (page_size - 1), to & (page_size - 1));
+    return {};
+  }
+  if (from & (page_size - 1)) zero_within(from >> page_shift, from & (page_size - 1), page_size);
+  if (to & (page_size - 1)) zero_within(end_whole, 0, to & (page_size - 1));
+  if (first_whole < end_whole) {
+    remove_pages(first_whole, end_whole - 1, Mapped::maybe);
+  }
+  return {};
+}
+
+Result<void> PageCache::remove_range(std::uint64_t first_byte, std::uint64_t last_byte) {
+  return punch_hole(first_byte, last_byte + 1);
+}
+
+Result<void> PageCache::allocate(std::uint64_t from, std::uint64_t to) {
+  std::uint64_t first = from >> page_shift, end = (to + page_size - 1) >> page_shift;
+  for (std::uint64_t index = first; index < end; ++index) {
+    if (find(index)) continue;
+    auto page = create_page(index);
+    if (page) {
+      (*page)->set(core::PageFlag::private_1);  // ours, until all of it stands
+      continue;
+    }
+    // Take back what this call made.
+    for (std::uint64_t made = first; made < index; ++made) {
+      PageRef other = find(made);
+      if (other && other->test_and_clear(core::PageFlag::private_1)) remove_pages(made, made, Mapped::maybe);
+    }
+    return error(page.error());
+  }
+  for (std::uint64_t index = first; index < end; ++index)
+    if (PageRef page = find(index)) page->clear(core::PageFlag::private_1);
+  return {};
+}
+
+Result<std::uint64_t> PageCache::seek_data(std::uint64_t offset) {
+  std::uint64_t end = size();
+  if (offset >= end) return error(Errno::enxio);
+  std::uint64_t index = offset >> page_shift;
+  core::RcuReadGuard guard;
+  if (!tree_.find_next(index, (end - 1) >> page_shift)) return error(Errno::enxio);
+  std::uint64_t start = index << page_shift;
+  return start > offset ? start : offset;
+}
+
+Result<std::uint64_t> PageCache::seek_hole(std::uint64_t offset) {
+  std::uint64_t end = size();
+  if (offset >= end) return error(Errno::enxio);
+  core::RcuReadGuard guard;
+  std::uint64_t start = tree_.find_gap(offset >> page_shift, (end - 1) >> page_shift) << page_shift;
+  if (start < offset) start = offset;
+  return start < end ? start : end;
+}
+
+void PageCache::detach() {
+  set_size(0);
+  unmap_range(0, ~std::uint64_t{0}, PrivateCopies::keep);
+  remove_pages(0, ~std::uint64_t{0}, Mapped::no);
+}
+
+}  // namespace page_cache
