@@ -11,10 +11,10 @@
 namespace {
 using namespace conformance;
 
-class Elf : public TempDirTest {
+class Elf : public UnrestrictedTempDirTest {
  protected:
   void SetUp() override {
-    TempDirTest::SetUp();
+    UnrestrictedTempDirTest::SetUp();
     image_ = slurp(own_program().c_str());
     ASSERT_GT(image_.size(), sizeof(Elf64_Ehdr));
   }
@@ -74,10 +74,9 @@ TEST_F(Elf, NotAProgram) {
 }
 
 TEST_F(Elf, TruncatedToEveryPartOfTheHeader) {
-  for (const size_t length : {1, 4, 16, 17, 40, 63}) {
+  for (const size_t length : {63, 40, 17, 16, 4, 1}) {
     image().resize(length);
     EXPECT_EQ(run(), ENOEXEC) << length;
-    SetUp();
   }
 }
 

@@ -13,7 +13,7 @@ extern char** environ;
 namespace {
 using namespace conformance;
 
-class Exec : public TempDirTest {
+class Exec : public UnrestrictedTempDirTest {
  protected:
   // Runs a helper and returns what it wrote to standard output.
   std::string output_of(const std::function<void()>& execute, int* status = nullptr) const {

@@ -1,6 +1,4 @@
 // open(2), openat(2), creat(2), close(2).
-#include <sys/sysmacros.h>
-
 #include "support/conformance.h"
 
 namespace {
@@ -200,11 +198,6 @@ TEST_F(Open, FifoForWritingWithoutReaderIsENXIO) {
   ASSERT_OK(mkfifo(path("fifo"), 0600));
   EXPECT_ERRNO(open(path("fifo"), O_WRONLY | O_NONBLOCK), ENXIO);
   EXPECT_OK(open(path("fifo"), O_RDONLY | O_NONBLOCK));
-}
-
-TEST_F(Open, DeviceWithoutDriverIsENXIO) {
-  ASSERT_OK(mknod(path("device"), S_IFCHR | 0600, makedev(240, 77)));
-  EXPECT_ERRNO(open(path("device"), O_RDONLY), ENXIO);
 }
 
 TEST_F(Open, SocketCannotBeOpened) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "support/expect.h"
@@ -12,11 +13,23 @@
 
 namespace conformance {
 
-std::string make_temp_directory() {
-  const char* base = getenv("TMPDIR");
-  std::string name = std::string(base && *base ? base : "/tmp") + "/conformance.XXXXXX";
-  if (!mkdtemp(name.data())) return {};
-  return name;
+std::string make_temp_directory(unsigned long forbidden_mount_flags) {
+  const char* chosen = getenv("TMPDIR");
+  for (std::string base :
+       {std::string(chosen && *chosen ? chosen : "/tmp"), std::string("/var/tmp"), std::string()}) {
+    struct statvfs information;
+    if (forbidden_mount_flags && (statvfs(base.empty() ? "/" : base.c_str(), &information) != 0 ||
+                                  (information.f_flag & forbidden_mount_flags))) {
+      continue;
+    }
+    std::string name = base + "/conformance.XXXXXX";
+    if (mkdtemp(name.data())) return name;
+  }
+  return {};
+}
+
+unsigned long UnrestrictedTempDirTest::forbidden_mount_flags() const {
+  return ST_NOSUID | ST_NODEV | ST_NOEXEC;
 }
 
 namespace {
@@ -46,7 +59,7 @@ void remove_tree(const std::string& directory) {
 }
 
 void TempDirTest::SetUp() {
-  directory_ = make_temp_directory();
+  directory_ = make_temp_directory(forbidden_mount_flags());
   owner_process_ = getpid();
   ASSERT_FALSE(directory_.empty()) << "mkdtemp failed with " << errno_name(errno);
   // Cases that drop their user id still have to reach their files.

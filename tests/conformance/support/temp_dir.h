@@ -18,8 +18,9 @@ struct Path {
   Path operator/(std::string_view more) const { return Path{text + "/" + std::string(more)}; }
 };
 
-// Creates an empty directory below $TMPDIR or /tmp.
-std::string make_temp_directory();
+// Creates an empty directory below $TMPDIR or /tmp, or, where those are mounted with one of the forbidden
+// flags (ST_NOSUID ...), below another directory.
+std::string make_temp_directory(unsigned long forbidden_mount_flags = 0);
 void remove_tree(const std::string& directory);
 
 class TempDirTest : public testing::Test {
@@ -38,8 +39,16 @@ class TempDirTest : public testing::Test {
   bool exists(std::string_view name) const;
 
  private:
+  // What the directory's mount must not have.
+  virtual unsigned long forbidden_mount_flags() const { return 0; }
+
   std::string directory_;
   int owner_process_ = 0;
+};
+
+// The same where set-user-id programs, devices and execution work, even if /tmp forbids them.
+class UnrestrictedTempDirTest : public TempDirTest {
+  unsigned long forbidden_mount_flags() const override;
 };
 
 // The content of any file, including those of /proc whose size says 0.

@@ -84,7 +84,7 @@ TEST(Devices, NodesAreRight) {
   }
 }
 
-class DeviceNode : public TempDirTest {};
+class DeviceNode : public UnrestrictedTempDirTest {};
 
 TEST_F(DeviceNode, WorksAnywhere) {
   ASSERT_OK(mknod(path("zero"), S_IFCHR | 0600, makedev(1, 5)));
@@ -93,6 +93,11 @@ TEST_F(DeviceNode, WorksAnywhere) {
   char byte = 1;
   EXPECT_EQ(read(fd, &byte, 1), 1);
   EXPECT_EQ(byte, 0);
+}
+
+TEST_F(DeviceNode, NumberWithoutDriverIsENXIO) {
+  ASSERT_OK(mknod(path("device"), S_IFCHR | 0600, makedev(240, 77)));
+  EXPECT_ERRNO(open(path("device"), O_RDONLY), ENXIO);
 }
 
 }  // namespace
