@@ -2,21 +2,10 @@
 import re
 from typing import Iterator, List
 
-from .common import PERIMETER, ROOT, Check, Finding, Sources, git, matches, output_of, read, without_comments
+from .common import CASTS_ALLOWED, PERIMETER, ROOT, Check, Finding, Sources, git, matches, output_of, read, without_comments
 
 LONGEST_FILE_LINES = 600
 LONGEST_SUBJECT = 72
-
-# Files beyond the perimeter that hold a raw cast by their nature. The list may only get shorter.
-CASTS_ALLOWED = {
-    "base/include/base/intrusive_list.h": "from a link to the object around it",
-    "base/include/base/intrusive_tree.h": "from a link to the object around it; the colour is a bit of the parent pointer",
-    "base/include/base/vector.h": "inline storage as an array of elements",
-    "base/src/memory_functions.cpp": "memory as words",
-    "core/sync/include/core/sync/per_cpu.h": "a variable's copy of another CPU",
-    "core/sync/include/core/sync/thread_base.h": "a thread's first part",
-    "core/sync/include/core/sync/pi_lock.h": "the owner is a pointer with a bit in it",
-}
 
 # What may be a macro: annotations, TRY, and registrations that need a section or a name of their own.
 MACRO_FILES = (

@@ -34,7 +34,8 @@ def ninja(folder: Path, what: str, targets: Sequence[str] = ()) -> None:
     if is_current(folder, targets):
         return
     ui.say(what)
-    result = subprocess.run(["ninja", "-C", str(folder), *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+    # What can be built is, so that one module's error does not hide the state of the others.
+    result = subprocess.run(["ninja", "-k", "0", "-C", str(folder), *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr)
     if result.returncode != 0:
         raise NosError(f"{what} failed; the compiler's messages are above.")
 

@@ -12,8 +12,12 @@ NAME = "host"
 LIMIT_SECONDS = 600
 
 
-def programs() -> List[Path]:
-    folder = build.build_preset("host")
+def programs(run: TestRun) -> List[Path]:
+    folder = build.configure("host")
+    try:
+        build.build_preset("host")
+    except ui.NosError as error:
+        run.report(f"{NAME}.build", "FAIL", str(error))  # the programs that could be built still run
     return sorted(path for path in folder.rglob("*_tests") if path.is_file() and "CMakeFiles" not in path.parts)
 
 
@@ -33,7 +37,7 @@ def cases_of(program: Path) -> List[str]:
 def selected(run: TestRun) -> Dict[Path, Dict[str, str]]:
     """For each program its selected cases: {Suite.Case: full name}."""
     chosen: Dict[Path, Dict[str, str]] = {}
-    for program in programs():
+    for program in programs(run):
         module = program.name[: -len("_tests")]
         cases = {case: f"{NAME}.{module}.{case}" for case in cases_of(program)}
         wanted = {case: name for case, name in cases.items() if run.selects(name) or run.selects(f"{NAME}.{case}")}
