@@ -3,14 +3,19 @@
 
 #include "linux_abi/syscall.h"
 #include "syscalls/credentials/rows.h"
+#include "syscalls/events/rows.h"
 #include "syscalls/files/rows.h"
 #include "syscalls/memory/rows.h"
+#include "syscalls/pipes/rows.h"
+#include "syscalls/polling/rows.h"
 #include "syscalls/process/rows.h"
 #include "syscalls/scheduling/rows.h"
 #include "syscalls/signals/rows.h"
+#include "syscalls/sockets/rows.h"
 #include "syscalls/synchronisation/rows.h"
 #include "syscalls/system/rows.h"
 #include "syscalls/time/rows.h"
+#include "syscalls/watches/rows.h"
 
 namespace linux_abi {
 
@@ -41,9 +46,9 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
 }
 
 constexpr Table table =
-    merge(syscalls::credentials::rows, syscalls::files::rows, syscalls::memory::rows, syscalls::process::rows,
-          syscalls::scheduling::rows, syscalls::signals::rows, syscalls::synchronisation::rows,
-          syscalls::system::rows, syscalls::time::rows);
+    merge(syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::memory::rows, syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows,
+          syscalls::scheduling::rows, syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
+          syscalls::system::rows, syscalls::time::rows, syscalls::watches::rows);
 
 }  // namespace
 
