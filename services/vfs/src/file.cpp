@@ -109,7 +109,7 @@ Result<std::size_t> File::write(core::IoBuffer& buffer, IoFlags io_flags) {
 
 Result<std::size_t> File::positioned_read(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags) {
   if (!can_read()) return error(Errno::ebadf);
-  if (!has_trait(has_position)) return error(Errno::espipe);
+  if (!has_any_position()) return error(Errno::espipe);
   std::size_t count = TRY(read_at(buffer, offset, io_flags));
   if (count) notify(path_.dentry(), *inode_, notify_access);
   return count;
@@ -117,7 +117,7 @@ Result<std::size_t> File::positioned_read(core::IoBuffer& buffer, std::uint64_t 
 
 Result<std::size_t> File::positioned_write(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags) {
   if (!can_write()) return error(Errno::ebadf);
-  if (!has_trait(has_position)) return error(Errno::espipe);
+  if (!has_any_position()) return error(Errno::espipe);
   // As on Linux, O_APPEND wins over the offset of pwrite.
   bool appends = ((flags() & open_append) || (io_flags & io_append)) && !(io_flags & io_no_append);
   std::uint64_t after = 0;
@@ -132,7 +132,7 @@ Result<std::int64_t> File::seek(std::int64_t offset, Whence whence) {
     position_.store(0, std::memory_order_relaxed);
     return 0;
   }
-  if (!has_trait(has_position)) return error(Errno::espipe);
+  if (!has_trait(has_position) && !has_trait(seeks_itself)) return error(Errno::espipe);
   core::MutexGuard guard{position_lock_};
   auto at = static_cast<std::int64_t>(position_.load(std::memory_order_relaxed));
   if (whence == Whence::current) {

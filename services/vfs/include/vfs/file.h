@@ -69,6 +69,7 @@ class File : public base::RefCounted<File>, public core::MappedFile {
     epoll_file = 1 << 7,
     always_seek_zero = 1 << 8,  // lseek succeeds and returns 0 without meaning (null-like devices)
     can_map = 1 << 9,
+    seeks_itself = 1 << 10,  // a stream whose do_seek() means something (kmsg)
   };
 
   explicit File(std::uint32_t traits) : traits_(traits) {}
@@ -161,6 +162,7 @@ class File : public base::RefCounted<File>, public core::MappedFile {
   friend class OpenAccess;
   // Bits of access_ beyond access_read, access_write: what has to be given back at the end.
   static constexpr std::uint32_t holds_mount_write = 8, holds_inode_write = 16, holds_inode_deny = 32;
+  bool has_any_position() const { return traits_ & (has_position | always_seek_zero); }
   const std::uint32_t traits_;
   std::uint32_t access_ = 0;
   std::atomic<OpenFlags> flags_{0};

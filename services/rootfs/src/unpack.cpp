@@ -1,0 +1,110 @@
+// Makes files of what an initramfs image contains.
+#include "archive/initramfs.h"
+#include "core/memory/io_buffer.h"
+#include "core/memory/slab.h"
+#include "rootfs/rootfs.h"
+#include "vfs/operations.h"
+
+namespace rootfs {
+
+using base::Errno;
+using base::error;
+using base::RefPtr;
+using base::Result;
+
+namespace {
+
+class Unpacker final : public archive::EntrySink {
+ public:
+  explicit Unpacker(const vfs::Caller& caller) : caller_(caller) {}
+
+  Result<void> directory(const archive::Entry& entry) override {
+    auto made = vfs::make_directory(caller_, nullptr, entry.name, entry.mode & 07777);
+    if (!made && made.error() != Errno::eexist) return skip(made);
+    return set_attributes(entry);
+  }
+  Result<void> begin_file(const archive::Entry& entry) override {
+    file_ = nullptr;
+    TRY(clear_way(entry, archive::mode::regular));
+    auto file = vfs::open(caller_, nullptr, entry.name,
+                          {vfs::open_write_only | vfs::open_create | vfs::open_no_follow | vfs::open_truncate,
+                           entry.mode & 07777, vfs::lookup_default});
+    if (!file) return skip(error(file.error()));
+    file_ = std::move(*file);
+    return {};
+  }
+  Result<void> data(std::span<const std::uint8_t> bytes) override {
+    if (!file_) return {};
+    auto buffer = core::IoBuffer::kernel(std::as_bytes(bytes));
+    while (!buffer.empty()) {
+      std::size_t done = TRY(file_->write(buffer));
+      if (done == 0) return error(Errno::enospc);
+    }
+    return {};
+  }
+  Result<void> end_file(const archive::Entry& entry) override {
+    if (!file_) return {};
+    vfs::Path path = file_->path();
+    file_ = nullptr;
+    return set_attributes_of(path, entry);
+  }
+  Result<void> symlink(const archive::Entry& entry, std::string_view target) override {
+    TRY(clear_way(entry, 0));
+    if (auto made = vfs::make_symlink(caller_, target, nullptr, entry.name); !made) return skip(made);
+    return set_attributes(entry);
+  }
+  Result<void> node(const archive::Entry& entry) override {
+    TRY(clear_way(entry, 0));
+    auto made = vfs::make_node(caller_, nullptr, entry.name, entry.mode, {entry.device_major, entry.device_minor});
+    if (!made) return skip(made);
+    return set_attributes(entry);
+  }
+  Result<void> hard_link(const archive::Entry& entry, std::string_view existing) override {
+    TRY(clear_way(entry, 0));
+    auto made = vfs::link(caller_, nullptr, existing, nullptr, entry.name, vfs::lookup_default);
+    return made ? made : skip(made);
+  }
+
+ private:
+  // One entry that cannot be made (its directory is missing, say) does not end the run; a full memory does.
+  static Result<void> skip(Result<void> problem) {
+    if (problem.error() == Errno::enomem || problem.error() == Errno::enospc) return problem;
+    return {};
+  }
+  // Later entries win over earlier ones: what has the name goes, unless it can be used again (type `reusable`).
+  Result<void> clear_way(const archive::Entry& entry, std::uint32_t reusable) {
+    vfs::Attributes attributes;
+    if (!vfs::stat(caller_, nullptr, entry.name, vfs::lookup_default, attributes)) return {};
+    if (reusable && (attributes.mode & vfs::mode_type_mask) == reusable && attributes.link_count == 1) return {};
+    auto removed = vfs::is_directory(attributes.mode) ? vfs::remove_directory(caller_, nullptr, entry.name)
+                                                      : vfs::unlink(caller_, nullptr, entry.name);
+    return removed ? removed : skip(removed);
+  }
+  Result<void> set_attributes(const archive::Entry& entry) {
+    auto path = vfs::resolve(caller_, nullptr, entry.name, vfs::lookup_default);
+    if (!path) return skip(error(path.error()));
+    return set_attributes_of(*path, entry);
+  }
+  Result<void> set_attributes_of(const vfs::Path& path, const archive::Entry& entry) {
+    // Before anybody else sees the tree: the fields are written directly.
+    vfs::Inode& inode = path.inode();
+    inode.set_owner(entry.user, entry.group);
+    if (!vfs::is_symlink(inode.mode())) inode.set_mode((inode.mode() & vfs::mode_type_mask) | (entry.mode & 07777));
+    vfs::Timestamp time{static_cast<std::int64_t>(entry.modified_seconds), 0};
+    inode.set_modify_time(time);
+    inode.set_access_time(time);
+    return {};
+  }
+
+  const vfs::Caller& caller_;
+  RefPtr<vfs::File> file_;
+};
+
+}  // namespace
+
+Result<void> unpack(const vfs::Caller& caller, std::span<const std::uint8_t> image, base::TextSink& problem) {
+  auto unpacker = TRY(base::try_make_unique<Unpacker>(caller));
+  return archive::unpack_initramfs(image, *unpacker, problem);
+}
+
+}  // namespace rootfs
