@@ -4,6 +4,7 @@
 #include "core/init/command_line.h"
 #include "core/log/log.h"
 #include "core/memory/kernel_map.h"
+#include "io_apic.h"
 #include "x86_64/power.h"
 #include "x86_64/smp.h"
 #include "x86_64/time.h"
@@ -68,6 +69,7 @@ void initialize_early(const boot::BootInfo& info) {
   add_cpus();
   std::uint16_t pm_timer = prepare_power();
   arch::initialize_interrupt_controller();
+  if (auto madt = acpi::find_table("APIC")) initialize_io_apics(*madt);
   arch::initialize_time(map_hpet(), pm_timer);
 }
 

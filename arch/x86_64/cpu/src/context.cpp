@@ -93,7 +93,8 @@ base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)
 
 void destroy(ThreadState& state) {
   free_extended_state(state.extended_state);
-  state.extended_state = nullptr;
+  free_extended_state(state.detached_state);
+  state.extended_state = state.detached_state = nullptr;
   state.unit_cpu = ~0u;
 }
 
@@ -141,6 +142,42 @@ void reset_user_state(ThreadState& state) {
   reset_extended_state(state.extended_state);
   state.unit_cpu = ~0u;
   take_up_user_state(state, this_cpu_local());
+}
+
+std::byte* capture_extended_state(ThreadState& state) {
+  InterruptsOff off;
+  base::verify(is_current(state) && state.extended_state, "not the calling thread's registers");
+  save_whole_extended_state(state.extended_state);
+  return state.extended_state;
+}
+
+std::byte* detach_extended_state(ThreadState& state) {
+  InterruptsOff off;
+  base::verify(is_current(state) && state.extended_state, "not the calling thread's registers");
+  // While it sleeps the switch must not store into the area: it is out of the thread's hands.
+  std::byte* area = state.extended_state;
+  state.detached_state = area;
+  state.extended_state = nullptr;
+  state.fs_base = read_fs_base();
+  state.gs_base = read_user_gs_base();
+  return area;
+}
+
+void attach_extended_state(ThreadState& state) {
+  InterruptsOff off;
+  state.extended_state = state.detached_state;
+  state.detached_state = nullptr;
+  state.unit_cpu = ~0u;
+  take_up_user_state(state, this_cpu_local());
+}
+
+void reset_user_extended_state(ThreadState& state) {
+  InterruptsOff off;
+  if (!state.extended_state) return;
+  reset_extended_state(state.extended_state);
+  restore_extended_state(state.extended_state);
+  this_cpu_local().unit_owner = &state;
+  state.unit_cpu = cpu_index();
 }
 
 void interrupt_user(ThreadState& state) {

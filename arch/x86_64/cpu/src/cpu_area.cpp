@@ -26,7 +26,9 @@ constinit CpuArea areas[max_cpus];
 constinit TrapStacks boot_stacks{};
 constinit std::atomic<unsigned> online_count{1};
 
-struct [[gnu::packed]] TablePointer {
+// Limit and address follow each other without a gap; the padding keeps the address aligned, for relocation.
+struct TablePointer {
+  std::uint16_t padding[3];
   std::uint16_t limit;
   std::uint64_t base;
 };
@@ -116,8 +118,8 @@ void load_cpu_tables() {
   CpuLocal& local = this_cpu_local();
   CpuArea& area = areas[local.cpu_index];
   // SAFETY: loads the tables just filled; the selectors are those of the table.
-  TablePointer gdt{sizeof(area.gdt) - 1, reinterpret_cast<std::uint64_t>(area.gdt)};
-  asm volatile("lgdt %0" ::"m"(gdt));
+  TablePointer gdt{{}, sizeof(area.gdt) - 1, reinterpret_cast<std::uint64_t>(area.gdt)};
+  asm volatile("lgdt %0" ::"m"(gdt.limit), "m"(gdt));
   asm volatile(
       "pushq %0\n leaq 1f(%%rip), %%rax\n pushq %%rax\n lretq\n 1:\n"
       "movl %1, %%eax\n movl %%eax, %%ds\n movl %%eax, %%es\n movl %%eax, %%ss\n"
@@ -126,11 +128,8 @@ void load_cpu_tables() {
   // Loading a selector into GS would clear its base: it is null since boot.
   area.gdt[SELECTOR_TASK_STATE / 8] &= ~(std::uint64_t{2} << 40);  // not busy
   asm volatile("ltr %w0" ::"r"(SELECTOR_TASK_STATE));
-  auto gates_address = reinterpret_cast<std::uint64_t>(gates);
-  // Without this the compiler makes a constant of the packed structure: an address at an odd place, which the linker cannot relocate.
-  asm("" : "+r"(gates_address));  // SAFETY: does nothing
-  TablePointer idt{sizeof(gates) - 1, gates_address};
-  asm volatile("lidt %0" ::"m"(idt));
+  TablePointer idt{{}, sizeof(gates) - 1, reinterpret_cast<std::uint64_t>(gates)};
+  asm volatile("lidt %0" ::"m"(idt.limit), "m"(idt));
 
   // SYSCALL: kernel code and stack selectors 0x10/0x18, SYSRET: user ones from 0x23; flags cleared on entry: TF IF DF IOPL NT RF AC ID.
   write_msr(Msr::star, std::uint64_t{SELECTOR_KERNEL_CODE} << 32 | std::uint64_t{0x23} << 48);

@@ -53,6 +53,14 @@ void save_extended_state(std::byte* area) {
     asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 
+// XSAVE, unlike XSAVEOPT, writes components in their initial state too.
+void save_whole_extended_state(std::byte* area) {
+  if (cpu_features().xsave)
+    asm volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+  else
+    asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+
 void restore_extended_state(const std::byte* area) {
   if (cpu_features().xsave)
     asm volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");

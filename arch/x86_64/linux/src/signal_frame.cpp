@@ -1,201 +1,192 @@
-// The signal frame of x86-64 Linux, from high to low addresses:
-//
-//   extended state (XSAVE format, 64-byte aligned), its end marked with magic_2
-//   siginfo_t
-//   struct ucontext: alternate stack, struct sigcontext with all registers, the blocked mask
-//   return address: the program's restorer, which calls rt_sigreturn     <- stack pointer in the handler, 16n + 8
-#include <arch/cpu.h>
+// The signal frame of x86-64 (asm/sigcontext.h, asm/ucontext.h): what a handler gets as its third argument, and what
+// rt_sigreturn takes back. From high to low addresses: extended state (64-byte aligned), siginfo, ucontext, return address.
 #include <arch/linux_signal.h>
-#include <arch/user_copy.h>
-#include <arch_impl/context.h>
 
 #include <cstring>
 
+#include <arch/page_table.h>
+#include <arch_impl/context.h>
+
+#include "core/memory/user_copy.h"
 #include "x86_64/extended_state.h"
 #include "x86_64/features.h"
 
 namespace arch {
-
 namespace {
 
-using base::Errno;
-using base::error;
-
-constexpr std::uintptr_t task_end = 0x7ffffffff000;
-constexpr std::size_t red_zone = 128;  // below the stack pointer, the program's
-constexpr std::uint32_t magic_1 = 0x46505853, magic_2 = 0x46505845;
-constexpr std::size_t legacy_size = 512, software_offset = 464, header_size = 64;
-
-struct Sigcontext {
+struct SignalContext {
   std::uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, flags;
   std::uint16_t cs, gs, fs, ss;
-  std::uint64_t error_code, trap_number, old_mask, fault_address, extended_state, reserved[8];
+  std::uint64_t error, trap, old_mask, cr2, extended_state;
+  std::uint64_t reserved[8];
 };
-static_assert(sizeof(Sigcontext) == 256);
+static_assert(sizeof(SignalContext) == 256);
 
-struct Ucontext {
-  std::uint64_t flags, link, stack_base;
-  std::int32_t stack_flags, pad;
+struct UserContext {
+  std::uint64_t flags, link;
+  std::uint64_t stack_base;
+  std::int32_t stack_flags, padding;
   std::uint64_t stack_size;
-  Sigcontext registers;
+  SignalContext context;
   std::uint64_t blocked;
 };
-static_assert(sizeof(Ucontext) == 304);
-constexpr std::uint64_t uc_extended = 1, uc_sigcontext_ss = 2, uc_strict_restore_ss = 4;
 
-struct Frame {
+struct SignalFrame {
   std::uint64_t return_address;
-  Ucontext context;
+  UserContext user;
   std::byte information[128];
 };
+static_assert(sizeof(SignalFrame) == 8 + 304 + 128);
 
-// In the part of the legacy area that the processor leaves to software.
-struct SoftwareBytes {
-  std::uint32_t magic, extended_size;
+constexpr std::uint64_t has_extended_state = 1, has_stack_segment = 2, strict_stack_segment = 4;
+constexpr std::size_t red_zone = 128;
+
+// The last 48 bytes of the legacy area belong to software: how large the state is, and that it is complete.
+struct ExtendedDescription {
+  std::uint32_t magic, total_size;
   std::uint64_t components;
-  std::uint32_t state_size, pad[7];
+  std::uint32_t state_size, padding[7];
 };
-static_assert(sizeof(SoftwareBytes) == 48);
+static_assert(sizeof(ExtendedDescription) == 48);
+constexpr std::uint32_t magic_start = 0x46505853, magic_end = 0x46505845;
+constexpr std::size_t description_at = 464, legacy_size = 512, header_size = 64;
 
-bool is_user(std::uintptr_t address, std::size_t size) { return address < task_end && size <= task_end - address; }
+std::size_t state_size() { return cpu_features().xsave ? cpu_features().extended_size : legacy_size; }
+// With the closing mark.
+std::size_t stored_size() { return cpu_features().xsave ? state_size() + sizeof(magic_end) : legacy_size; }
 
-base::Result<void> put(std::uintptr_t to, const void* from, std::size_t size) {
-  if (!is_user(to, size) || copy_to_user_raw(to, from, size)) return error(Errno::efault);
-  return {};
+base::Result<void> put(std::uintptr_t to, std::span<const std::byte> bytes) {
+  return core::copy_to_user(core::UserAddress(to), bytes);
 }
-base::Result<void> get(void* to, std::uintptr_t from, std::size_t size) {
-  if (!is_user(from, size) || copy_from_user_raw(to, from, size)) return error(Errno::efault);
-  return {};
-}
 
-std::size_t state_size() { return cpu_features().extended_size; }
-std::size_t state_size_in_frame() { return state_size() + (cpu_features().xsave ? sizeof(magic_2) : 0); }
-
-base::Result<void> put_extended_state(std::uintptr_t to, ThreadState& state) {
-  {
-    InterruptsOff off;
-    save_extended_state(state.extended_state);
+base::Result<void> store_extended_state(std::uintptr_t to, ThreadState& state) {
+  std::byte* area = capture_extended_state(state);
+  ExtendedDescription description{};
+  if (cpu_features().xsave) {
+    description.magic = magic_start;
+    description.total_size = static_cast<std::uint32_t>(stored_size());
+    description.components = cpu_features().extended_components;
+    description.state_size = static_cast<std::uint32_t>(state_size());
   }
-  // The thread is in the kernel, so nothing changes the area while it is copied.
-  TRY(put(to, state.extended_state, state_size()));
+  TRY(put(to, {area, description_at}));
+  TRY(put(to + description_at, std::as_bytes(std::span(&description, 1))));
   if (!cpu_features().xsave) return {};
-  SoftwareBytes software{magic_1, static_cast<std::uint32_t>(state_size_in_frame()),
-                         cpu_features().extended_components, static_cast<std::uint32_t>(state_size()), {}};
-  TRY(put(to + software_offset, &software, sizeof(software)));
-  return put(to + state_size(), &magic_2, sizeof(magic_2));
+  // x87 and SSE are marked as in use, as Linux does: programs look at the legacy part without looking at the mark.
+  std::uint64_t in_use;
+  std::memcpy(&in_use, area + legacy_size, sizeof(in_use));
+  in_use |= 3;
+  TRY(put(to + legacy_size, std::as_bytes(std::span(&in_use, 1))));
+  TRY(put(to + legacy_size + 8, {area + legacy_size + 8, state_size() - legacy_size - 8}));
+  return put(to + state_size(), std::as_bytes(std::span(&magic_end, 1)));
 }
 
-// Whether the frame holds more than the legacy part.
-base::Result<bool> is_extended(std::uintptr_t from) {
-  if (!cpu_features().xsave) return false;
-  SoftwareBytes software;
-  TRY(get(&software, from + software_offset, sizeof(software)));
-  if (software.magic != magic_1 || software.state_size > state_size() ||
-      software.state_size < legacy_size + header_size || software.extended_size < software.state_size)
-    return false;
-  std::uint32_t end;
-  TRY(get(&end, from + software.state_size, sizeof(end)));
-  return end == magic_2;
-}
-
-// Makes bytes of the program safe for XRSTOR, which traps on what it does not know.
-void sanitise(std::byte* area, bool extended) {
-  constexpr std::uint32_t simd_control_bits = 0xffff;
+// What comes from the program must not make XRSTOR trap.
+bool make_loadable(std::byte* area, bool extended) {
   std::uint32_t control;
   std::memcpy(&control, area + 24, sizeof(control));
-  control &= simd_control_bits;
+  control &= 0xffff;
   std::memcpy(area + 24, &control, sizeof(control));
-  if (!cpu_features().xsave) return;
+  if (!cpu_features().xsave) return true;
   std::uint64_t components = 3;
-  if (extended) std::memcpy(&components, area + legacy_size, sizeof(components));
-  components &= cpu_features().extended_components;
+  if (extended) {
+    std::memcpy(&components, area + legacy_size, sizeof(components));
+    components &= cpu_features().extended_components;
+  }
   std::memset(area + legacy_size, 0, header_size);
   std::memcpy(area + legacy_size, &components, sizeof(components));
+  return true;
 }
 
-base::Result<void> get_extended_state(std::uintptr_t from, ThreadState& state) {
-  std::byte* fresh = TRY(allocate_extended_state());
-  auto read = [&]() -> base::Result<void> {
-    if (!from) return {};
-    bool extended = TRY(is_extended(from));
-    TRY(get(fresh, from, extended ? state_size() : legacy_size));
-    sanitise(fresh, extended);
+base::Result<void> load_extended_state(std::uintptr_t from, ThreadState& state) {
+  if (!from) {
+    reset_user_extended_state(state);
     return {};
-  };
-  auto outcome = read();
-  std::byte* old = fresh;
-  if (outcome) {
-    InterruptsOff off;
-    old = state.extended_state;
-    state.extended_state = fresh;
-    restore_extended_state(fresh);
   }
-  free_extended_state(old);
-  return outcome;
+  if (from & 63) return base::error(base::Errno::efault);
+  ExtendedDescription description;
+  TRY(core::copy_from_user(std::as_writable_bytes(std::span(&description, 1)), core::UserAddress(from + description_at)));
+  bool extended = cpu_features().xsave && description.magic == magic_start && description.state_size == state_size() &&
+                  description.total_size == stored_size();
+  if (extended) {
+    std::uint32_t mark;
+    TRY(core::copy_from_user(std::as_writable_bytes(std::span(&mark, 1)), core::UserAddress(from + state_size())));
+    extended = mark == magic_end;
+  }
+  std::byte* area = detach_extended_state(state);
+  base::Result<void> copied =
+      core::copy_from_user({area, extended ? state_size() : legacy_size}, core::UserAddress(from));
+  if (!copied) reset_extended_state(area);
+  else make_loadable(area, extended);
+  attach_extended_state(state);
+  return copied;
 }
 
 }  // namespace
 
 std::size_t linux_minimum_signal_stack() {
-  constexpr std::size_t alignment = 64 + 16;
-  return (sizeof(Frame) + state_size_in_frame() + alignment + red_zone + 15) & ~std::size_t{15};
+  return (sizeof(SignalFrame) + 8 + stored_size() + 63 + red_zone + 15) & ~std::size_t{15};
 }
 
-base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState& state,
-                                           const LinuxSignalRequest& request) {
-  if (!request.restorer) return error(Errno::efault);  // the ABI has no other way back
-  std::uintptr_t stack = request.stack;
-  if (stack == registers.rsp) stack -= red_zone;
-  std::uintptr_t extended = (stack - state_size_in_frame()) & ~std::uintptr_t{63};
-  std::uintptr_t at = ((extended - sizeof(Frame)) & ~std::uintptr_t{15}) - 8;
-  if (!is_user(at, sizeof(Frame))) return error(Errno::efault);
-  if (request.on_alternate_stack && at < request.alternate.base) return error(Errno::efault);
-  TRY(put_extended_state(extended, state));
+base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState& state, const LinuxSignalRequest& request) {
+  // Without SA_RESTORER the handler would have nowhere to return to.
+  if (!request.restorer) return base::error(base::Errno::efault);
+  std::uintptr_t sp = request.stack;
+  if (!request.on_alternate_stack || sp == registers.rsp) sp -= red_zone;
+  std::uintptr_t extended = (sp - stored_size()) & ~std::uintptr_t{63};
+  std::uintptr_t frame_at = ((extended - sizeof(SignalFrame)) & ~std::uintptr_t{15}) - 8;
+  if (frame_at >= sp || sp >= user_address_limit) return base::error(base::Errno::efault);
+  TRY(store_extended_state(extended, state));
 
-  const UserRegisters& r = registers;
-  Frame frame{};
+  SignalFrame frame{};
   frame.return_address = request.restorer;
-  Ucontext& context = frame.context;
-  context.flags = uc_sigcontext_ss | uc_strict_restore_ss | (cpu_features().xsave ? uc_extended : 0);
-  context.stack_base = request.alternate.base;
-  context.stack_flags = request.alternate.flags;
-  context.stack_size = request.alternate.size;
-  context.blocked = request.blocked;
-  context.registers = Sigcontext{
-      r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx, r.rax, r.rcx, r.rsp,
-      r.rip, r.flags, static_cast<std::uint16_t>(r.cs), 0, 0, static_cast<std::uint16_t>(r.ss),
-      state.fault.error_code, state.fault.trap_number, request.blocked, state.fault.address, extended, {}};
-  std::memcpy(frame.information, request.information.data(), sizeof(frame.information));
-  TRY(put(at, &frame, sizeof(frame)));
+  frame.user.flags = has_stack_segment | strict_stack_segment | (cpu_features().xsave ? has_extended_state : 0);
+  frame.user.stack_base = request.alternate.base;
+  frame.user.stack_flags = request.alternate.flags;
+  frame.user.stack_size = request.alternate.size;
+  frame.user.blocked = request.blocked;
+  SignalContext& context = frame.user.context;
+  const UserRegisters& r = registers;
+  context = {.r8 = r.r8, .r9 = r.r9, .r10 = r.r10, .r11 = r.r11, .r12 = r.r12, .r13 = r.r13, .r14 = r.r14, .r15 = r.r15,
+             .rdi = r.rdi, .rsi = r.rsi, .rbp = r.rbp, .rbx = r.rbx, .rdx = r.rdx, .rax = r.rax, .rcx = r.rcx, .rsp = r.rsp,
+             .rip = r.rip, .flags = r.flags, .cs = SELECTOR_USER_CODE, .gs = 0, .fs = 0, .ss = SELECTOR_USER_DATA,
+             .error = state.fault.error_code, .trap = state.fault.trap_number, .old_mask = request.blocked,
+             .cr2 = state.fault.address, .extended_state = extended, .reserved = {}};
+  std::size_t size = request.information.size() < sizeof(frame.information) ? request.information.size()
+                                                                           : sizeof(frame.information);
+  std::memcpy(frame.information, request.information.data(), size);
+  TRY(put(frame_at, std::as_bytes(std::span(&frame, 1))));
 
-  constexpr std::uint64_t direction = 0x400, resume = 0x10000, trap = 0x100;
   registers.rdi = static_cast<std::uint64_t>(request.number);
-  registers.rsi = at + offsetof(Frame, information);
-  registers.rdx = at + offsetof(Frame, context);
+  registers.rsi = frame_at + offsetof(SignalFrame, information);
+  registers.rdx = frame_at + offsetof(SignalFrame, user);
   registers.rax = 0;
-  registers.original_rax = ~std::uint64_t{0};
-  registers.set_flags(registers.flags & ~(direction | resume | trap));
   registers.set_program_counter(request.handler);
-  registers.set_stack_pointer(at);
+  registers.set_stack_pointer(frame_at);
+  registers.flags &= ~std::uint64_t{0x10500};  // direction, trace, resume
+  registers.set_system_call_number(-1);
+  reset_user_extended_state(state);
   return {};
 }
 
 base::Result<LinuxSignalReturn> pop_linux_signal_frame(UserRegisters& registers, ThreadState& state) {
-  // The handler's return has popped the return address.
-  Ucontext context;
-  TRY(get(&context, registers.rsp, sizeof(context)));
-  TRY(get_extended_state(context.registers.extended_state, state));
-  const Sigcontext& from = context.registers;
+  SignalFrame frame;
+  // The handler's return took the return address off the stack.
+  std::uintptr_t frame_at = registers.rsp - 8;
+  constexpr std::size_t needed = offsetof(SignalFrame, information);
+  TRY(core::copy_from_user({std::as_writable_bytes(std::span(&frame, 1)).data(), needed}, core::UserAddress(frame_at)));
+  const SignalContext& c = frame.user.context;
+  TRY(load_extended_state(c.extended_state, state));
   UserRegisters& r = registers;
-  r.r8 = from.r8; r.r9 = from.r9; r.r10 = from.r10; r.r11 = from.r11;
-  r.r12 = from.r12; r.r13 = from.r13; r.r14 = from.r14; r.r15 = from.r15;
-  r.rdi = from.rdi; r.rsi = from.rsi; r.rbp = from.rbp; r.rbx = from.rbx;
-  r.rdx = from.rdx; r.rax = from.rax; r.rcx = from.rcx;
-  r.original_rax = ~std::uint64_t{0};
-  r.set_flags(from.flags);
-  r.set_stack_pointer(from.rsp);
-  r.set_program_counter(from.rip);
-  return LinuxSignalReturn{context.blocked, {context.stack_base, context.stack_flags, context.stack_size}};
+  r.r8 = c.r8; r.r9 = c.r9; r.r10 = c.r10; r.r11 = c.r11; r.r12 = c.r12; r.r13 = c.r13; r.r14 = c.r14; r.r15 = c.r15;
+  r.rdi = c.rdi; r.rsi = c.rsi; r.rbp = c.rbp; r.rbx = c.rbx; r.rdx = c.rdx; r.rax = c.rax; r.rcx = c.rcx;
+  r.set_stack_pointer(c.rsp);
+  r.set_program_counter(c.rip);
+  r.set_flags(c.flags);
+  r.set_system_call_number(-1);
+  LinuxSignalReturn result;
+  result.blocked = frame.user.blocked;
+  result.alternate = {frame.user.stack_base, frame.user.stack_flags, frame.user.stack_size};
+  return result;
 }
 
 }  // namespace arch

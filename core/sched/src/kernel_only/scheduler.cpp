@@ -7,6 +7,7 @@
 
 #include "../run_queue.h"
 #include "../thread_access.h"
+#include "core/log/log.h"
 #include "core/memory/address_space.h"
 #include "core/sync/rcu.h"
 #include "core/time/scheduler_event.h"
@@ -117,6 +118,9 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
   Thread& previous = *rq.running;
   base::debug_verify(leave != Leave::asleep || arch::preempt_count() == 0, "sleeping with preemption off");
   rcu_note_context_switch(previous);
+  // Preempted means that no lock is held: the place to wake readers of the log for code that could not.
+  if (leave == Leave::preempted && log_wake_wanted.load(std::memory_order_relaxed)) [[unlikely]]
+    deliver_log_wake();
   rq.lock.acquire_raw();
   arch::clear_need_reschedule();
   // relaxed: a request from now on sends its own interrupt.

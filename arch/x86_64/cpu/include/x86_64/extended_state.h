@@ -8,6 +8,8 @@
 
 namespace arch {
 
+struct ThreadState;
+
 // 64-byte aligned, holding the initial state.
 base::Result<std::byte*> allocate_extended_state();
 void free_extended_state(std::byte* area);
@@ -15,6 +17,16 @@ void reset_extended_state(std::byte* area);
 
 // Interrupts off.
 void save_extended_state(std::byte* area);
+void save_whole_extended_state(std::byte* area);
 void restore_extended_state(const std::byte* area);
+
+// --- The calling thread's own state, for signal frames and debuggers.
+
+// Stores every component (also those in their initial state) into the thread's area, and returns it. The registers stay loaded.
+std::byte* capture_extended_state(ThreadState& state);
+// Between the two, the area may be filled by code that sleeps; what is in the registers does not count any more.
+std::byte* detach_extended_state(ThreadState& state);
+void attach_extended_state(ThreadState& state);
+void reset_user_extended_state(ThreadState& state);
 
 }  // namespace arch
