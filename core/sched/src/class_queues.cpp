@@ -39,7 +39,7 @@ void ClassQueues::remove(SchedulingEntity& entity) {
 bool ClassQueues::account(std::uint64_t now_ns) {
   std::uint64_t ran = now_ns > accounted_ns_ ? now_ns - accounted_ns_ : 0;
   accounted_ns_ = now_ns;
-  bool over = deadline_.replenish(now_ns) && current_ && preempts(*deadline_.first());
+  bool over = deadline_.replenish(now_ns) && preempts(*deadline_.first());
   if (!current_) return over;
   current_->total_runtime_ns += ran;
   switch (current_->scheduling_class) {

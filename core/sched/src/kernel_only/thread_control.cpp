@@ -117,8 +117,10 @@ base::Result<void> Thread::set_affinity(const CpuMask& mask) {
     });
     if (push) place_moving_thread(*this, ClassQueues::Reason::moved);
   }
-  // A thread that runs elsewhere is on its way; sched_setaffinity promises that it has left.
-  while (this != &current() && !mask.test(last_cpu()) && on_cpu_.load(std::memory_order_acquire)) yield();
+  // A thread that runs elsewhere is on its way; sched_setaffinity promises that it has left. Somebody else may have sent it
+  // on meanwhile.
+  while (this != &current() && !mask.test(last_cpu()) && queue_state_.load() != QueueState::off && affinity() == mask)
+    yield();
   return {};
 }
 
