@@ -54,6 +54,7 @@ arch_copy_user:
   addq $4, %rdi
   subl $4, %edx
 3:movl %edx, %ecx
+  testl %ecx, %ecx
   jz 4f
 31:movb (%rsi), %al
 32:movb %al, (%rdi)
