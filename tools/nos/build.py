@@ -35,7 +35,8 @@ def ninja(folder: Path, what: str, targets: Sequence[str] = ()) -> None:
         return
     ui.say(what)
     # What can be built is, so that one module's error does not hide the state of the others.
-    result = subprocess.run(["ninja", "-k", "0", "-C", str(folder), *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]  # a log file gets the errors without the progress
+    result = subprocess.run(["ninja", *quiet, "-k", "0", "-C", str(folder), *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr)
     if result.returncode != 0:
         raise NosError(f"{what} failed; the compiler's messages are above.")
 
