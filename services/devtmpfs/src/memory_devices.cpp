@@ -5,7 +5,7 @@
 #include "core/memory/slab.h"
 #include "devtmpfs/devtmpfs.h"
 #include "kmsg.h"
-#include "random/random.h"
+#include "core/random/random.h"
 #include "vfs/device.h"
 #include "vfs/file.h"
 
@@ -70,7 +70,7 @@ class RandomFile final : public vfs::File {
     std::size_t total = 0;
     while (!buffer.empty()) {
       std::size_t count = buffer.remaining() < sizeof(piece) ? buffer.remaining() : sizeof(piece);
-      random_numbers::fill({piece, count});
+      core::random_bytes({piece, count});
       std::size_t done = buffer.copy_out({piece, count});
       total += done;
       if (done < count) break;
@@ -83,7 +83,7 @@ class RandomFile final : public vfs::File {
     std::size_t total = 0;
     while (!buffer.empty()) {
       std::size_t done = buffer.copy_in(piece);
-      random_numbers::add_entropy({piece, done});
+      core::add_randomness({piece, done});
       total += done;
       if (!done) break;
     }
