@@ -6,7 +6,7 @@
 namespace decompress {
 
 Format detect(std::span<const std::uint8_t> input) {
-  if (input.size() >= 6 && input[0] == 0xfd && load<std::uint32_t>(input.data() + 1) == 0x585a377au && input[5] == 0)
+  if (input.size() >= 6 && input[0] == 0xfd && load<std::uint32_t>(input.data() + 1) == 0x5a587a37u && input[5] == 0)
     return Format::xz;
   if (input.size() >= 4) {
     auto magic = load<std::uint32_t>(input.data());
@@ -38,7 +38,7 @@ base::Result<std::size_t> decompress(Format format, std::span<const std::uint8_t
     case Format::zstd: return decompress_zstd(input, sink);
     case Format::lz4: return decompress_lz4(input, sink);
     case Format::lz4_legacy: return decompress_lz4_legacy(input, sink);
-    case Format::xz: return base::error(base::Errno::eopnotsupp);
+    case Format::xz: return decompress_xz(input, sink);
     case Format::unknown: break;
   }
   return base::error(base::Errno::einval);

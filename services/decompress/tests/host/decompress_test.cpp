@@ -45,6 +45,12 @@ TEST(Decompress, Lz4AtEveryLevel) {
     expect_round_trip(Format::lz4_legacy, options + " -l");
   }
 }
+TEST(Decompress, XzAtEveryLevel) {
+  for (int level = 0; level <= 9; ++level)
+    expect_round_trip(Format::xz, "xz -c -T1 -" + std::to_string(level) + (level % 2 ? " --check=crc32" : ""), level ? 4 : 0);
+  expect_round_trip(Format::xz, "xz -c --check=none --lzma2=preset=3,lc=1,lp=3,pb=0,dict=64KiB");
+  expect_round_trip(Format::xz, "xz -c -T2 --block-size=100000 --check=crc32", 4);
+}
 TEST(Decompress, Zlib) {
   expect_round_trip(Format::zlib, "python3 -c 'import sys, zlib; sys.stdout.buffer.write(zlib.compress(sys.stdin.buffer.read()))'");
 }
@@ -69,7 +75,7 @@ struct Packed {
   std::string command;
 };
 const Packed small_formats[] = {{Format::gzip, "gzip -n"}, {Format::zstd, "zstd -q -c --check"}, {Format::lz4, "lz4 -q -c"},
-                                {Format::zstd, "zstd -q -c -19 --check"}};
+                                {Format::zstd, "zstd -q -c -19 --check"}, {Format::xz, "xz -c"}};
 
 TEST(Decompress, EveryTruncationIsAnError) {
   Bytes sample(all_samples()[4].begin(), all_samples()[4].begin() + 3000);
@@ -86,7 +92,7 @@ TEST(Decompress, DamageIsFound) {
   std::mt19937 random(7);
   for (const Packed& packed : small_formats) {
     const Bytes whole = filter(packed.command, sample);
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 1500; ++i) {
       Bytes damaged = whole;
       for (unsigned n = 1 + random() % 3; n; --n) damaged[random() % damaged.size()] ^= static_cast<std::uint8_t>(1 + random() % 255);
       Decoded decoded = decode(packed.format, damaged, 1u << 18);
