@@ -32,24 +32,53 @@ Result<void> start_root() {
   return {};
 }
 
+// The memory of the image. It goes back to the allocator while the image is read, so that a large plain archive does not need room
+// twice.
+class ImageMemory {
+ public:
+  explicit ImageMemory(const boot::PhysicalRange& range)
+      : start_(range.start), end_(range.start + range.size), given_(page_up(range.start)) {}
+
+  std::span<const std::uint8_t> bytes() const {
+    return {core::to_virtual<const std::uint8_t>(core::PhysicalAddress(start_)), end_ - start_};
+  }
+  void read_up_to(const std::uint8_t* at) {
+    auto image = bytes();
+    if (at < image.data() || at > image.data() + image.size()) return;
+    give_up_to((start_ + static_cast<std::size_t>(at - image.data())) & ~(step - 1));
+  }
+  void give_rest() { give_up_to(end_ & ~std::uintptr_t{core::page_size - 1}); }
+  std::size_t given_bytes() const { return given_ - page_up(start_); }
+
+ private:
+  static constexpr std::uintptr_t step = std::uintptr_t{1} << 20;
+  static std::uintptr_t page_up(std::uintptr_t address) { return (address + core::page_size - 1) & ~std::uintptr_t{core::page_size - 1}; }
+  void give_up_to(std::uintptr_t end) {
+    if (end <= given_) return;
+    core::donate_memory(core::PhysicalAddress(given_), end - given_);
+    given_ = end;
+  }
+  std::uintptr_t start_, end_, given_;
+};
+
 Result<void> unpack_initrd() {
   const boot::PhysicalRange& range = boot::boot_info().initrd;
-  if (!range.size) return {};
-  std::span<const std::uint8_t> image(core::to_virtual<const std::uint8_t>(core::PhysicalAddress(range.start)), range.size);
+  if (!range.size || core::command_line().has("noinitrd")) return {};
+  bool keep = core::command_line().has("retain_initrd");
+  ImageMemory image{range};
   auto context = TRY(vfs::create_root_context());
   context->exchange_umask(0);
   vfs::Caller kernel{*context, vfs::Credentials::kernel()};
   char memory[160];
   base::TextBuffer problem{memory};
-  if (auto result = unpack(kernel, image, problem); !result)
-    core::log(core::LogLevel::error, "Initramfs unpacking failed: {}", problem.view());
-  if (core::command_line().has("retain_initrd")) return {};
-  std::uint64_t start = (range.start + core::page_size - 1) & ~(core::page_size - 1);
-  std::uint64_t end = (range.start + range.size) & ~(core::page_size - 1);
-  if (start < end) {
-    core::donate_memory(core::PhysicalAddress(start), end - start);
-    core::log(core::LogLevel::info, "Freeing initrd memory: {}K", (end - start) / 1024);
-  }
+  std::uint64_t start = core::log_clock_now();
+  auto result = unpack(kernel, image.bytes(), problem, [&](const std::uint8_t* data_end) {
+    if (!keep) image.read_up_to(data_end);
+  });
+  if (!result) core::log(core::LogLevel::error, "Initramfs unpacking failed: {}", problem.view());
+  if (!keep) image.give_rest();
+  core::log(core::LogLevel::info, "initramfs: {} KiB unpacked in {} ms; freeing initrd memory: {}K", range.size / 1024,
+            (core::log_clock_now() - start) / 1'000'000, image.given_bytes() / 1024);
   return {};
 }
 

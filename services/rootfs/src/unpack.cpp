@@ -1,5 +1,9 @@
 // Makes files of what an initramfs image contains.
+#include <utility>
+
 #include "archive/initramfs.h"
+#include "base/string.h"
+#include "base/vector.h"
 #include "core/memory/io_buffer.h"
 #include "core/memory/slab.h"
 #include "rootfs/rootfs.h"
@@ -16,16 +20,18 @@ namespace {
 
 class Unpacker final : public archive::EntrySink {
  public:
-  explicit Unpacker(const vfs::Caller& caller) : caller_(caller) {}
+  Unpacker(const vfs::Caller& caller, Progress progress) : caller_(caller), progress_(progress) {}
 
   Result<void> directory(const archive::Entry& entry) override {
     auto made = vfs::make_directory(caller_, nullptr, entry.name, entry.mode & 07777);
     if (!made && made.error() != Errno::eexist) return skip(made);
+    TRY(directory_times_.try_push_back({TRY(base::String::create(entry.name)), entry.modified_seconds}));
     return set_attributes(entry);
   }
   Result<void> begin_file(const archive::Entry& entry) override {
     file_ = nullptr;
-    TRY(clear_way(entry, archive::mode::regular));
+    // A hard link with data of its own: all names get the data.
+    if (!std::exchange(just_linked_, false)) TRY(clear_way(entry, archive::mode::regular));
     auto file = vfs::open(caller_, nullptr, entry.name,
                           {vfs::open_write_only | vfs::open_create | vfs::open_no_follow | vfs::open_truncate,
                            entry.mode & 07777, vfs::lookup_default});
@@ -34,6 +40,7 @@ class Unpacker final : public archive::EntrySink {
     return {};
   }
   Result<void> data(std::span<const std::uint8_t> bytes) override {
+    data_end_ = bytes.data() + bytes.size();
     if (!file_) return {};
     auto buffer = core::IoBuffer::kernel(std::as_bytes(bytes));
     while (!buffer.empty()) {
@@ -46,6 +53,7 @@ class Unpacker final : public archive::EntrySink {
     if (!file_) return {};
     vfs::Path path = file_->path();
     file_ = nullptr;
+    if (data_end_) progress_(data_end_);
     return set_attributes_of(path, entry);
   }
   Result<void> symlink(const archive::Entry& entry, std::string_view target) override {
@@ -62,10 +70,23 @@ class Unpacker final : public archive::EntrySink {
   Result<void> hard_link(const archive::Entry& entry, std::string_view existing) override {
     TRY(clear_way(entry, 0));
     auto made = vfs::link(caller_, nullptr, existing, nullptr, entry.name, vfs::lookup_default);
+    just_linked_ = made && entry.size > 0;
     return made ? made : skip(made);
   }
 
+  // The times of directories, which every entry made in them has changed.
+  void finish() {
+    for (const DirectoryTime& directory : directory_times_) {
+      auto path = vfs::resolve(caller_, nullptr, directory.name, vfs::lookup_directory);
+      if (path) set_times(path->inode(), directory.seconds);
+    }
+  }
+
  private:
+  struct DirectoryTime {
+    base::String name;
+    std::uint32_t seconds;
+  };
   // One entry that cannot be made (its directory is missing, say) does not end the run; a full memory does.
   static Result<void> skip(Result<void> problem) {
     if (problem.error() == Errno::enomem || problem.error() == Errno::enospc) return problem;
@@ -90,21 +111,31 @@ class Unpacker final : public archive::EntrySink {
     vfs::Inode& inode = path.inode();
     inode.set_owner(entry.user, entry.group);
     if (!vfs::is_symlink(inode.mode())) inode.set_mode((inode.mode() & vfs::mode_type_mask) | (entry.mode & 07777));
-    vfs::Timestamp time{static_cast<std::int64_t>(entry.modified_seconds), 0};
+    set_times(inode, entry.modified_seconds);
+    return {};
+  }
+  static void set_times(vfs::Inode& inode, std::uint32_t seconds) {
+    vfs::Timestamp time{static_cast<std::int64_t>(seconds), 0};
     inode.set_modify_time(time);
     inode.set_access_time(time);
-    return {};
   }
 
   const vfs::Caller& caller_;
+  Progress progress_;
   RefPtr<vfs::File> file_;
+  bool just_linked_ = false;
+  const std::uint8_t* data_end_ = nullptr;
+  base::Vector<DirectoryTime> directory_times_;
 };
 
 }  // namespace
 
-Result<void> unpack(const vfs::Caller& caller, std::span<const std::uint8_t> image, base::TextSink& problem) {
-  auto unpacker = TRY(base::try_make_unique<Unpacker>(caller));
-  return archive::unpack_initramfs(image, *unpacker, problem);
+Result<void> unpack(const vfs::Caller& caller, std::span<const std::uint8_t> image, base::TextSink& problem,
+                    Progress progress) {
+  auto unpacker = TRY(base::try_make_unique<Unpacker>(caller, progress));
+  auto result = archive::unpack_initramfs(image, *unpacker, problem);
+  unpacker->finish();
+  return result;
 }
 
 }  // namespace rootfs
