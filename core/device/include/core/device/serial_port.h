@@ -1,0 +1,28 @@
+// Serial ports of the 16550 kind, as the platform describes them to the driver.
+//
+//   platform:  announce_serial_port({registers, interrupt, 0, 1'843'200});      before the "buses" milestone
+//   driver:    for (const SerialPortDescription& port : serial_ports()) ...     from an init step after it
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+#include "core/device/register_block.h"
+
+namespace core {
+
+struct SerialPortDescription {
+  RegisterBlock* registers = nullptr;  // eight bytes; lives for ever
+  unsigned interrupt = 0;              // number for InterruptRegistration
+  unsigned line = 0;                   // 0 is ttyS0
+  std::uint32_t clock_hz = 1'843'200;
+};
+
+inline constexpr unsigned maximum_serial_ports = 4;
+
+// ENOSPC beyond maximum_serial_ports. During start only, by one thread.
+base::Result<void> announce_serial_port(const SerialPortDescription& port);
+std::span<const SerialPortDescription> serial_ports();
+
+}  // namespace core

@@ -1,0 +1,105 @@
+// A 16550 serial port: a terminal (ttyS0 ...) and a console of the kernel log.
+//
+// Transmitting: what the terminal writes goes into a ring, which the interrupt thread empties into the
+// device's FIFO. The log is written directly, character by character, polling, because it must get out
+// whatever state the rest is in.
+//
+// Receiving: the interrupt thread reads the FIFO and offers the bytes to the terminal. What the terminal has
+// no room for stays in refused_, and reception is off until it asks for more.
+//
+// Locking: port_lock_ (raw) protects registers and ring and is held for one FIFO's worth of bytes; it comes
+// after the terminal's mutex. refused_ belongs to whoever holds receive_lock_, which comes before the
+// terminal's mutex.
+#pragma once
+
+#include <array>
+#include <atomic>
+
+#include "core/device/serial_port.h"
+#include "core/interrupt/interrupt.h"
+#include "core/log/console.h"
+#include "core/sched/work_queue.h"
+#include "core/sync/mutex.h"
+#include "core/sync/spin_lock.h"
+#include "tty/terminal_file.h"
+#include "vfs/device.h"
+
+namespace serial {
+
+class Uart;
+
+class SerialTerminal final : public tty::Terminal {
+ public:
+  SerialTerminal(tty::TerminalLine& line, vfs::DeviceNumber device, unsigned number)
+      : Terminal(line, device), number_(number) {}
+  void put_name(base::TextSink& out) const override { base::format(out, "ttyS{}", number_); }
+
+ private:
+  const unsigned number_;
+};
+
+class Uart final : public tty::TerminalLine,
+                   public core::Console,
+                   public vfs::DeviceOperations,
+                   public tty::TerminalSource {
+ public:
+  Uart(const core::SerialPortDescription& description, const char* name)
+      : Console(name), description_(description), registers_(*description.registers) {}
+
+  // Whether a 16550 answers at these registers.
+  static bool is_present(core::RegisterBlock& registers);
+  base::Result<void> start();
+
+  // ---- Console ----
+  void write(std::string_view text) override;
+
+  // ---- DeviceOperations, TerminalSource ----
+  base::Result<base::RefPtr<vfs::File>> open(vfs::DeviceNumber device,
+                                             const vfs::OpenRequest& request) override;
+  base::Result<base::RefPtr<tty::Terminal>> terminal() override;
+
+ private:
+  static constexpr std::size_t ring_size = 4096, fifo_size = 16;
+
+  // ---- TerminalLine: with the terminal's mutex held ----
+  std::size_t transmit(std::string_view text) override;
+  std::size_t transmit_room() override;
+  std::size_t transmit_pending() override;
+  void flush_transmit() override;
+  void set_stopped(bool stopped) override;
+  void settings_changed(const tty::Termios& settings) override;
+  void input_room() override;
+  void send_break(unsigned milliseconds) override;
+  bool has_modem_control() const override { return true; }
+  std::uint32_t modem_lines() override;
+  void set_modem_lines(std::uint32_t lines) override;
+
+  static core::InterruptOutcome interrupted(void* context);
+  void fill_fifo_locked() REQUIRES(port_lock_);
+  void set_interrupts_locked(std::uint8_t bits) REQUIRES(port_lock_);
+  bool receive_waiting() EXCLUDES(receive_lock_);
+  base::RefPtr<tty::Terminal> current_terminal() EXCLUDES(terminal_lock_);
+
+  const core::SerialPortDescription description_;
+  core::RegisterBlock& registers_;
+  core::InterruptRegistration interrupt_;
+
+  core::SpinLock port_lock_{"uart"};
+  // Protected by port_lock_:
+  std::array<char, ring_size> ring_ GUARDED_BY(port_lock_){};
+  std::size_t ring_start_ GUARDED_BY(port_lock_) = 0, ring_used_ GUARDED_BY(port_lock_) = 0;
+  std::uint8_t interrupt_bits_ GUARDED_BY(port_lock_) = 0;
+  bool stopped_ GUARDED_BY(port_lock_) = false;
+
+  core::Mutex receive_lock_{"uart receive"};
+  std::array<std::uint8_t, 64> refused_ GUARDED_BY(receive_lock_){};
+  std::size_t refused_count_ GUARDED_BY(receive_lock_) = 0;
+
+  core::Mutex terminal_lock_{"uart terminal"};
+  base::RefPtr<tty::Terminal> terminal_ GUARDED_BY(terminal_lock_);
+
+  static void resume(core::Work& work);
+  core::Work resume_work_{resume};
+};
+
+}  // namespace serial
