@@ -15,6 +15,7 @@
 #include "core/sched/thread.h"
 #include "core/test/test.h"
 #include "core/time/clock.h"
+#include "linux_abi/lifecycle.h"
 #include "platform/platform.h"
 
 namespace {
@@ -31,6 +32,7 @@ void first_thread(void*) {
   arch::start_secondary_cpus(cpu_limit());
   core::run_init_steps();
   core::test::run_tests_if_asked();
+  linux_abi::run_init_process();
 }
 
 }  // namespace

@@ -60,7 +60,10 @@ void publish_locked() REQUIRES(clock_lock) {
 
 // multiplier = raw * (1 + ppm/10^6); ppm has 16 fractional bits.
 std::uint64_t trimmed(std::uint64_t raw, std::int64_t ppm_16) {
-  auto delta = static_cast<std::int64_t>((static_cast<__int128>(raw) * ppm_16) / (std::int64_t{1'000'000} << 16));
+  // In two parts, because there is no 128-bit division here: |ppm_16| is below 2^25, so neither product overflows.
+  constexpr std::int64_t unit = std::int64_t{1'000'000} << 16;
+  auto whole = static_cast<std::int64_t>(raw) / unit, rest = static_cast<std::int64_t>(raw) % unit;
+  std::int64_t delta = whole * ppm_16 + rest * ppm_16 / unit;
   return raw + static_cast<std::uint64_t>(delta);
 }
 

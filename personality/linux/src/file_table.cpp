@@ -293,4 +293,7 @@ Result<RefPtr<FileTable>> FileTable::try_clone(unsigned skip_first, unsigned ski
   return copy;
 }
 
+// The reference goes after the flush, so that release() runs last.
+Result<void> close_file(FileTable& table, RefPtr<vfs::File> file) { return file->flush_descriptor(&table); }
+
 }  // namespace linux_abi

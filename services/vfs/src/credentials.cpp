@@ -49,7 +49,7 @@ bool Credentials::in_effective_group(GroupId group) const { return egid == group
 Result<void> Credentials::set_groups(std::span<const GroupId> list) {
   base::Vector<GroupId> groups;
   TRY(groups.try_append(list));
-  std::sort(groups.begin(), groups.end());
+  std::sort(groups.begin(), groups.end(), [](GroupId a, GroupId b) { return a < b; });
   groups_ = std::move(groups);
   return {};
 }
