@@ -65,6 +65,7 @@ class [[nodiscard]] InterruptRegistration {
   unsigned number() const;
 
  private:
+  void stop_thread();
   InterruptAction* action_ = nullptr;
 };
 
