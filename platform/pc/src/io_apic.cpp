@@ -13,11 +13,6 @@
 #include "core/sync/spin_lock.h"
 #include "platform/interrupts.h"
 
-// Until core/interrupt has its own: an interrupt that nobody handles.
-namespace core {
-[[gnu::weak]] void handle_interrupt(unsigned) {}
-}  // namespace core
-
 namespace platform {
 namespace {
 

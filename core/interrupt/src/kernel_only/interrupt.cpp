@@ -1,5 +1,7 @@
 #include "core/interrupt/interrupt.h"
 
+#include <arch/smp.h>
+
 #include <array>
 
 #include "../interrupt_line.h"
@@ -149,8 +151,9 @@ void InterruptDomain::unmap(unsigned number) {
   InterruptLine* line = line_of(number);
   base::verify(line && &line->controller == this && !line->has_actions(), "unmap of an interrupt in use");
   lines[number].store(nullptr);
-  // An interrupt that was on its way may still look at it, with interrupts off: a grace period sees every CPU outside.
-  rcu_synchronize();
+  // An interrupt that was on its way may still look at it, with interrupts off; every CPU that answers is through. (Not
+  // RCU: an idle CPU counts as outside of readers also while it handles an interrupt.)
+  arch::call_on_all_cpus([] {});
   delete line;
 }
 

@@ -14,7 +14,8 @@
 //   rcu_delete(old);                // the same, for types with a member `RcuHead rcu`
 //   rcu_synchronize();              // or: sleeps until all readers that began before are done
 //
-// Readers nest, may be preempted and run in any context, also in interrupt handlers. A grace period ends when every CPU
+// Readers nest, may be preempted and run in any thread context, also with preemption or interrupts off, but not in hard
+// interrupt handlers: an idle CPU counts as outside. A grace period ends when every CPU
 // has been seen outside (it switched threads, idles, or answered an interrupt outside of a reader) and every reader that
 // was preempted inside has finished.
 //
