@@ -13,15 +13,13 @@
 namespace core {
 namespace {
 
-constinit WaitQueue records_stored{"log"};
-
 void wake_readers() {
-  if (records_stored.has_waiters()) records_stored.wake_all();
+  if (log_wait_queue().has_waiters()) log_wait_queue().wake_all();
 }
 
 // Any context. Waking takes locks of the scheduler, which the caller may hold if preemption or interrupts are off.
 void note_record() {
-  if (!records_stored.has_waiters()) return;
+  if (!log_wait_queue().has_waiters()) return;
   if (arch::interrupts_enabled() && arch::preempt_count() == 0) return wake_readers();
   log_wake_wanted.store(true);
   // The pass of the scheduler that delivers it: when preemption is on again, or with the next interrupt.
@@ -32,7 +30,7 @@ void note_record() {
 void print_forever(void*) {
   std::uint64_t seen = 0;
   for (;;) {
-    (void)!records_stored.wait(WaitMode::uninterruptible, [&] { return log_next_sequence() != seen; });
+    (void)!log_wait_queue().wait(WaitMode::uninterruptible, [&] { return log_next_sequence() != seen; });
     seen = log_next_sequence();
     print_pending_records();
   }
@@ -52,7 +50,4 @@ base::Result<void> start_console_thread() {
 INIT_STEP console_thread_step{"console.thread", {"threads"}, start_console_thread, {"interrupts"}};
 
 }  // namespace
-
-WaitQueue& log_wait_queue() { return records_stored; }
-
 }  // namespace core
