@@ -26,9 +26,22 @@ void FolioTree::free_node(Node* node) {
   core::rcu_retire(node->rcu, [](core::RcuHead& head) { delete base::container_of(&head, &Node::rcu); });
 }
 
+// Frees the nodes that an insertion which ran out of memory left empty.
+void FolioTree::free_empty(Node* node) {
+  for (auto& slot : node->slot) {
+    void* entry = slot.load(std::memory_order_relaxed);
+    if (!entry) continue;
+    base::verify(node->shift != 0, "folio tree destroyed with pages");
+    free_empty(static_cast<Node*>(entry));
+  }
+  free_node(node);
+}
+
 FolioTree::~FolioTree() {
-  // The pages are gone; at most a chain of nodes that shrinking left.
-  base::debug_verify(!root_.load(std::memory_order_relaxed), "folio tree destroyed with entries");
+  void* root = root_.load(std::memory_order_relaxed);
+  if (!root) return;
+  base::verify(node_of(root), "folio tree destroyed with a page");
+  free_empty(node_of(root));
 }
 
 Page* FolioTree::find(std::uint64_t index) const {
@@ -82,12 +95,15 @@ Result<FolioTree::Node*> FolioTree::grow_to(std::uint64_t index) {
     if (node && covers(*node, index)) return node;
     auto* higher = new (std::nothrow) Node;
     if (!higher) return error(Errno::enomem);
-    if (node) {
+    if (!root) {
+      // An empty tree gets a top of the right height at once: lower nodes would stay empty and never go.
+      while (!covers(*higher, index)) higher->shift += bits;
+    } else if (node) {
       higher->shift = node->shift + bits;
       higher->slot[0].store(node, std::memory_order_relaxed);
       higher->count = 1;
       node->parent = higher;
-    } else if (root) {
+    } else {
       higher->slot[0].store(root, std::memory_order_relaxed);
       higher->count = 1;
     }

@@ -61,7 +61,7 @@ class TimerFile final : public vfs::File {
 
   const TimerClock clock_;
   core::Mutex lock_{"timerfd"};
-  core::WaitQueue queue_{"timerfd"};
+  core::WaitQueue queue_{"timerfd readers"};
   core::Timer timer_{expired};
   // Protected by lock_:
   std::uint64_t expiry_ns_ GUARDED_BY(lock_) =

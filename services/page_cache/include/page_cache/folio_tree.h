@@ -55,6 +55,7 @@ class FolioTree {
   // The root is a page (for a tree with index 0 only), or a node marked by its lowest bit.
   static void* mark(Node* node);
   static Node* node_of(void* entry);
+  static void free_empty(Node* node);
   static bool covers(const Node& node, std::uint64_t index) {
     unsigned top = node.shift + bits;
     return top >= 64 || index >> top == 0;

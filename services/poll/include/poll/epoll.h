@@ -90,7 +90,7 @@ class EpollFile final : public vfs::File {
   struct Members;
   core::Mutex mutex_{"epoll"};
   core::SpinLock ready_lock_{"epoll ready"};
-  core::WaitQueue queue_{"epoll"};
+  core::WaitQueue queue_{"epoll waiters"};
   std::unique_ptr<Members> members_;
 };
 
