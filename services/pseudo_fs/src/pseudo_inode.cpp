@@ -9,8 +9,8 @@ namespace pseudo_fs {
 PseudoInode::PseudoInode(PseudoFileSystem& file_system, RefPtr<Entry> entry)
     : Inode(file_system, entry->number(), {entry->mode(), entry->owner().uid, entry->owner().gid, {}}),
       entry_(std::move(entry)) {
-  // The owner of a process' files changes with the process.
-  set_flag(custom_permission);
+  if (entry_->has_changing_owner() || entry_->has_custom_permission()) set_flag(custom_permission);
+  if (entry_->has_changing_owner()) set_flag(slow_attributes);
   set_link_count(entry_->link_count());
   if (entry_->is_magic_link()) set_flag(magic_link);
 }
@@ -42,17 +42,21 @@ Result<base::String> PseudoInode::read_link(const vfs::Credentials& credentials)
 }
 
 Result<void> PseudoInode::permission(const vfs::Credentials& credentials, vfs::Access access) const {
-  Entry::Owner owner = entry_->owner();
-  if (owner.uid != uid() || owner.gid != gid()) const_cast<PseudoInode*>(this)->set_owner(owner.uid, owner.gid);
+  if (entry_->has_changing_owner()) {
+    Entry::Owner owner = entry_->owner();
+    const_cast<PseudoInode*>(this)->set_owner(owner.uid, owner.gid);
+  }
   return entry_->has_custom_permission() ? entry_->permission(*this, credentials, access)
                                          : vfs::generic_permission(*this, credentials, access);
 }
 
 Result<void> PseudoInode::get_attributes(vfs::Attributes& out) {
   TRY(Inode::get_attributes(out));
-  Entry::Owner owner = entry_->owner();
-  out.uid = owner.uid;
-  out.gid = owner.gid;
+  if (entry_->has_changing_owner()) {
+    Entry::Owner owner = entry_->owner();
+    out.uid = owner.uid;
+    out.gid = owner.gid;
+  }
   out.size = pseudo().shown_size(*entry_);
   out.blocks_512 = 0;
   out.link_count = entry_->link_count();

@@ -149,7 +149,9 @@ Result<void> Walk::walk_text() {
     if (!is_directory(inode_->mode())) return error(Errno::enotdir);
     // Search permission of the directory; the common "everyone may" without a look at the ids.
     Mode mode = inode_->mode();
-    if ((mode & 0111) != 0111 || inode_->has(Inode::custom_permission))
+    bool custom = inode_->has(Inode::custom_permission);
+    if (custom) TRY(leave_rcu());  // it may sleep
+    if ((mode & 0111) != 0111 || custom)
       TRY(check_permission(*inode_, caller_.credentials, access_execute));
     if (length > name_max) return error(Errno::enametoolong);
 

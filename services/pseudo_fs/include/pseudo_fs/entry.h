@@ -46,8 +46,9 @@ class Entry : public base::RefCounted<Entry> {
     vfs::UserId uid = 0;
     vfs::GroupId gid = 0;
   };
-  // Asked at each stat and permission check.
+  // Asked at each stat and permission check if it can change; may then sleep.
   virtual Owner owner() const { return {}; }
+  virtual bool has_changing_owner() const { return false; }
   // What it stands for is gone. Must not sleep (asked under RCU). Only for entries of transient directories.
   virtual bool is_stale() const { return false; }
   // Beyond the mode bits; only asked when has_custom_permission().

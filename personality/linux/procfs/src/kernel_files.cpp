@@ -1,0 +1,130 @@
+// version, loadavg, stat, sys/kernel/*: what needs the processes or the kernel's names.
+#include "core/init/panic.h"
+#include "core/interrupt/interrupt.h"
+#include "core/log/console.h"
+#include "core/sched/scheduler.h"
+#include "core/sync/per_cpu.h"
+#include "core/time/clock.h"
+#include "linux_abi/system_names.h"
+#include "procfs/procfs.h"
+#include "subject.h"
+
+namespace linux_procfs {
+
+namespace {
+
+Result<void> show_version(TextSink& out) {
+  linux_abi::Utsname names = linux_abi::system_names();
+  format(out, "{} version {} (clang) {}\n", std::string_view(names.system_name), std::string_view(names.release),
+         std::string_view(names.version));
+  return {};
+}
+
+Result<void> show_loadavg(TextSink& out) {
+  core::LoadAverage load = core::load_average();
+  for (std::uint64_t value : load.average) {
+    constexpr std::uint64_t one = 1u << core::LoadAverage::fraction_bits;
+    format(out, "{}.{:02} ", value / one, value % one * 100 / one);
+  }
+  format(out, "{}/{} {}\n", core::runnable_threads(), linux_abi::thread_total(), linux_abi::Pid::last_allocated());
+  return {};
+}
+
+std::uint64_t ticks(std::uint64_t ns) { return ns / 10'000'000; }
+
+Result<void> show_stat(TextSink& out) {
+  core::CpuStatistics total;
+  auto line = [&](const core::CpuStatistics& s) {
+    format(out, " {} {} {} {} 0 {} 0 0 0 0\n", ticks(s.user_ns), ticks(s.nice_ns), ticks(s.system_ns), ticks(s.idle_ns),
+           ticks(s.interrupt_ns));
+  };
+  core::for_each_cpu([&](unsigned cpu) {
+    auto s = core::cpu_statistics(cpu);
+    total.user_ns += s.user_ns, total.nice_ns += s.nice_ns, total.system_ns += s.system_ns;
+    total.idle_ns += s.idle_ns, total.interrupt_ns += s.interrupt_ns;
+  });
+  format(out, "cpu ");
+  line(total);
+  core::for_each_cpu([&](unsigned cpu) {
+    format(out, "cpu{}", cpu);
+    line(core::cpu_statistics(cpu));
+  });
+  std::uint64_t interrupts = 0;
+  core::InterruptInformation information;
+  for (unsigned number = 0; core::next_interrupt(number, information); number = information.number + 1)
+    core::for_each_cpu([&](unsigned cpu) { interrupts += core::interrupt_count(information.number, cpu); });
+  format(out, "intr {}\nctxt {}\nbtime {}\nprocesses {}\nprocs_running {}\nprocs_blocked {}\n", interrupts,
+         core::context_switches(), (core::realtime_ns() - core::boot_ns()) / core::ns_per_second,
+         linux_abi::forks_since_boot(), core::runnable_threads(), core::uninterruptible_threads());
+  return {};
+}
+
+// ---- sys/kernel ----
+
+template <char (linux_abi::Utsname::*field)[65]>
+Result<void> show_name(TextSink& out) {
+  linux_abi::Utsname names = linux_abi::system_names();
+  format(out, "{}\n", std::string_view(names.*field));
+  return {};
+}
+template <char (linux_abi::Utsname::*field)[65]>
+Result<void> store_name(std::string_view text) {
+  while (text.ends_with('\n') || text.ends_with('\0')) text.remove_suffix(1);
+  char memory[65] = {};
+  text.copy(memory, sizeof(memory) - 1);
+  linux_abi::set_system_name(field, memory);
+  return {};
+}
+
+Result<void> show_pid_max(TextSink& out) {
+  format(out, "{}\n", linux_abi::Pid::maximum());
+  return {};
+}
+Result<void> store_pid_max(std::string_view text) {
+  std::int64_t value = TRY(procfs::parse_number(text));
+  if (value < 1 || value > INT32_MAX) return error(Errno::einval);
+  return linux_abi::Pid::set_maximum(static_cast<int>(value));
+}
+
+Result<void> show_printk(TextSink& out) {
+  format(out, "{}\t4\t{}\t{}\n", core::console_level(), core::console_level_minimum, core::console_level_default);
+  return {};
+}
+Result<void> store_printk(std::string_view text) {
+  text = procfs::trim(text);
+  std::size_t end = text.find_first_of(" \t");
+  std::int64_t level = TRY(procfs::parse_number(text.substr(0, end)));
+  if (level < core::console_level_minimum || level > 15) return error(Errno::einval);
+  core::set_console_level(static_cast<int>(level));
+  return {};
+}
+
+template <std::uint64_t value>
+Result<void> show_constant(TextSink& out) {
+  format(out, "{}\n", value);
+  return {};
+}
+
+}  // namespace
+
+Result<void> add_kernel_files() {
+  using linux_abi::Utsname;
+  TRY(procfs::add_text("version", 0444, show_version));
+  TRY(procfs::add_text("loadavg", 0444, show_loadavg));
+  TRY(procfs::add_text("stat", 0444, show_stat));
+  TRY(procfs::add_text("sys/kernel/ostype", 0444, show_name<&Utsname::system_name>));
+  TRY(procfs::add_text("sys/kernel/osrelease", 0444, show_name<&Utsname::release>));
+  TRY(procfs::add_text("sys/kernel/version", 0444, show_name<&Utsname::version>));
+  TRY(procfs::add_text("sys/kernel/arch", 0444, show_name<&Utsname::machine>));
+  TRY(procfs::add_text("sys/kernel/hostname", 0644, show_name<&Utsname::node_name>, store_name<&Utsname::node_name>));
+  TRY(procfs::add_text("sys/kernel/domainname", 0644, show_name<&Utsname::domain_name>, store_name<&Utsname::domain_name>));
+  TRY(procfs::add_text("sys/kernel/pid_max", 0644, show_pid_max, store_pid_max));
+  TRY(procfs::add_text("sys/kernel/printk", 0644, show_printk, store_printk));
+  TRY(procfs::add_text("sys/kernel/cap_last_cap", 0444, show_constant<vfs::last_capability>));
+  TRY(procfs::add_text("sys/kernel/ngroups_max", 0444, show_constant<65536>));
+  TRY(procfs::add_text("sys/kernel/overflowuid", 0444, show_constant<vfs::overflow_id>));
+  TRY(procfs::add_text("sys/kernel/overflowgid", 0444, show_constant<vfs::overflow_id>));
+  return {};
+}
+
+}  // namespace linux_procfs

@@ -1,0 +1,120 @@
+// cmdline, filesystems, devices, interrupts, uptime, cpuinfo, consoles, locks, and links.
+#include <arch/cpu.h>
+#include <arch/linux_cpuinfo.h>
+
+#include "core/init/command_line.h"
+#include "core/interrupt/interrupt.h"
+#include "core/sched/scheduler.h"
+#include "core/sync/per_cpu.h"
+#include "core/time/clock.h"
+#include "procfs/procfs.h"
+#include "procfs_files.h"
+#include "vfs/device.h"
+#include "vfs/locks.h"
+#include "vfs/operations.h"
+
+namespace procfs {
+
+using base::format;
+
+namespace {
+
+Result<void> show_cmdline(base::TextSink& out) {
+  format(out, "{}\n", core::command_line().text());
+  return {};
+}
+
+Result<void> show_filesystems(base::TextSink& out) {
+  vfs::for_each_file_system([&](const vfs::FileSystemType& type) {
+    format(out, "{}\t{}\n", type.needs_device() ? "" : "nodev", type.name());
+  });
+  return {};
+}
+
+Result<void> show_devices(base::TextSink& out) {
+  auto list = [&](vfs::DeviceKind kind) {
+    vfs::for_each_device_major(kind, [&](std::uint32_t major, std::string_view name) { format(out, "{:>3} {}\n", major, name); });
+  };
+  format(out, "Character devices:\n");
+  list(vfs::DeviceKind::character);
+  format(out, "\nBlock devices:\n");
+  list(vfs::DeviceKind::block);
+  return {};
+}
+
+Result<void> show_interrupts(base::TextSink& out) {
+  format(out, "    ");
+  core::for_each_cpu([&](unsigned cpu) { format(out, "       CPU{:<4}", cpu); });
+  format(out, "\n");
+  core::InterruptInformation information;
+  for (unsigned number = 0; core::next_interrupt(number, information); number = information.number + 1) {
+    format(out, "{:>3}:", information.number);
+    core::for_each_cpu([&](unsigned cpu) { format(out, " {:>10}", core::interrupt_count(information.number, cpu)); });
+    format(out, "  {} {:>4}-{}  {}\n", std::string_view(information.controller ? information.controller : ""),
+           information.hardware_number, information.level_triggered ? "fasteoi" : "edge",
+           std::string_view(information.handlers));
+  }
+  return {};
+}
+
+Result<void> show_uptime(base::TextSink& out) {
+  std::uint64_t idle = 0;
+  core::for_each_cpu([&](unsigned cpu) { idle += core::cpu_statistics(cpu).idle_ns; });
+  auto put = [&](std::uint64_t ns, std::string_view end) {
+    std::uint64_t hundredths = ns / 10'000'000;
+    format(out, "{}.{:02}{}", hundredths / 100, hundredths % 100, end);
+  };
+  put(core::boot_ns(), " ");
+  put(idle, "\n");
+  return {};
+}
+
+Result<void> show_cpuinfo(base::TextSink& out) {
+  core::for_each_cpu([&](unsigned cpu) { arch::describe_linux_cpu(out, cpu); });
+  return {};
+}
+
+Result<void> show_locks(base::TextSink& out) {
+  unsigned number = 0;
+  vfs::for_each_lock([&](const vfs::LockRange& lock, vfs::Inode& inode, bool blocked) {
+    static constexpr const char* kinds[] = {"POSIX ", "OFDLCK", "FLOCK "};
+    vfs::DeviceNumber device = inode.file_system().device();
+    if (!blocked) ++number;
+    format(out, "{}: {}{}  ADVISORY  {} {} {:02x}:{:02x}:{} {} ", number, blocked ? "-> " : "",
+           kinds[static_cast<unsigned>(lock.kind)], lock.type == vfs::LockType::write ? "WRITE" : "READ ", lock.process_id,
+           device.major, device.minor, inode.number(), lock.start);
+    if (lock.end >= static_cast<std::uint64_t>(INT64_MAX))
+      format(out, "EOF\n");
+    else
+      format(out, "{}\n", lock.end);
+  });
+  return {};
+}
+
+// What there is none of: the heading alone.
+Result<void> show_partitions(base::TextSink& out) {
+  format(out, "major minor  #blocks  name\n\n");
+  return {};
+}
+Result<void> show_nothing(base::TextSink&) { return {}; }
+
+}  // namespace
+
+Result<void> add_system_files() {
+  TRY(add_text("cmdline", 0444, show_cmdline));
+  TRY(add_text("filesystems", 0444, show_filesystems));
+  TRY(add_text("devices", 0444, show_devices));
+  TRY(add_text("interrupts", 0444, show_interrupts));
+  TRY(add_text("uptime", 0444, show_uptime));
+  TRY(add_text("cpuinfo", 0444, show_cpuinfo));
+  TRY(add_text("locks", 0444, show_locks));
+  TRY(add_text("partitions", 0444, show_partitions));
+  TRY(add_text("diskstats", 0444, show_nothing));
+  TRY(add_text("modules", 0444, show_nothing));
+  TRY(add("mounts", TRY(pseudo_fs::make_link("self/mounts"))));
+  TRY(add("net", TRY(pseudo_fs::make_link("self/net"))));
+  TRY(root_directory().directories("tty"));
+  return {};
+}
+
+}  // namespace procfs
