@@ -18,12 +18,19 @@ Field parse_field(std::string_view spec) {
   bool width_started = false, align_given = false;
   for (char c : spec) {
     if (c == ':') continue;
-    if (c == '<') field.left = align_given = true;
-    else if (c == '>') align_given = true;
-    else if (c == '#') field.prefix = true;
-    else if (c == '0' && !width_started) field.fill = '0';
-    else if (c >= '0' && c <= '9') { field.width = field.width * 10 + static_cast<unsigned>(c - '0'); width_started = true; }
-    else field.type = c;
+    if (c == '<')
+      field.left = align_given = true;
+    else if (c == '>')
+      align_given = true;
+    else if (c == '#')
+      field.prefix = true;
+    else if (c == '0' && !width_started)
+      field.fill = '0';
+    else if (c >= '0' && c <= '9') {
+      field.width = field.width * 10 + static_cast<unsigned>(c - '0');
+      width_started = true;
+    } else
+      field.type = c;
   }
   if (align_given) field.fill = ' ';
   return field;
@@ -57,7 +64,10 @@ void put_number(TextSink& sink, const Field& field, std::uint64_t value, bool ne
     digits[--at] = "0123456789abcdef"[value % number_base];
     value /= number_base;
   } while (value);
-  std::string_view sign = negative ? "-" : field.prefix && field.type == 'x' ? "0x" : field.prefix && field.type == 'o' ? "0" : "";
+  std::string_view sign = negative                            ? "-"
+                          : field.prefix && field.type == 'x' ? "0x"
+                          : field.prefix && field.type == 'o' ? "0"
+                                                              : "";
   put_field(sink, field, sign, {digits + at, sizeof(digits) - at});
 }
 
@@ -102,7 +112,8 @@ void format_arguments(TextSink& sink, std::string_view text, std::span<const For
       continue;
     }
     std::size_t end = text.find('}', i);
-    debug_verify(end != std::string_view::npos && next < arguments.size(), "format text and arguments differ");
+    debug_verify(end != std::string_view::npos && next < arguments.size(),
+                 "format text and arguments differ");
     put_argument(sink, parse_field(text.substr(i + 1, end - i - 1)), arguments[next++]);
     i = end;
     start = end + 1;

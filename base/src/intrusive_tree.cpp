@@ -1,5 +1,6 @@
-// Red-black balancing. The rules: the root is black; a red node has no red child; every path from a node down to a
-// missing child passes the same number of black nodes. (Cormen, Leiserson, Rivest, Stein: Introduction to Algorithms.)
+// Red-black balancing. The rules: the root is black; a red node has no red child; every path from a node down
+// to a missing child passes the same number of black nodes. (Cormen, Leiserson, Rivest, Stein: Introduction
+// to Algorithms.)
 #include "base/intrusive_tree.h"
 
 namespace base {
@@ -27,8 +28,10 @@ void TreeBase::propagate(TreeHook* node, UpdateFunction update) {
 }
 
 void TreeBase::replace_child(TreeHook* parent, TreeHook* old_child, TreeHook* new_child) {
-  if (!parent) root_ = new_child;
-  else parent->child[parent->child[0] == old_child ? 0 : 1] = new_child;
+  if (!parent)
+    root_ = new_child;
+  else
+    parent->child[parent->child[0] == old_child ? 0 : 1] = new_child;
 }
 
 // `node` goes down on the side `direction`; its child on the other side takes its place.
@@ -36,7 +39,8 @@ void TreeBase::rotate(TreeHook* node, int direction, UpdateFunction update) {
   TreeHook* riser = node->child[1 - direction];
   TreeHook* moved = riser->child[direction];
   TreeHook* parent = node->parent();
-  // Order of the stores: a reader without the lock may lose sight of a subtree but never goes round in a circle.
+  // Order of the stores: a reader without the lock may lose sight of a subtree but never goes round in a
+  // circle.
   node->child[1 - direction] = moved;
   if (moved) moved->set_parent(node);
   riser->child[direction] = node;
@@ -55,8 +59,10 @@ void TreeBase::link(TreeHook& node, TreeHook* parent, int direction, UpdateFunct
   node.parent_and_colour = 0;
   node.set_parent(parent);
   node.set_red(true);
-  if (parent) parent->child[direction] = &node;
-  else root_ = &node;
+  if (parent)
+    parent->child[direction] = &node;
+  else
+    root_ = &node;
   if (update) {
     update(&node);
     propagate(parent, update);
@@ -95,7 +101,7 @@ void TreeBase::repair_after_insert(TreeHook* node, UpdateFunction update) {
 
 void TreeBase::unlink(TreeHook& node, UpdateFunction update) {
   debug_verify(node.is_linked(), "removal of an unlinked element");
-  TreeHook* child;        // takes the place that becomes empty
+  TreeHook* child;  // takes the place that becomes empty
   TreeHook* child_parent;
   bool removed_red;
   if (node.child[0] && node.child[1]) {

@@ -1,5 +1,6 @@
-// The C functions that the compiler and libc++'s headers call: plain versions in eight-byte steps. An architecture that has a
-// better one defines it strongly. Compiled with -fno-builtin, so that they do not become calls of themselves.
+// The C functions that the compiler and libc++'s headers call: plain versions in eight-byte steps. An
+// architecture that has a better one defines it strongly. Compiled with -fno-builtin, so that they do not
+// become calls of themselves.
 #ifndef NOS_HOST
 #include <cstddef>
 #include <cstdint>
@@ -10,14 +11,17 @@ namespace {
 using Word = std::uint64_t __attribute__((may_alias, aligned(1)));
 constexpr std::size_t word_size = sizeof(Word);
 
-// SAFETY: callers of the C functions promise `size` valid bytes at each pointer; only offsets below size are touched.
+// SAFETY: callers of the C functions promise `size` valid bytes at each pointer; only offsets below size are
+// touched.
 inline Word& word_at(void* base, std::size_t offset) {
   return *reinterpret_cast<Word*>(static_cast<unsigned char*>(base) + offset);
 }
 inline const Word& word_at(const void* base, std::size_t offset) {
   return *reinterpret_cast<const Word*>(static_cast<const unsigned char*>(base) + offset);
 }
-inline unsigned char& byte_at(void* base, std::size_t offset) { return static_cast<unsigned char*>(base)[offset]; }
+inline unsigned char& byte_at(void* base, std::size_t offset) {
+  return static_cast<unsigned char*>(base)[offset];
+}
 inline unsigned char byte_at(const void* base, std::size_t offset) {
   return static_cast<const unsigned char*>(base)[offset];
 }

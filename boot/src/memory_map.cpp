@@ -84,7 +84,8 @@ void reserve_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, Me
   for (std::size_t i = 0; i < info.memory_count; ++i) {
     MemoryRange range = info.memory[i];
     if (range.kind != MemoryKind::usable || range.end() <= start || range.start >= end) continue;
-    std::uintptr_t from = range.start > start ? range.start : start, to = range.end() < end ? range.end() : end;
+    std::uintptr_t from = range.start > start ? range.start : start,
+                   to = range.end() < end ? range.end() : end;
     cut(info, from, to, [](MemoryKind other) { return other == MemoryKind::usable; });
     fill_gaps(info, from, to, kind);
   }
@@ -92,10 +93,12 @@ void reserve_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, Me
 }
 
 void limit_memory(BootInfo& info, std::uintptr_t limit) {
-  cut(info, base::align_down(limit, page), ~std::uintptr_t{0}, [](MemoryKind kind) { return kind == MemoryKind::usable; });
+  cut(info, base::align_down(limit, page), ~std::uintptr_t{0},
+      [](MemoryKind kind) { return kind == MemoryKind::usable; });
 }
 
-std::uintptr_t find_free(const BootInfo& info, std::size_t size, std::uintptr_t below, std::size_t alignment) {
+std::uintptr_t find_free(const BootInfo& info, std::size_t size, std::uintptr_t below,
+                         std::size_t alignment) {
   for (std::size_t i = info.memory_count; i-- > 0;) {
     const MemoryRange& range = info.memory[i];
     if (range.kind != MemoryKind::usable) continue;

@@ -24,8 +24,8 @@ struct PvhMemory {
 
 // Linux's Documentation/arch/x86/boot.rst and zero-page.rst: offsets in boot_params.
 constexpr std::size_t rsdp_at = 0x70, extended_ramdisk_at = 0xc0, extended_ramdisk_size_at = 0xc4,
-                      extended_command_line_at = 0xc8, map_count_at = 0x1e8, header_magic_at = 0x202, ramdisk_at = 0x218,
-                      ramdisk_size_at = 0x21c, command_line_at = 0x228, map_at = 0x2d0;
+                      extended_command_line_at = 0xc8, map_count_at = 0x1e8, header_magic_at = 0x202,
+                      ramdisk_at = 0x218, ramdisk_size_at = 0x21c, command_line_at = 0x228, map_at = 0x2d0;
 struct [[gnu::packed]] E820 {
   std::uint64_t address, size;
   std::uint32_t type;
@@ -40,12 +40,18 @@ T read(const void* base, std::size_t offset) {
 
 MemoryKind kind_of(std::uint32_t e820_type) {
   switch (e820_type) {
-    case 1: return MemoryKind::usable;
-    case 3: return MemoryKind::acpi_reclaimable;
-    case 4: return MemoryKind::acpi_nonvolatile;
-    case 5: return MemoryKind::unusable;
-    case 7: return MemoryKind::persistent;
-    default: return MemoryKind::reserved;
+    case 1:
+      return MemoryKind::usable;
+    case 3:
+      return MemoryKind::acpi_reclaimable;
+    case 4:
+      return MemoryKind::acpi_nonvolatile;
+    case 5:
+      return MemoryKind::unusable;
+    case 7:
+      return MemoryKind::persistent;
+    default:
+      return MemoryKind::reserved;
   }
 }
 
@@ -56,7 +62,8 @@ void add_e820(BootInfo& info, std::uint64_t address, std::uint64_t size, std::ui
 
 void copy_command_line(BootInfo& info, std::span<char> text, const void* from) {
   std::size_t size = 0;
-  for (const char* source = static_cast<const char*>(from); source && size + 1 < text.size() && source[size]; ++size)
+  for (const char* source = static_cast<const char*>(from); source && size + 1 < text.size() && source[size];
+       ++size)
     text[size] = source[size];
   text[size] = '\0';
   info.command_line = {text.data(), size};
@@ -64,7 +71,8 @@ void copy_command_line(BootInfo& info, std::span<char> text, const void* from) {
 
 }  // namespace
 
-base::Result<void> read_pvh(BootInfo& info, std::uintptr_t start_info, std::span<char> text, PhysicalReader at) {
+base::Result<void> read_pvh(BootInfo& info, std::uintptr_t start_info, std::span<char> text,
+                            PhysicalReader at) {
   auto start = read<PvhStartInfo>(at(start_info), 0);
   if (start.magic != pvh_magic) return base::error(base::Errno::einval);
   info.protocol = "PVH";
@@ -86,7 +94,8 @@ base::Result<void> read_pvh(BootInfo& info, std::uintptr_t start_info, std::span
 base::Result<void> read_linux_boot_params(BootInfo& info, std::uintptr_t boot_params, std::span<char> text,
                                           PhysicalReader at) {
   const void* params = at(boot_params);
-  if (read<std::uint32_t>(params, header_magic_at) != 0x53726448) return base::error(base::Errno::einval);  // "HdrS"
+  if (read<std::uint32_t>(params, header_magic_at) != 0x53726448)
+    return base::error(base::Errno::einval);  // "HdrS"
   info.protocol = "Linux";
   unsigned count = read<std::uint8_t>(params, map_count_at);
   for (unsigned i = 0; i < count && i < 128; ++i) {

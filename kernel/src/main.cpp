@@ -1,4 +1,5 @@
-// The start of the kernel, from the architecture's first code to the first program, in the order in which it happens.
+// The start of the kernel, from the architecture's first code to the first program, in the order in which it
+// happens.
 #include <arch/cpu.h>
 #include <arch/smp.h>
 

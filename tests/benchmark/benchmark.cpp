@@ -1,9 +1,11 @@
-// The cost of the kernel's everyday operations, in ticks of the guest's counter. Runs as /init, on any kernel:
+// The cost of the kernel's everyday operations, in ticks of the guest's counter. Runs as /init, on any
+// kernel:
 //
 //   row NAME TICKS        one line per operation: the cheapest of several batches, per operation
 //   done                  at the end; then the machine powers off
 //
-// Under QEMU's instruction counting a tick is an executed instruction and the figures are the same from run to run.
+// Under QEMU's instruction counting a tick is an executed instruction and the figures are the same from run
+// to run.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -41,7 +43,8 @@ void require(bool condition, const char* what) {
   if (!condition) fail(what);
 }
 
-// Runs `batch`, which does `count` operations, several times, and prints the cost of one in the cheapest batch.
+// Runs `batch`, which does `count` operations, several times, and prints the cost of one in the cheapest
+// batch.
 template <typename Batch>
 void measure(const char* name, int count, Batch batch) {
   batch(count / 4 + 1);  // caches and lazily made structures
@@ -126,7 +129,8 @@ void measure_processes() {
 void measure_faults() {
   measure("anonymous-fault", 512, [](int count) {
     size_t length = static_cast<size_t>(count) * page_size;
-    auto* memory = static_cast<volatile char*>(mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    auto* memory = static_cast<volatile char*>(
+        mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     require(memory != MAP_FAILED, "mmap");
     // Pages of the basic size on both kernels: huge ones are another row.
     madvise(const_cast<char*>(memory), length, MADV_NOHUGEPAGE);

@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   line.set({reinterpret_cast<const char*>(data), size});
   std::string_view text = line.text();
   auto inside = [&](std::string_view part) {
-    if (!part.empty() && (part.data() < text.data() || part.data() + part.size() > text.data() + text.size())) __builtin_trap();
+    if (!part.empty() && (part.data() < text.data() || part.data() + part.size() > text.data() + text.size()))
+      __builtin_trap();
   };
   auto check = [&](const core::CommandLineWord& word) {
     inside(word.text);

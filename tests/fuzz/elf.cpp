@@ -9,13 +9,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::span<const std::uint8_t> file{data, size};
   (void)elf::read_gnu_property(file, 0xc0000000);
   auto header = elf::read_file_header(file, elf::machine_x86_64);
-  if (!header || header->program_headers_offset > size || size - header->program_headers_offset < header->program_headers_size)
+  if (!header || header->program_headers_offset > size ||
+      size - header->program_headers_offset < header->program_headers_size)
     return 0;
-  auto image = elf::read_image(*header, file.subspan(header->program_headers_offset, header->program_headers_size));
+  auto image =
+      elf::read_image(*header, file.subspan(header->program_headers_offset, header->program_headers_size));
   if (!image) return 0;
   if (image->interpreter && image->interpreter->offset < size) {
     auto rest = file.subspan(image->interpreter->offset);
-    (void)elf::interpreter_name(rest.first(rest.size() < image->interpreter->size ? rest.size() : image->interpreter->size));
+    (void)elf::interpreter_name(
+        rest.first(rest.size() < image->interpreter->size ? rest.size() : image->interpreter->size));
   }
   constexpr elf::LayoutLimits limits{.page_size = 4096, .address_end = 0x7ffffffff000};
   auto extent = elf::check_layout(*image, limits);

@@ -21,7 +21,8 @@ constinit std::atomic<unsigned> highest{1};
 
 HostCpu::HostCpu() {
   std::lock_guard guard(numbers_mutex);
-  for (index = 0; index < max_cpus && numbers_taken[index]; ++index) {}
+  for (index = 0; index < max_cpus && numbers_taken[index]; ++index) {
+  }
   base::verify(index < max_cpus, "more threads than host CPUs");
   numbers_taken[index] = true;
   if (index >= highest) highest = index + 1;

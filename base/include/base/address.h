@@ -1,4 +1,5 @@
-// Addresses as types: a physical address cannot be dereferenced by accident, nor a user address be taken for ours.
+// Addresses as types: a physical address cannot be dereferenced by accident, nor a user address be taken for
+// ours.
 #pragma once
 
 #include <compare>

@@ -12,15 +12,25 @@ inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 
 // `alignment` is a power of two.
 template <std::unsigned_integral T>
-constexpr T align_down(T value, T alignment) { return value & ~(alignment - 1); }
+constexpr T align_down(T value, T alignment) {
+  return value & ~(alignment - 1);
+}
 template <std::unsigned_integral T>
-constexpr T align_up(T value, T alignment) { return (value + alignment - 1) & ~(alignment - 1); }
+constexpr T align_up(T value, T alignment) {
+  return (value + alignment - 1) & ~(alignment - 1);
+}
 template <std::unsigned_integral T>
-constexpr bool is_aligned(T value, T alignment) { return (value & (alignment - 1)) == 0; }
+constexpr bool is_aligned(T value, T alignment) {
+  return (value & (alignment - 1)) == 0;
+}
 template <std::unsigned_integral T>
-constexpr bool is_power_of_two(T value) { return value && !(value & (value - 1)); }
+constexpr bool is_power_of_two(T value) {
+  return value && !(value & (value - 1));
+}
 template <std::unsigned_integral T>
-constexpr T divide_round_up(T value, T divisor) { return value / divisor + (value % divisor != 0); }
+constexpr T divide_round_up(T value, T divisor) {
+  return value / divisor + (value % divisor != 0);
+}
 
 // Nothing on overflow.
 template <std::integral T>

@@ -16,9 +16,10 @@ namespace base {
 
 inline constexpr bool debug_build = NOS_DEBUG != 0;
 
-constexpr void verify(bool condition, const char* message = "check failed", const char* file = __builtin_FILE(),
-                      int line = __builtin_LINE()) {
-  if (!condition) [[unlikely]] kernel_check_failed(message, file, line);
+constexpr void verify(bool condition, const char* message = "check failed",
+                      const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  if (!condition) [[unlikely]]
+    kernel_check_failed(message, file, line);
 }
 
 constexpr void debug_verify(bool condition, const char* message = "check failed",

@@ -1,5 +1,5 @@
-// A non-owning reference to something callable: two words, no allocation. Valid while the callable lives, so use it
-// for parameters only.
+// A non-owning reference to something callable: two words, no allocation. Valid while the callable lives, so
+// use it for parameters only.
 #pragma once
 
 #include <memory>
@@ -20,9 +20,12 @@ class FunctionRef<Return(Arguments...)> {
   FunctionRef(Callable&& callable)
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
         call_([](void* object, Arguments... arguments) -> Return {
-          return (*static_cast<std::remove_reference_t<Callable>*>(object))(std::forward<Arguments>(arguments)...);
+          return (*static_cast<std::remove_reference_t<Callable>*>(object))(
+              std::forward<Arguments>(arguments)...);
         }) {}
-  Return operator()(Arguments... arguments) const { return call_(object_, std::forward<Arguments>(arguments)...); }
+  Return operator()(Arguments... arguments) const {
+    return call_(object_, std::forward<Arguments>(arguments)...);
+  }
 
  private:
   void* object_;

@@ -4,9 +4,9 @@
 //   IntrusiveList<Item, &Item::hook> items;
 //   items.push_back(item);  items.remove(item);  for (Item& item : items) ...
 //
-// An element may be removed while the loop stands on it only through `for_each_safe` or by remembering the next one.
-// A hook that is destroyed or linked while linked is a bug of ours and checked. Not thread-safe: the owner's lock
-// protects list and hooks.
+// An element may be removed while the loop stands on it only through `for_each_safe` or by remembering the
+// next one. A hook that is destroyed or linked while linked is a bug of ours and checked. Not thread-safe:
+// the owner's lock protects list and hooks.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +51,10 @@ class IntrusiveList {
     explicit Iterator(ListHook* at) : at_(at) {}
     T& operator*() const { return *container_of(at_, hook); }
     T* operator->() const { return container_of(at_, hook); }
-    Iterator& operator++() { at_ = at_->next; return *this; }
+    Iterator& operator++() {
+      at_ = at_->next;
+      return *this;
+    }
     bool operator==(const Iterator&) const = default;
 
    private:
@@ -77,8 +80,14 @@ class IntrusiveList {
     ListHook* at = (element.*hook).previous;
     return at == &head_ ? nullptr : container_of(at, hook);
   }
-  void push_back(T& element) { ensure(); insert(head_.previous, element.*hook); }
-  void push_front(T& element) { ensure(); insert(&head_, element.*hook); }
+  void push_back(T& element) {
+    ensure();
+    insert(head_.previous, element.*hook);
+  }
+  void push_front(T& element) {
+    ensure();
+    insert(&head_, element.*hook);
+  }
   void insert_before(T& position, T& element) { insert((position.*hook).previous, element.*hook); }
   void insert_after(T& position, T& element) { insert(&(position.*hook), element.*hook); }
   void remove(T& element) { (element.*hook).unlink(); }
@@ -104,7 +113,10 @@ class IntrusiveList {
   }
   static bool is_linked(const T& element) { return (element.*hook).is_linked(); }
 
-  Iterator begin() { ensure(); return Iterator(head_.next); }
+  Iterator begin() {
+    ensure();
+    return Iterator(head_.next);
+  }
   Iterator end() { return Iterator(&head_); }
   // `function` may remove the element it is given.
   template <typename Function>
@@ -118,7 +130,9 @@ class IntrusiveList {
 
  private:
   // A constinit list cannot point at itself; an empty one may therefore hold null.
-  void ensure() { if (!head_.next) head_.next = head_.previous = &head_; }
+  void ensure() {
+    if (!head_.next) head_.next = head_.previous = &head_;
+  }
   static void insert(ListHook* after, ListHook& element) {
     debug_verify(!element.next, "element already on a list");
     element.next = after->next;

@@ -1,16 +1,17 @@
-// Balanced (red-black) search tree through hooks inside the elements: no allocation, removal from the element alone.
+// Balanced (red-black) search tree through hooks inside the elements: no allocation, removal from the element
+// alone.
 //
 //   struct Area { TreeHook hook; std::uintptr_t start; };
 //   IntrusiveTree<Area, &Area::hook, &Area::start> areas;      // ordered by start, smallest first
 //   areas.insert(area);  areas.find(0x1000);  areas.lower_bound(0x1800);  areas.remove(area);
 //   for (Area* area = areas.first(); area; area = areas.next(*area)) ...
 //
-// The key is a data member, a member function or a captureless lambda, compared with `<`. Equal keys are allowed; a new
-// element goes behind its equals and find() gives the first of them. A key must not change while linked, except where
-// the order among the neighbours stays the same.
+// The key is a data member, a member function or a captureless lambda, compared with `<`. Equal keys are
+// allowed; a new element goes behind its equals and find() gives the first of them. A key must not change
+// while linked, except where the order among the neighbours stays the same.
 //
-// Augmentation: the optional fourth argument computes something about a whole subtree in each element, e.g. the largest
-// gap, so that searches can skip subtrees:
+// Augmentation: the optional fourth argument computes something about a whole subtree in each element, e.g.
+// the largest gap, so that searches can skip subtrees:
 //
 //   struct LargestGap {
 //     // Recomputes `node` from itself and its children (null at the edges); says whether the value changed.
@@ -20,9 +21,10 @@
 // The tree calls it where its shape changes. When the element's own contribution changes, the owner calls
 // augment(element), which repairs the path to the root. root(), left() and right() serve the searches.
 //
-// Every operation is O(log n); next() and previous() O(1) on average. Not thread-safe: the owner's lock protects tree
-// and hooks. Links are written with plain stores, but never so that a reader who walks down without the lock could run
-// in a circle for ever: it may only miss elements. Whoever does that needs RCU-freed elements and a sequence counter.
+// Every operation is O(log n); next() and previous() O(1) on average. Not thread-safe: the owner's lock
+// protects tree and hooks. Links are written with plain stores, but never so that a reader who walks down
+// without the lock could run in a circle for ever: it may only miss elements. Whoever does that needs
+// RCU-freed elements and a sequence counter.
 #pragma once
 
 #include <cstddef>
@@ -88,9 +90,12 @@ class IntrusiveTree {
   constexpr IntrusiveTree() = default;
 
   static decltype(auto) key(const T& element) {
-    if constexpr (std::is_member_object_pointer_v<decltype(key_of)>) return (element.*key_of);
-    else if constexpr (std::is_member_function_pointer_v<decltype(key_of)>) return (element.*key_of)();
-    else return key_of(element);
+    if constexpr (std::is_member_object_pointer_v<decltype(key_of)>)
+      return (element.*key_of);
+    else if constexpr (std::is_member_function_pointer_v<decltype(key_of)>)
+      return (element.*key_of)();
+    else
+      return key_of(element);
   }
   using Key = std::remove_cvref_t<decltype(key(*static_cast<const T*>(nullptr)))>;
 

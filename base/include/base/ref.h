@@ -3,9 +3,10 @@
 //   class Thing : public RefCounted<Thing> { ... };
 //   RefPtr<Thing> thing = TRY(try_make_ref<Thing>(arguments));
 //
-// The last RefPtr to go calls Thing::last_reference_dropped() if Thing has that member (it then owns the object, and
-// may for example hand it to RCU), else deletes it. An object found without holding a reference (under RCU or a lock)
-// may be on its way out: take it with RefPtr<Thing>::try_acquire(pointer), which fails once the count has reached zero.
+// The last RefPtr to go calls Thing::last_reference_dropped() if Thing has that member (it then owns the
+// object, and may for example hand it to RCU), else deletes it. An object found without holding a reference
+// (under RCU or a lock) may be on its way out: take it with RefPtr<Thing>::try_acquire(pointer), which fails
+// once the count has reached zero.
 #pragma once
 
 #include <atomic>
@@ -38,7 +39,8 @@ class RefCounted {
     do {
       if (old == 0) return false;
       // acquire: what the last writer did to the object before it was published is visible.
-    } while (!references_.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed));
+    } while (!references_.compare_exchange_weak(old, old + 1, std::memory_order_acquire,
+                                                std::memory_order_relaxed));
     return true;
   }
   void release_reference() const {
@@ -67,18 +69,31 @@ class RefPtr {
   constexpr RefPtr() = default;
   constexpr RefPtr(std::nullptr_t) {}
   // Shares: takes a reference of its own.
-  explicit RefPtr(T* object) : object_(object) { if (object_) object_->acquire_reference(); }
+  explicit RefPtr(T* object) : object_(object) {
+    if (object_) object_->acquire_reference();
+  }
   RefPtr(const RefPtr& other) : RefPtr(other.object_) {}
   RefPtr(RefPtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  template <typename U> requires std::is_convertible_v<U*, T*>
+  template <typename U>
+    requires std::is_convertible_v<U*, T*>
   RefPtr(const RefPtr<U>& other) : RefPtr(static_cast<T*>(other.get())) {}
-  template <typename U> requires std::is_convertible_v<U*, T*>
+  template <typename U>
+    requires std::is_convertible_v<U*, T*>
   RefPtr(RefPtr<U>&& other) noexcept : object_(other.leak()) {}
-  ~RefPtr() { if (object_) object_->release_reference(); }
-  RefPtr& operator=(RefPtr other) noexcept { std::swap(object_, other.object_); return *this; }
+  ~RefPtr() {
+    if (object_) object_->release_reference();
+  }
+  RefPtr& operator=(RefPtr other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
 
   // Takes over a reference that the caller owned.
-  static RefPtr adopt(T* object) { RefPtr result; result.object_ = object; return result; }
+  static RefPtr adopt(T* object) {
+    RefPtr result;
+    result.object_ = object;
+    return result;
+  }
   // Null when the object is already being destroyed (or is null).
   static RefPtr try_acquire(T* object) {
     return object && object->try_acquire_reference() ? adopt(object) : RefPtr{};
@@ -87,8 +102,14 @@ class RefPtr {
   [[nodiscard]] T* leak() { return std::exchange(object_, nullptr); }
 
   T* get() const { return object_; }
-  T* operator->() const { debug_verify(object_, "null RefPtr"); return object_; }
-  T& operator*() const { debug_verify(object_, "null RefPtr"); return *object_; }
+  T* operator->() const {
+    debug_verify(object_, "null RefPtr");
+    return object_;
+  }
+  T& operator*() const {
+    debug_verify(object_, "null RefPtr");
+    return *object_;
+  }
   explicit operator bool() const { return object_ != nullptr; }
   bool operator==(const RefPtr& other) const { return object_ == other.object_; }
   bool operator==(const T* other) const { return object_ == other; }

@@ -1,7 +1,8 @@
 // The one error type of the kernel.
 //
-// A function that can fail returns Result<T>. Dropping a Result is a warning (and warnings are errors), and TRY() is
-// the only way control leaves a function early because of an error: a reader who looks for failure paths looks for TRY.
+// A function that can fail returns Result<T>. Dropping a Result is a warning (and warnings are errors), and
+// TRY() is the only way control leaves a function early because of an error: a reader who looks for failure
+// paths looks for TRY.
 //
 //   Result<int> twice(Source& source) {
 //     int value = TRY(source.read());          // returns the error of read() to our caller
@@ -31,11 +32,11 @@ inline std::unexpected<Errno> error(Errno code) { return std::unexpected(code); 
 }  // namespace base
 
 // Unwraps a Result, or returns its error from the enclosing function.
-#define TRY(...)                                                                            \
-  __extension__({                                                                           \
-    _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wshadow\"")       \
-        auto&& try_result_ = (__VA_ARGS__);                                                 \
-    _Pragma("clang diagnostic pop") if (!try_result_) [[unlikely]] return ::std::unexpected( \
-        try_result_.error());                                                               \
-    *::std::move(try_result_);                                                              \
+#define TRY(...)                                                                                           \
+  __extension__({                                                                                          \
+    _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wshadow\"") auto&& try_result_ = \
+        (__VA_ARGS__);                                                                                     \
+    _Pragma("clang diagnostic pop") if (!try_result_)                                                      \
+        [[unlikely]] return ::std::unexpected(try_result_.error());                                        \
+    *::std::move(try_result_);                                                                             \
   })

@@ -1,5 +1,5 @@
-// An owned string whose creation can fail. Immutable once made, except through try_append; always followed by a zero
-// byte in memory, so c_str() is free.
+// An owned string whose creation can fail. Immutable once made, except through try_append; always followed by
+// a zero byte in memory, so c_str() is free.
 #pragma once
 
 #include <cstddef>

@@ -27,7 +27,8 @@ class Vector {
   Vector(const Vector&) = delete;
   Vector& operator=(const Vector&) = delete;
   Vector(Vector&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
         capacity_(std::exchange(other.capacity_, 0)) {}
   Vector& operator=(Vector&& other) noexcept {
     std::swap(data_, other.data_);
@@ -93,15 +94,23 @@ class Vector {
     for (std::size_t i = index + 1; i < size_; ++i) data_[i - 1] = std::move(data_[i]);
     pop_back();
   }
-  void clear() { while (size_) pop_back(); }
+  void clear() {
+    while (size_) pop_back();
+  }
 
   std::size_t size() const { return size_; }
   std::size_t capacity() const { return capacity_; }
   bool empty() const { return size_ == 0; }
   T* data() { return data_; }
   const T* data() const { return data_; }
-  T& operator[](std::size_t index) { verify(index < size_, "index past the end"); return data_[index]; }
-  const T& operator[](std::size_t index) const { verify(index < size_, "index past the end"); return data_[index]; }
+  T& operator[](std::size_t index) {
+    verify(index < size_, "index past the end");
+    return data_[index];
+  }
+  const T& operator[](std::size_t index) const {
+    verify(index < size_, "index past the end");
+    return data_[index];
+  }
   T& back() { return (*this)[size_ - 1]; }
   T& front() { return (*this)[0]; }
   T* begin() { return data_; }
@@ -137,15 +146,23 @@ class StaticVector {
     verify(size_ > 0, "pop_back of an empty vector");
     std::destroy_at(data() + --size_);
   }
-  void clear() { while (size_) pop_back(); }
+  void clear() {
+    while (size_) pop_back();
+  }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   bool full() const { return size_ == N; }
   // SAFETY: storage_ is aligned for T and elements below size_ are alive.
   T* data() { return reinterpret_cast<T*>(storage_); }
   const T* data() const { return reinterpret_cast<const T*>(storage_); }
-  T& operator[](std::size_t index) { verify(index < size_, "index past the end"); return data()[index]; }
-  const T& operator[](std::size_t index) const { verify(index < size_, "index past the end"); return data()[index]; }
+  T& operator[](std::size_t index) {
+    verify(index < size_, "index past the end");
+    return data()[index];
+  }
+  const T& operator[](std::size_t index) const {
+    verify(index < size_, "index past the end");
+    return data()[index];
+  }
   T& back() { return (*this)[size_ - 1]; }
   T* begin() { return data(); }
   T* end() { return data() + size_; }

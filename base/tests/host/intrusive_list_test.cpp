@@ -86,7 +86,8 @@ TEST(IntrusiveList, BehavesAsTheStandardOne) {
     if (step % 16 == 0) ASSERT_EQ(numbers(ours), std::vector<int>(theirs.begin(), theirs.end()));
     ASSERT_EQ(ours.empty(), theirs.empty());
   }
-  while (ours.pop_front()) {}
+  while (ours.pop_front()) {
+  }
 }
 
 TEST(IntrusiveList, AnElementMayBeOnTwoLists) {

@@ -56,7 +56,8 @@ TEST(IntrusiveTree, AgreesWithMapUnderRandomOperations) {
     int key = static_cast<int>(random() % 400);
     auto found = model.find(key);
     switch (random() % 4) {
-      case 0: case 1:
+      case 0:
+      case 1:
         if (found == model.end()) {
           auto item = std::make_unique<Item>();
           item->key = key;
@@ -80,7 +81,8 @@ TEST(IntrusiveTree, AgreesWithMapUnderRandomOperations) {
         EXPECT_EQ(tree.lower_bound(key), bound == model.end() ? nullptr : bound->second.get());
         auto upper = model.upper_bound(key);
         EXPECT_EQ(tree.upper_bound(key), upper == model.end() ? nullptr : upper->second.get());
-        EXPECT_EQ(tree.last_not_above(key), upper == model.begin() ? nullptr : std::prev(upper)->second.get());
+        EXPECT_EQ(tree.last_not_above(key),
+                  upper == model.begin() ? nullptr : std::prev(upper)->second.get());
       }
     }
     if (round % 64 == 0) {
@@ -119,7 +121,9 @@ TEST(IntrusiveTree, EqualKeysKeepTheirOrder) {
   long last = -1;
   int last_key = 0;
   for (Item* at = tree.first(); at; at = tree.next(*at)) {
-    if (at->key == last_key) { EXPECT_GT(at->weight, last); }
+    if (at->key == last_key) {
+      EXPECT_GT(at->weight, last);
+    }
     last_key = at->key;
     last = at->weight;
   }

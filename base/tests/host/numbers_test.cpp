@@ -53,7 +53,8 @@ TEST(Parse, ReadsWhatWasPrinted) {
 }
 
 TEST(Parse, RefusesEverythingElse) {
-  for (const char* text : {"", " 1", "1 ", "+1", "-1", "1a", "0x1", "18446744073709551616", "99999999999999999999999"})
+  for (const char* text :
+       {"", " 1", "1 ", "+1", "-1", "1a", "0x1", "18446744073709551616", "99999999999999999999999"})
     EXPECT_EQ(parse_unsigned(text), std::nullopt) << text;
   EXPECT_EQ(parse_unsigned("18446744073709551615"), largest);
   EXPECT_EQ(parse_unsigned("10000000000000000", 16), std::nullopt);
@@ -69,7 +70,8 @@ TEST(Parse, ReadsSizes) {
   EXPECT_EQ(parse_size("0x10G"), std::uint64_t{16} << 30);
   EXPECT_EQ(parse_size("2T"), std::uint64_t{2} << 40);
   EXPECT_EQ(parse_size("123"), 123u);
-  for (const char* text : {"", "K", "1KK", "16777216T", "1.5G", "-1K"}) EXPECT_EQ(parse_size(text), std::nullopt) << text;
+  for (const char* text : {"", "K", "1KK", "16777216T", "1.5G", "-1K"})
+    EXPECT_EQ(parse_size(text), std::nullopt) << text;
 }
 
 Result<int> half(int value) {

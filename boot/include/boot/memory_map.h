@@ -8,9 +8,9 @@
 
 namespace boot {
 
-// Adds a range as reported. Where it overlaps what is there, the more restrictive kind wins (usable gives way to every other). Usable
-// ranges shrink to whole pages, others grow to them. Ranges that no longer fit into the table are dropped if usable, else
-// the usable memory around them is lost with them.
+// Adds a range as reported. Where it overlaps what is there, the more restrictive kind wins (usable gives way
+// to every other). Usable ranges shrink to whole pages, others grow to them. Ranges that no longer fit into
+// the table are dropped if usable, else the usable memory around them is lost with them.
 void add_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, MemoryKind kind);
 
 // Marks [start, end) as taken for `kind`, wherever it is usable; other kinds stay.
@@ -19,7 +19,8 @@ void reserve_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, Me
 // mem=SIZE: usable memory beyond the first `limit` bytes of the address space disappears.
 void limit_memory(BootInfo& info, std::uintptr_t limit);
 
-// A free range of `size` bytes in usable memory, below `below`, as high as possible, aligned to `alignment`; 0 if there is none.
+// A free range of `size` bytes in usable memory, below `below`, as high as possible, aligned to `alignment`;
+// 0 if there is none.
 std::uintptr_t find_free(const BootInfo& info, std::size_t size, std::uintptr_t below, std::size_t alignment);
 
 }  // namespace boot

@@ -36,10 +36,14 @@ TEST(MemoryMap, AgreesWithPageByPage) {
     std::map<unsigned, MemoryKind> pages;
     for (int step = 0; step < 30; ++step) {
       unsigned first = random() % 64, count = 1 + random() % 20;
-      auto kind = random() % 2 ? MemoryKind::usable : random() % 2 ? MemoryKind::reserved : MemoryKind::acpi_reclaimable;
+      auto kind = random() % 2   ? MemoryKind::usable
+                  : random() % 2 ? MemoryKind::reserved
+                                 : MemoryKind::acpi_reclaimable;
       bool reserve = random() % 4 == 0;
-      if (reserve) reserve_memory(info, first * 4096, (first + count) * 4096, MemoryKind::kernel);
-      else add_memory(info, first * 4096, (first + count) * 4096, kind);
+      if (reserve)
+        reserve_memory(info, first * 4096, (first + count) * 4096, MemoryKind::kernel);
+      else
+        add_memory(info, first * 4096, (first + count) * 4096, kind);
       for (unsigned p = first; p < first + count; ++p) {
         auto found = pages.find(p);
         if (reserve) {
@@ -54,7 +58,8 @@ TEST(MemoryMap, AgreesWithPageByPage) {
     for (const MemoryRange& range : info.memory_map()) {
       ASSERT_GE(range.start, last_end);
       last_end = range.end();
-      for (auto at = range.start; at < range.end(); at += 4096) got[static_cast<unsigned>(at / 4096)] = range.kind;
+      for (auto at = range.start; at < range.end(); at += 4096)
+        got[static_cast<unsigned>(at / 4096)] = range.kind;
     }
     ASSERT_EQ(got, pages);
   }

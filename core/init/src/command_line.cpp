@@ -8,8 +8,8 @@ namespace {
 
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Cuts the next word off the front of `rest`; nothing at the end. A quote anywhere toggles whether spaces separate, but only
-// quotes around the whole word or around the whole value are dropped.
+// Cuts the next word off the front of `rest`; nothing at the end. A quote anywhere toggles whether spaces
+// separate, but only quotes around the whole word or around the whole value are dropped.
 std::optional<CommandLineWord> next_word(std::string_view& rest) {
   while (!rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
   if (rest.empty()) return std::nullopt;
@@ -87,7 +87,8 @@ std::optional<std::string_view> CommandLine::get(std::string_view name) const {
 
 bool CommandLine::has(std::string_view name) const { return get(name).has_value(); }
 
-void CommandLine::for_each_value(std::string_view name, base::FunctionRef<void(std::string_view)> visit) const {
+void CommandLine::for_each_value(std::string_view name,
+                                 base::FunctionRef<void(std::string_view)> visit) const {
   for_each_word([&](const CommandLineWord& word) {
     if (same_parameter_name(word.name, name)) visit(word.value.value_or(std::string_view{}));
     return true;

@@ -18,7 +18,8 @@ class InitGraph {
 
   explicit InitGraph(std::span<const InitStep> steps) : steps_(steps) {}
 
-  // Finds an order, or describes why there is none: a duplicate or unknown name, or a cycle, which is spelled out.
+  // Finds an order, or describes why there is none: a duplicate or unknown name, or a cycle, which is spelled
+  // out.
   base::Result<void> sort(base::TextSink& defect);
   // Indices of the steps in the order they are to run. After sort().
   std::span<const std::uint16_t> order() const { return {order_.data(), order_size_}; }

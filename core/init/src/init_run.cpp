@@ -38,7 +38,8 @@ class Run {
     auto result = step.run();
     std::uint64_t microseconds = (log_clock_now() - start) / 1000;
     if (!result) {
-      log(LogLevel::error, "init: {} failed with error {} after {} us", step.name, result.error(), microseconds);
+      log(LogLevel::error, "init: {} failed with error {} after {} us", step.name, result.error(),
+          microseconds);
       outcomes_[index] = InitOutcome::failed;
       ++failures_;
     } else if (verbose_) {

@@ -10,7 +10,8 @@ namespace core {
 
 class SymbolTable {
  public:
-  // `table` is 8-byte aligned. `anchor` is where kernel_symbol_anchor is now: the kernel may have been moved since the link.
+  // `table` is 8-byte aligned. `anchor` is where kernel_symbol_anchor is now: the kernel may have been moved
+  // since the link.
   SymbolTable(const unsigned char* table, std::uintptr_t anchor);
 
   std::size_t count() const { return header_.symbols; }

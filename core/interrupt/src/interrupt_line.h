@@ -7,8 +7,9 @@
 //   mark the handlers busy, wake their threads;           unmask a level-triggered line
 //   mask a level-triggered line
 //
-// Locking: `lock` (raw) protects the line and the flags of its actions; the table of lines and the list of actions change
-// only under the module's mutex as well, so that reading them in thread context needs just that.
+// Locking: `lock` (raw) protects the line and the flags of its actions; the table of lines and the list of
+// actions change only under the module's mutex as well, so that reading them in thread context needs just
+// that.
 #pragma once
 
 #include <atomic>
@@ -30,17 +31,18 @@ struct InterruptAction {
   InterruptLine* line = nullptr;
   base::RefPtr<Thread> thread;
   WaitQueue wanted{"interrupt thread"};
-  WaitQueue calm{"interrupt calm"};       // disable() waits here
+  WaitQueue calm{"interrupt calm"};  // disable() waits here
   Completion stopped;
   base::ListHook hook;
-  std::atomic<bool> pending{false};       // run the handler (again)
+  std::atomic<bool> pending{false};  // run the handler (again)
   std::atomic<bool> stopping{false};
-  std::atomic<bool> busy{false};          // counted in line->busy; changes under line->lock
+  std::atomic<bool> busy{false};  // counted in line->busy; changes under line->lock
 };
 
 class InterruptLine {
  public:
-  InterruptLine(InterruptDomain& domain, unsigned hardware, unsigned line_number, InterruptTrigger line_trigger)
+  InterruptLine(InterruptDomain& domain, unsigned hardware, unsigned line_number,
+                InterruptTrigger line_trigger)
       : controller(domain), hardware_number(hardware), number(line_number), trigger(line_trigger) {}
 
   void handle();
@@ -71,7 +73,7 @@ class InterruptLine {
   unsigned disabled_ GUARDED_BY(lock) = 0;
   unsigned busy_ GUARDED_BY(lock) = 0;
   bool masked_ GUARDED_BY(lock) = true;
-  bool given_up_ GUARDED_BY(lock) = false;         // nobody claimed it, again and again
+  bool given_up_ GUARDED_BY(lock) = false;  // nobody claimed it, again and again
   std::uint32_t recent_ GUARDED_BY(lock) = 0, unclaimed_ GUARDED_BY(lock) = 0;
 };
 

@@ -10,7 +10,8 @@ namespace core {
 void host_print(LogLevel level, std::string_view text) {
   static const bool everything = std::getenv("NOS_HOST_LOG") != nullptr;
   if (everything || level <= LogLevel::warning)
-    std::fprintf(stderr, "log<%d> %.*s\n", static_cast<int>(level), static_cast<int>(text.size()), text.data());
+    std::fprintf(stderr, "log<%d> %.*s\n", static_cast<int>(level), static_cast<int>(text.size()),
+                 text.data());
 }
 
 }  // namespace core

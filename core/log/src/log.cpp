@@ -45,7 +45,9 @@ void store_lines(LogLevel level, LogFacility facility, std::string_view text, bo
 
 }  // namespace
 
-void log_text(LogLevel level, std::string_view text, LogFacility facility) { store_lines(level, facility, text, false); }
+void log_text(LogLevel level, std::string_view text, LogFacility facility) {
+  store_lines(level, facility, text, false);
+}
 
 void LogLine::put(std::string_view text) {
   while (!text.empty()) {
@@ -68,7 +70,9 @@ void LogLine::flush() {
   continued_ = false;
 }
 
-void set_log_clock(std::uint64_t (*nanoseconds)()) { log_clock.store(nanoseconds, std::memory_order_release); }
+void set_log_clock(std::uint64_t (*nanoseconds)()) {
+  log_clock.store(nanoseconds, std::memory_order_release);
+}
 
 std::uint64_t log_clock_now() {
   auto* clock = log_clock.load(std::memory_order_acquire);

@@ -10,7 +10,8 @@ bool LogRing::claim(std::atomic<std::uint64_t>& state, std::uint64_t place) {
     bool occupied = now != 0 && (now & 1) == 0;
     if (occupied || now >= writing(place)) return false;
     // acquire and release: our writes come after the previous owner's, and after the state says so.
-  } while (!state.compare_exchange_weak(now, writing(place), std::memory_order_acq_rel, std::memory_order_relaxed));
+  } while (!state.compare_exchange_weak(now, writing(place), std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
   return true;
 }
 
@@ -19,7 +20,8 @@ void LogRing::store(const Header& header, std::string_view text) {
   Descriptor& descriptor = descriptors_[place % descriptor_count];
   if (!claim(descriptor.state, place)) {
     std::uint64_t newest = descriptor.dropped.load(std::memory_order_relaxed);
-    while (newest < place + 1 && !descriptor.dropped.compare_exchange_weak(newest, place + 1)) {}
+    while (newest < place + 1 && !descriptor.dropped.compare_exchange_weak(newest, place + 1)) {
+    }
     return;
   }
   std::size_t chunks = (text.size() + chunk_size - 1) / chunk_size;
@@ -34,7 +36,8 @@ void LogRing::store(const Header& header, std::string_view text) {
   descriptor.state.store(complete(place), std::memory_order_release);
 }
 
-// Returns how many bytes found room: less than all only when a chunk still belongs to a writer one turn behind.
+// Returns how many bytes found room: less than all only when a chunk still belongs to a writer one turn
+// behind.
 std::size_t LogRing::write_text(std::uint64_t first_chunk, std::string_view text) {
   std::size_t done = 0;
   for (std::uint64_t place = first_chunk; done < text.size(); ++place) {
@@ -43,7 +46,8 @@ std::size_t LogRing::write_text(std::uint64_t first_chunk, std::string_view text
     std::size_t size = text.size() - done < chunk_size ? text.size() - done : chunk_size;
     std::uint64_t words[words_per_chunk] = {};
     std::memcpy(words, text.data() + done, size);
-    for (std::size_t i = 0; i < words_per_chunk; ++i) chunk.words[i].store(words[i], std::memory_order_release);
+    for (std::size_t i = 0; i < words_per_chunk; ++i)
+      chunk.words[i].store(words[i], std::memory_order_release);
     chunk.state.store(complete(place), std::memory_order_release);
     done += size;
   }
@@ -84,7 +88,8 @@ bool LogRing::read_text(std::uint64_t first_chunk, LogRecord& record) const {
     const Chunk& chunk = chunks_[place % chunk_count];
     if (chunk.state.load(std::memory_order_acquire) != complete(place)) return false;
     std::uint64_t words[words_per_chunk];
-    for (std::size_t i = 0; i < words_per_chunk; ++i) words[i] = chunk.words[i].load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < words_per_chunk; ++i)
+      words[i] = chunk.words[i].load(std::memory_order_acquire);
     if (chunk.state.load(std::memory_order_relaxed) != complete(place)) return false;
     std::size_t size = record.size - done < chunk_size ? record.size - done : chunk_size;
     std::memcpy(record.text + done, words, size);

@@ -1,22 +1,23 @@
-// The store of log records: a ring that any number of writers and readers use at once without a lock, in any context,
-// non-maskable interrupts included.
+// The store of log records: a ring that any number of writers and readers use at once without a lock, in any
+// context, non-maskable interrupts included.
 //
-// A record is a descriptor (number, time, level, where its text is) and its text in consecutive chunks of a second ring.
-// Both rings are sequences: place n of the ring with N slots is slot n % N. Writers draw their places with one atomic
-// addition and then claim each slot.
+// A record is a descriptor (number, time, level, where its text is) and its text in consecutive chunks of a
+// second ring. Both rings are sequences: place n of the ring with N slots is slot n % N. Writers draw their
+// places with one atomic addition and then claim each slot.
 //
 // State of a slot, one word:  0 never used · 2(n+1) place n is being written · 2(n+1)+1 place n is complete
 //
 //   claim(n)    complete (older place) -> being written, by compare-and-exchange
 //   complete(n) being written -> complete
 //
-// Invariants: 1. only the writer that claimed a slot writes it, until it completes it: a writer that sleeps for a whole
-// turn of the ring keeps its slot, and the one that wants it then gives up (the record is counted as lost, or loses the
-// end of its text). 2. The word only grows. 3. A reader that sees "place n complete" before and after copying has a
-// whole record: contents are written with release and read with acquire, so having seen a newer byte means seeing the
-// newer state.
+// Invariants: 1. only the writer that claimed a slot writes it, until it completes it: a writer that sleeps
+// for a whole turn of the ring keeps its slot, and the one that wants it then gives up (the record is counted
+// as lost, or loses the end of its text). 2. The word only grows. 3. A reader that sees "place n complete"
+// before and after copying has a whole record: contents are written with release and read with acquire, so
+// having seen a newer byte means seeing the newer state.
 //
-// A writer that is interrupted between its draw and its completion holds back readers (not writers) at its place.
+// A writer that is interrupted between its draw and its completion holds back readers (not writers) at its
+// place.
 #pragma once
 
 #include <atomic>

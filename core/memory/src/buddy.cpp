@@ -28,8 +28,10 @@ void Buddy::link(Page& page, unsigned order) {
 
 void Buddy::unlink(Page& page, unsigned order) {
   base::debug_verify(page.has(PageFlag::buddy) && page.order() == order, "block is not in this list");
-  if (previous_of(page)) next_of(*previous_of(page)) = next_of(page);
-  else lists_[order] = next_of(page);
+  if (previous_of(page))
+    next_of(*previous_of(page)) = next_of(page);
+  else
+    lists_[order] = next_of(page);
   if (next_of(page)) previous_of(*next_of(page)) = previous_of(page);
   if (!lists_[order]) nonempty_ &= ~(1u << order);
   --counts_[order];
@@ -62,7 +64,8 @@ void Buddy::give(Page& page, unsigned order) {
     // Within one group of descriptors the neighbour exists because we do.
     if (order >= presence_shift && !descriptor_exists(neighbour)) break;
     Page& other = memory_map[neighbour];
-    // relaxed reads: blocks join and leave only under our lock; pages in use change their flags but never set `buddy`.
+    // relaxed reads: blocks join and leave only under our lock; pages in use change their flags but never set
+    // `buddy`.
     if (!other.has(PageFlag::buddy) || other.order() != order) break;
     unlink(other, order);
     number &= ~(std::uint64_t{1} << order);

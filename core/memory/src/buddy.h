@@ -1,8 +1,10 @@
-// The buddy algorithm for one zone: free blocks of 2^order pages, aligned to their size, joined with their neighbour
+// The buddy algorithm for one zone: free blocks of 2^order pages, aligned to their size, joined with their
+// neighbour
 // ("buddy") whenever both are free.
 //
-// Pure bookkeeping in the page descriptors; the caller holds the zone's lock. A free block's head has PageFlag::buddy and
-// its order, and is linked in the list of its order; the other descriptors of the block are not touched.
+// Pure bookkeeping in the page descriptors; the caller holds the zone's lock. A free block's head has
+// PageFlag::buddy and its order, and is linked in the list of its order; the other descriptors of the block
+// are not touched.
 #pragma once
 
 #include <cstdint>

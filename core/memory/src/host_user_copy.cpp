@@ -1,4 +1,5 @@
-// Host programs have no user space: their own memory plays it. [host_user_fault_start, end) pretends to be unmapped.
+// Host programs have no user space: their own memory plays it. [host_user_fault_start, end) pretends to be
+// unmapped.
 #ifdef NOS_HOST
 #include <cstring>
 
@@ -15,7 +16,9 @@ std::size_t accessible(std::uintptr_t address, std::size_t size) {
   return address >= host_user_fault_start ? 0 : host_user_fault_start - address;
 }
 template <typename T>
-T* pointer(UserAddress address) { return reinterpret_cast<T*>(address.value()); }
+T* pointer(UserAddress address) {
+  return reinterpret_cast<T*>(address.value());
+}
 }  // namespace
 
 std::size_t copy_to_user_partial(UserAddress to, std::span<const std::byte> from) {

@@ -22,7 +22,10 @@ IoBuffer::IoBuffer(std::span<const UserSegment> segments)
 }
 
 IoBuffer::IoBuffer(std::byte* memory, std::size_t length, Access access)
-    : kind_(Kind::kernel), access_(access), address_(reinterpret_cast<std::uintptr_t>(memory)), remaining_(length) {}
+    : kind_(Kind::kernel),
+      access_(access),
+      address_(reinterpret_cast<std::uintptr_t>(memory)),
+      remaining_(length) {}
 
 template <typename Move>
 std::size_t IoBuffer::for_pieces(std::size_t count, Move&& move) {
@@ -53,19 +56,23 @@ std::size_t IoBuffer::for_pieces(std::size_t count, Move&& move) {
 
 std::size_t IoBuffer::copy_out(std::span<const std::byte> from) {
   base::debug_verify(access_ == Access::both, "IoBuffer: writing into memory given as read-only");
-  return for_pieces(from.size(), [&](std::uintptr_t address, std::size_t size, std::size_t done) -> std::size_t {
-    if (kind_ != Kind::kernel) return copy_to_user_partial(UserAddress(address), from.subspan(done, size));
-    std::memcpy(kernel_pointer(address), from.data() + done, size);
-    return size;
-  });
+  return for_pieces(from.size(),
+                    [&](std::uintptr_t address, std::size_t size, std::size_t done) -> std::size_t {
+                      if (kind_ != Kind::kernel)
+                        return copy_to_user_partial(UserAddress(address), from.subspan(done, size));
+                      std::memcpy(kernel_pointer(address), from.data() + done, size);
+                      return size;
+                    });
 }
 
 std::size_t IoBuffer::copy_in(std::span<std::byte> to) {
-  return for_pieces(to.size(), [&](std::uintptr_t address, std::size_t size, std::size_t done) -> std::size_t {
-    if (kind_ != Kind::kernel) return copy_from_user_partial(to.subspan(done, size), UserAddress(address));
-    std::memcpy(to.data() + done, kernel_pointer(address), size);
-    return size;
-  });
+  return for_pieces(to.size(),
+                    [&](std::uintptr_t address, std::size_t size, std::size_t done) -> std::size_t {
+                      if (kind_ != Kind::kernel)
+                        return copy_from_user_partial(to.subspan(done, size), UserAddress(address));
+                      std::memcpy(to.data() + done, kernel_pointer(address), size);
+                      return size;
+                    });
 }
 
 std::size_t IoBuffer::zero(std::size_t count) {

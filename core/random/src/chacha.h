@@ -7,10 +7,14 @@ namespace core {
 
 constexpr void chacha_quarter(std::uint32_t& a, std::uint32_t& b, std::uint32_t& c, std::uint32_t& d) {
   auto rotate = [](std::uint32_t value, int bits) { return value << bits | value >> (32 - bits); };
-  a += b; d = rotate(d ^ a, 16);
-  c += d; b = rotate(b ^ c, 12);
-  a += b; d = rotate(d ^ a, 8);
-  c += d; b = rotate(b ^ c, 7);
+  a += b;
+  d = rotate(d ^ a, 16);
+  c += d;
+  b = rotate(b ^ c, 12);
+  a += b;
+  d = rotate(d ^ a, 8);
+  c += d;
+  b = rotate(b ^ c, 7);
 }
 
 // `input`: four constants, eight words of key, counter and nonce.

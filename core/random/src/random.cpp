@@ -90,7 +90,8 @@ std::uint64_t random_below(std::uint64_t bound) {
   // Values in the incomplete last stretch would make small results likelier.
   std::uint64_t unusable = (~std::uint64_t{0} % bound + 1) % bound;
   std::uint64_t number;
-  do number = random_number(); while (number > ~std::uint64_t{0} - unusable);
+  do number = random_number();
+  while (number > ~std::uint64_t{0} - unusable);
   return number % bound;
 }
 

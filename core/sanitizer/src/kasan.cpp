@@ -1,6 +1,6 @@
-// The address sanitizer's run-time part: every load and store of instrumented code comes by here (outline mode: the
-// compiler calls __asan_loadN and __asan_storeN instead of looking at the shadow itself, so where the shadow lies is
-// our business alone).
+// The address sanitizer's run-time part: every load and store of instrumented code comes by here (outline
+// mode: the compiler calls __asan_loadN and __asan_storeN instead of looking at the shadow itself, so where
+// the shadow lies is our business alone).
 #include "core/memory/kasan.h"
 
 #if NOS_KASAN
@@ -20,7 +20,9 @@ constinit std::int8_t* shadow = nullptr;
 constinit std::uintptr_t tracked_start = 0, tracked_size = 0;
 constinit bool reporting = false;
 
-std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }  // SAFETY: compared only
+std::uintptr_t number(const void* address) {
+  return reinterpret_cast<std::uintptr_t>(address);
+}  // SAFETY: compared only
 
 bool is_tracked(std::uintptr_t address) { return address - tracked_start < tracked_size; }
 
@@ -31,7 +33,8 @@ std::uintptr_t first_bad(std::uintptr_t address, std::size_t size) {
     std::int8_t state = shadow[at >> 3];
     std::uintptr_t granule_end = (at | 7) + 1, last = (granule_end < end ? granule_end : end) - 1;
     if (state != 0 && (state < 0 || static_cast<std::int8_t>(last & 7) >= state)) {
-      if (state > 0 && (at & 7) < static_cast<unsigned>(state)) return tracked_start + (at & ~std::uintptr_t{7}) + static_cast<unsigned>(state);
+      if (state > 0 && (at & 7) < static_cast<unsigned>(state))
+        return tracked_start + (at & ~std::uintptr_t{7}) + static_cast<unsigned>(state);
       return tracked_start + at;
     }
     at = granule_end;
@@ -43,23 +46,29 @@ const char* kind_of(std::uintptr_t bad) {
   auto state = static_cast<std::uint8_t>(shadow[(bad - tracked_start) >> 3]);
   if (state < 8) state = static_cast<std::uint8_t>(KasanPoison::slab_slack);
   switch (static_cast<KasanPoison>(state)) {
-    case KasanPoison::free_page: return "use of a free page";
-    case KasanPoison::slab_slack: return "slab out of bounds";
-    case KasanPoison::slab_free: return "use after free";
+    case KasanPoison::free_page:
+      return "use of a free page";
+    case KasanPoison::slab_slack:
+      return "slab out of bounds";
+    case KasanPoison::slab_free:
+      return "use after free";
   }
   return "wild access";
 }
 
 void print_shadow(std::uintptr_t bad) {
   std::uintptr_t middle = (bad - tracked_start) >> 3 & ~std::uintptr_t{15};
-  for (std::uintptr_t row = middle < 32 ? 0 : middle - 32; row <= middle + 32 && row + 16 <= tracked_size >> 3; row += 16) {
+  for (std::uintptr_t row = middle < 32 ? 0 : middle - 32;
+       row <= middle + 32 && row + 16 <= tracked_size >> 3; row += 16) {
     LogLine line{LogLevel::emergency};
     base::format(line, "{} {:#018x}:", row == middle ? ">" : " ", tracked_start + (row << 3));
-    for (unsigned i = 0; i < 16; ++i) base::format(line, " {:02x}", static_cast<std::uint8_t>(shadow[row + i]));
+    for (unsigned i = 0; i < 16; ++i)
+      base::format(line, " {:02x}", static_cast<std::uint8_t>(shadow[row + i]));
   }
 }
 
-[[noreturn]] void report(const char* what, std::uintptr_t address, std::size_t size, std::uintptr_t bad, const char* access) {
+[[noreturn]] void report(const char* what, std::uintptr_t address, std::size_t size, std::uintptr_t bad,
+                         const char* access) {
   reporting = true;
   log(LogLevel::emergency, "==================================================================");
   log(LogLevel::emergency, "BUG: KASAN: {} at {:#018x}", what, bad);
@@ -67,7 +76,8 @@ void print_shadow(std::uintptr_t bad) {
   {
     LogLine line{LogLevel::emergency};
     // SAFETY: only described.
-    if (!describe_slab_object(reinterpret_cast<const void*>(bad), line)) base::format(line, "not in a slab object");
+    if (!describe_slab_object(reinterpret_cast<const void*>(bad), line))
+      base::format(line, "not in a slab object");
   }
   print_shadow(bad);
   panic("KASAN: {} ({} of size {})", what, access, size);
@@ -76,9 +86,11 @@ void print_shadow(std::uintptr_t bad) {
 inline void check(std::uintptr_t address, std::size_t size, const char* access) {
   if (!is_tracked(address) || size == 0) return;
   // The usual case: within one granule that is fully accessible.
-  if (shadow[(address - tracked_start) >> 3] == 0 && (address & 7) + size <= 8) [[likely]] return;
+  if (shadow[(address - tracked_start) >> 3] == 0 && (address & 7) + size <= 8) [[likely]]
+    return;
   std::uintptr_t bad = first_bad(address, size);
-  if (!bad || reporting) [[likely]] return;
+  if (!bad || reporting) [[likely]]
+    return;
   report(kind_of(bad), address, size, bad, access);
 }
 
@@ -96,28 +108,41 @@ void kasan_initialize(void* memory, std::uint64_t ram_bytes) {
   tracked_size = ram_bytes;
 }
 
-void kasan_poison(const void* start, std::size_t size, KasanPoison value) { set(start, size, static_cast<std::uint8_t>(value)); }
+void kasan_poison(const void* start, std::size_t size, KasanPoison value) {
+  set(start, size, static_cast<std::uint8_t>(value));
+}
 
 void kasan_unpoison(const void* start, std::size_t size) {
   set(start, size & ~std::size_t{7}, 0);
-  if (std::size_t rest = size & 7) set(static_cast<const std::byte*>(start) + (size - rest), 1, static_cast<std::uint8_t>(rest));
+  if (std::size_t rest = size & 7)
+    set(static_cast<const std::byte*>(start) + (size - rest), 1, static_cast<std::uint8_t>(rest));
 }
 
 void kasan_verify_allocated(const void* object) {
   std::uintptr_t address = number(object);
   if (!is_tracked(address) || reporting) return;
   std::int8_t state = shadow[(address - tracked_start) >> 3];
-  if (state < 0) report(state == static_cast<std::int8_t>(KasanPoison::slab_free) ? "double free" : "invalid free", address, 1, address, "Free");
+  if (state < 0)
+    report(state == static_cast<std::int8_t>(KasanPoison::slab_free) ? "double free" : "invalid free",
+           address, 1, address, "Free");
 }
 
 }  // namespace core
 
 // SAFETY (below): addresses come from the instrumented code as numbers.
-#define KASAN_SIZE(size)                                                                                               \
-  extern "C" void __asan_load##size##_noabort(std::uintptr_t address) { core::check(address, size, "Read"); }         \
-  extern "C" void __asan_store##size##_noabort(std::uintptr_t address) { core::check(address, size, "Write"); }       \
-  extern "C" void __asan_report_load##size##_noabort(std::uintptr_t address) { core::check(address, size, "Read"); }  \
-  extern "C" void __asan_report_store##size##_noabort(std::uintptr_t address) { core::check(address, size, "Write"); }
+#define KASAN_SIZE(size)                                                        \
+  extern "C" void __asan_load##size##_noabort(std::uintptr_t address) {         \
+    core::check(address, size, "Read");                                         \
+  }                                                                             \
+  extern "C" void __asan_store##size##_noabort(std::uintptr_t address) {        \
+    core::check(address, size, "Write");                                        \
+  }                                                                             \
+  extern "C" void __asan_report_load##size##_noabort(std::uintptr_t address) {  \
+    core::check(address, size, "Read");                                         \
+  }                                                                             \
+  extern "C" void __asan_report_store##size##_noabort(std::uintptr_t address) { \
+    core::check(address, size, "Write");                                        \
+  }
 KASAN_SIZE(1)
 KASAN_SIZE(2)
 KASAN_SIZE(4)

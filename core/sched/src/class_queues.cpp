@@ -15,7 +15,9 @@ void ClassQueues::add(SchedulingEntity& entity, std::uint64_t now_ns, Reason rea
       fixed_.insert(entity, FixedQueue::End::tail);
       break;
     case SchedulingClass::fair:
-    case SchedulingClass::idle: fair_.join(entity); break;
+    case SchedulingClass::idle:
+      fair_.join(entity);
+      break;
   }
 }
 
@@ -29,7 +31,9 @@ void ClassQueues::remove(SchedulingEntity& entity) {
       if (!is_current) fixed_.remove(entity);
       break;
     case SchedulingClass::fair:
-    case SchedulingClass::idle: fair_.leave(entity); break;
+    case SchedulingClass::idle:
+      fair_.leave(entity);
+      break;
   }
   if (is_current) current_ = nullptr;
   if (&entity == passed_over_) passed_over_ = nullptr;
@@ -43,7 +47,8 @@ bool ClassQueues::account(std::uint64_t now_ns) {
   if (!current_) return over;
   current_->total_runtime_ns += ran;
   switch (current_->scheduling_class) {
-    case SchedulingClass::deadline: return DeadlineQueue::account(*current_, ran) || over;
+    case SchedulingClass::deadline:
+      return DeadlineQueue::account(*current_, ran) || over;
     case SchedulingClass::fixed: {
       fixed_used_ns_ += ran;
       if (fixed_is_limited(now_ns)) over = true;
@@ -77,7 +82,8 @@ void ClassQueues::put_current(Put put, std::uint64_t now_ns) {
     case SchedulingClass::fixed: {
       bool slice_over = entity.round_robin && entity.slice_left_ns == 0;
       if (slice_over) entity.slice_left_ns = round_robin_slice_ns;
-      fixed_.insert(entity, put == Put::yielded || slice_over ? FixedQueue::End::tail : FixedQueue::End::head);
+      fixed_.insert(entity,
+                    put == Put::yielded || slice_over ? FixedQueue::End::tail : FixedQueue::End::head);
       break;
     }
     case SchedulingClass::fair:
@@ -112,10 +118,16 @@ SchedulingEntity* ClassQueues::pick(std::uint64_t now_ns) {
 
 void ClassQueues::adopt_current(SchedulingEntity& entity) {
   switch (entity.scheduling_class) {
-    case SchedulingClass::deadline: deadline_.remove(entity); break;
-    case SchedulingClass::fixed: fixed_.remove(entity); break;
+    case SchedulingClass::deadline:
+      deadline_.remove(entity);
+      break;
+    case SchedulingClass::fixed:
+      fixed_.remove(entity);
+      break;
     case SchedulingClass::fair:
-    case SchedulingClass::idle: fair_.set_current(entity); break;
+    case SchedulingClass::idle:
+      fair_.set_current(entity);
+      break;
   }
   current_ = &entity;
 }
@@ -123,15 +135,18 @@ void ClassQueues::adopt_current(SchedulingEntity& entity) {
 bool ClassQueues::preempts(const SchedulingEntity& entity) const {
   if (!current_) return true;
   if (entity.scheduling_class != current_->scheduling_class) {
-    if (entity.scheduling_class == SchedulingClass::deadline && entity.dl_throttled && !entity.boosted) return false;
+    if (entity.scheduling_class == SchedulingClass::deadline && entity.dl_throttled && !entity.boosted)
+      return false;
     return entity.scheduling_class < current_->scheduling_class;
   }
   switch (entity.scheduling_class) {
     case SchedulingClass::deadline:
       return (!entity.dl_throttled || entity.boosted) && entity.dl_absolute_ns < current_->dl_absolute_ns;
-    case SchedulingClass::fixed: return entity.priority > current_->priority;
+    case SchedulingClass::fixed:
+      return entity.priority > current_->priority;
     case SchedulingClass::fair:
-    case SchedulingClass::idle: return fair_.preempts_current(entity);
+    case SchedulingClass::idle:
+      return fair_.preempts_current(entity);
   }
   return false;
 }
@@ -150,12 +165,14 @@ std::uint64_t ClassQueues::next_event_ns(std::uint64_t now_ns) {
   auto at = [&](std::uint64_t from_now) {
     if (now_ns + from_now < event) event = now_ns + from_now;
   };
-  if (fixed_is_limited(now_ns) && (!fixed_.empty() || (current_ && current_->scheduling_class == SchedulingClass::fixed)))
+  if (fixed_is_limited(now_ns) &&
+      (!fixed_.empty() || (current_ && current_->scheduling_class == SchedulingClass::fixed)))
     at(window_start_ns_ + fixed_window_ns - now_ns);
   if (!current_) return event;
   switch (current_->scheduling_class) {
     case SchedulingClass::deadline:
-      if (!current_->boosted) at(current_->dl_budget_ns > 0 ? static_cast<std::uint64_t>(current_->dl_budget_ns) : 0);
+      if (!current_->boosted)
+        at(current_->dl_budget_ns > 0 ? static_cast<std::uint64_t>(current_->dl_budget_ns) : 0);
       break;
     case SchedulingClass::fixed:
       if (current_->round_robin && !current_->boosted && fixed_.has_others_at(current_->priority))

@@ -1,5 +1,6 @@
-// The policies of one CPU put together: deadline before fixed priority before fair. Pure: time comes in as a parameter,
-// so that host tests run whole schedules in simulated time. The run queue's lock protects it in the kernel.
+// The policies of one CPU put together: deadline before fixed priority before fair. Pure: time comes in as a
+// parameter, so that host tests run whole schedules in simulated time. The run queue's lock protects it in
+// the kernel.
 //
 //   queues.add(entity, now, Reason::woken);
 //   if (queues.preempts(entity)) reschedule();
@@ -9,8 +10,8 @@
 //   SchedulingEntity* next = queues.pick(now);
 //   set_timer(queues.next_event_ns(now));      // call account() again at that time at the latest
 //
-// Fixed-priority threads are kept to 95 % of each second while fair ones wait, so that one that never sleeps leaves a
-// machine that can still be talked to.
+// Fixed-priority threads are kept to 95 % of each second while fair ones wait, so that one that never sleeps
+// leaves a machine that can still be talked to.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ namespace core {
 
 class ClassQueues {
  public:
-  enum class Reason : std::uint8_t { woken, moved };             // moved: from another CPU, or its parameters changed
+  enum class Reason : std::uint8_t { woken, moved };  // moved: from another CPU, or its parameters changed
   enum class Put : std::uint8_t { preempted, yielded };
   static constexpr std::uint64_t no_event = ~std::uint64_t{0};
   static constexpr std::uint64_t fixed_window_ns = 1'000'000'000, fixed_budget_ns = 950'000'000;
@@ -42,7 +43,9 @@ class ClassQueues {
   std::uint64_t next_event_ns(std::uint64_t now_ns);
 
   SchedulingEntity* current() const { return current_; }
-  unsigned runnable() const { return fair_.waiting() + fixed_.waiting() + deadline_.waiting() + (current_ ? 1 : 0); }
+  unsigned runnable() const {
+    return fair_.waiting() + fixed_.waiting() + deadline_.waiting() + (current_ ? 1 : 0);
+  }
   unsigned waiting() const { return fair_.waiting() + fixed_.waiting() + deadline_.waiting(); }
   std::uint64_t fair_load() const { return fair_.total_weight(); }
   FairQueue& fair() { return fair_; }
@@ -56,7 +59,7 @@ class ClassQueues {
   FixedQueue fixed_;
   DeadlineQueue deadline_;
   SchedulingEntity* current_ = nullptr;
-  SchedulingEntity* passed_over_ = nullptr;   // has yielded: not picked again while others wait
+  SchedulingEntity* passed_over_ = nullptr;  // has yielded: not picked again while others wait
   std::uint64_t accounted_ns_ = 0;
   std::uint64_t window_start_ns_ = 0;
   std::uint64_t fixed_used_ns_ = 0;

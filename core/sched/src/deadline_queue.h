@@ -1,9 +1,10 @@
-// The deadline class: earliest deadline first, each thread inside its own constant bandwidth server (Abeni and Buttazzo,
-// "Integrating multimedia applications in hard real-time systems", 1998).
+// The deadline class: earliest deadline first, each thread inside its own constant bandwidth server (Abeni
+// and Buttazzo, "Integrating multimedia applications in hard real-time systems", 1998).
 //
-// A thread may run `runtime` in every `period`, and is promised it within `deadline` of the start of each. It has a budget
-// and an absolute deadline:
-//   - waking: if the deadline is over, or the budget left could not be used up by it at the agreed rate, a new period
+// A thread may run `runtime` in every `period`, and is promised it within `deadline` of the start of each. It
+// has a budget and an absolute deadline:
+//   - waking: if the deadline is over, or the budget left could not be used up by it at the agreed rate, a
+//   new period
 //     starts now with a full budget; else it goes on with what it has.
 //   - budget used up: throttled until the next period begins; then deadline += period, budget += runtime.
 // So a thread that overruns hurts nobody but itself. Lent urgency (boosted) has no budget.
@@ -98,17 +99,22 @@ class DeadlineQueue {
            static_cast<unsigned __int128>(entity.dl_absolute_ns - now_ns) * entity.dl_runtime_ns;
   }
 
-  base::IntrusiveTree<SchedulingEntity, &SchedulingEntity::tree_hook, &SchedulingEntity::dl_absolute_ns> ready_;
-  base::IntrusiveTree<SchedulingEntity, &SchedulingEntity::tree_hook, &SchedulingEntity::dl_replenish_ns> throttled_;
+  base::IntrusiveTree<SchedulingEntity, &SchedulingEntity::tree_hook, &SchedulingEntity::dl_absolute_ns>
+      ready_;
+  base::IntrusiveTree<SchedulingEntity, &SchedulingEntity::tree_hook, &SchedulingEntity::dl_replenish_ns>
+      throttled_;
   unsigned waiting_ = 0;
 };
 
-// Admission: the sum of runtime / period of all deadline threads stays below 95 % of the CPUs. Fractions have 20 bits.
+// Admission: the sum of runtime / period of all deadline threads stays below 95 % of the CPUs. Fractions have
+// 20 bits.
 class DeadlineAdmission {
  public:
   static constexpr std::uint64_t unit = 1 << 20;
   static std::uint64_t bandwidth(std::uint64_t runtime_ns, std::uint64_t period_ns) {
-    return period_ns ? runtime_ns / period_ns * unit + (runtime_ns % period_ns) * (unit >> 4) / (period_ns >> 4) : 0;
+    return period_ns
+               ? runtime_ns / period_ns * unit + (runtime_ns % period_ns) * (unit >> 4) / (period_ns >> 4)
+               : 0;
   }
   bool admit(std::uint64_t released, std::uint64_t wanted, unsigned cpus) {
     if (used_ - released + wanted > cpus * (unit / 100 * 95)) return false;

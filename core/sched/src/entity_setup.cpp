@@ -39,7 +39,8 @@ void configure_entity(SchedulingEntity& entity, const SchedulingParameters& para
   if (parameters.policy == Policy::batch && !entity.slice_ns) entity.slice_ns = 4 * fair_default_slice_ns;
   // Lag is virtual time: what it is worth must not change with the weight.
   if (entity.lag_valid && entity.weight != old_weight)
-    entity.lag = entity.lag / static_cast<std::int64_t>(entity.weight) * static_cast<std::int64_t>(old_weight);
+    entity.lag =
+        entity.lag / static_cast<std::int64_t>(entity.weight) * static_cast<std::int64_t>(old_weight);
 }
 
 }  // namespace core

@@ -68,7 +68,8 @@ std::int64_t FairQueue::lag_of(const SchedulingEntity& entity) const {
 void FairQueue::join(SchedulingEntity& entity) {
   std::int64_t lag = entity.lag_valid ? entity.lag : 0;
   std::int64_t slice = to_virtual(slice_of(entity), entity.weight);
-  // Joining moves the average towards the newcomer; so that its lag is `lag` afterwards, it starts a little further out.
+  // Joining moves the average towards the newcomer; so that its lag is `lag` afterwards, it starts a little
+  // further out.
   if (lag != 0 && total_weight_ != 0) {
     auto total = static_cast<std::int64_t>(total_weight_);
     std::int64_t limit = 8 * fair_default_slice_ns * fair_unit_weight / fair_idle_weight;

@@ -1,18 +1,20 @@
 // The fair class: EEVDF (Stoica and Abdel-Wahab, "Earliest Eligible Virtual Deadline First", 1996).
 //
-// Every thread has a weight w (by nice) and a virtual run time v that grows by (time run) / w. The average V of all
-// runnable threads, weighted, is where each would be if time were divided perfectly. A thread with v <= V has got no
-// more than its share: it is eligible. Each asks for slices of time and has a virtual deadline, v plus slice / w, by
-// which the next slice is due. The eligible thread with the earliest virtual deadline runs. So a thread is never more
-// than about a slice from its share, and who asks for shorter slices waits for shorter times.
+// Every thread has a weight w (by nice) and a virtual run time v that grows by (time run) / w. The average V
+// of all runnable threads, weighted, is where each would be if time were divided perfectly. A thread with v
+// <= V has got no more than its share: it is eligible. Each asks for slices of time and has a virtual
+// deadline, v plus slice / w, by which the next slice is due. The eligible thread with the earliest virtual
+// deadline runs. So a thread is never more than about a slice from its share, and who asks for shorter slices
+// waits for shorter times.
 //
-// A thread that leaves the queue keeps its lag (V - v, bounded by two slices) and gets it back when it returns: sleeping
-// neither earns credit without end nor forgives debts.
+// A thread that leaves the queue keeps its lag (V - v, bounded by two slices) and gets it back when it
+// returns: sleeping neither earns credit without end nor forgives debts.
 //
 //   V is never computed for a decision: with base b, V >= x  <=>  sum(w_i * (v_i - b)) >= (x - b) * sum(w_i).
 //
-// The tree is ordered by virtual deadline; each node knows the smallest v below it, so the earliest eligible one is found
-// in one walk down. The running thread is not in the tree but counts in the sums. The lock of the run queue protects all.
+// The tree is ordered by virtual deadline; each node knows the smallest v below it, so the earliest eligible
+// one is found in one walk down. The running thread is not in the tree but counts in the sums. The lock of
+// the run queue protects all.
 #pragma once
 
 #include <cstdint>
@@ -89,8 +91,8 @@ class FairQueue {
   SchedulingEntity* current_ = nullptr;
   unsigned waiting_ = 0;
   WrappingTime base_;
-  std::int64_t weighted_sum_ = 0;    // sum of w * (v - base)
-  std::uint64_t total_weight_ = 0;   // the running one included
+  std::int64_t weighted_sum_ = 0;   // sum of w * (v - base)
+  std::uint64_t total_weight_ = 0;  // the running one included
 };
 
 }  // namespace core

@@ -1,4 +1,5 @@
-// The fixed-priority class: a list for each priority, the most urgent non-empty one first (sched(7), FIFO and RR).
+// The fixed-priority class: a list for each priority, the most urgent non-empty one first (sched(7), FIFO and
+// RR).
 #pragma once
 
 #include <array>
@@ -34,7 +35,8 @@ class FixedQueue {
   }
   SchedulingEntity* first() {
     for (unsigned word = 0; word < 2; ++word)
-      if (bits_[word]) return lists_[word * 64 + static_cast<unsigned>(std::countr_zero(bits_[word]))].first();
+      if (bits_[word])
+        return lists_[word * 64 + static_cast<unsigned>(std::countr_zero(bits_[word]))].first();
     return nullptr;
   }
   bool has_others_at(std::uint8_t priority) { return !lists_[99u - priority].empty(); }

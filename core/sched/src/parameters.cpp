@@ -18,7 +18,8 @@ base::Result<void> SchedulingParameters::validate() const {
       if (priority < 1 || priority > 99) return error(Errno::einval);
       return {};
     case Policy::deadline: {
-      // sched(7): runtime <= deadline <= period, at least 1024 ns, below 2^63; a period of 0 means the deadline.
+      // sched(7): runtime <= deadline <= period, at least 1024 ns, below 2^63; a period of 0 means the
+      // deadline.
       std::uint64_t period = period_ns ? period_ns : deadline_ns;
       if (priority != 0 || runtime_ns < 1024 || deadline_ns == 0) return error(Errno::einval);
       if (runtime_ns > deadline_ns || deadline_ns > period || period >> 63) return error(Errno::einval);

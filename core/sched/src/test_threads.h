@@ -13,7 +13,7 @@ namespace core {
 class TestThreads {
  public:
   static constexpr unsigned limit = 64;
-  TestThreads() : slots_(new (std::nothrow) Slots) { test::expect(slots_ != nullptr, "no memory"); }
+  TestThreads() : slots_(new(std::nothrow) Slots) { test::expect(slots_ != nullptr, "no memory"); }
   ~TestThreads() { join(); }
 
   // `function` must live until join().

@@ -38,10 +38,13 @@ RunState Thread::state() const {
   if (!started_) return RunState::created;
   if (queue_state_.load() != QueueState::off) return RunState::runnable;
   switch (sleep_.load()) {
-    case Sleep::interruptible: return RunState::asleep_interruptible;
+    case Sleep::interruptible:
+      return RunState::asleep_interruptible;
     case Sleep::uninterruptible:
-    case Sleep::killable: return RunState::asleep_uninterruptible;
-    case Sleep::awake: break;
+    case Sleep::killable:
+      return RunState::asleep_uninterruptible;
+    case Sleep::awake:
+      break;
   }
   return RunState::runnable;
 }

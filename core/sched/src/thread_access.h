@@ -41,15 +41,20 @@ struct ThreadAccess {
   static auto& start_time_ns(Thread& t) { return t.start_time_ns_; }
   static auto& user_ticks_charged(Thread& t) { return t.user_ticks_charged_; }
   static auto& rcu_head(Thread& t) { return t.rcu_head_; }
-  static Thread& of_entity(SchedulingEntity& entity) { return *base::container_of(&entity, &Thread::entity_); }
+  static Thread& of_entity(SchedulingEntity& entity) {
+    return *base::container_of(&entity, &Thread::entity_);
+  }
   static Thread& of_rcu_head(RcuHead& head) { return *base::container_of(&head, &Thread::rcu_head_); }
 };
 
 inline WaitMode mode_of(ThreadAccess::Sleep sleep) {
   switch (sleep) {
-    case ThreadAccess::Sleep::interruptible: return WaitMode::interruptible;
-    case ThreadAccess::Sleep::killable: return WaitMode::killable;
-    default: return WaitMode::uninterruptible;
+    case ThreadAccess::Sleep::interruptible:
+      return WaitMode::interruptible;
+    case ThreadAccess::Sleep::killable:
+      return WaitMode::killable;
+    default:
+      return WaitMode::uninterruptible;
   }
 }
 

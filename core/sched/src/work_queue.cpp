@@ -40,7 +40,8 @@ bool WorkQueue::post(Work& work) {
 
 bool WorkQueue::cancel(Work& work) {
   SpinGuard<IrqSave> guard(lock_);
-  if (!work.pending_.load(std::memory_order_relaxed) || work.queue_.load(std::memory_order_relaxed) != this) return false;
+  if (!work.pending_.load(std::memory_order_relaxed) || work.queue_.load(std::memory_order_relaxed) != this)
+    return false;
   works_.remove(work);
   work.pending_.store(false, std::memory_order_relaxed);
   return true;

@@ -2,8 +2,8 @@
 
 namespace core {
 
-// The wake happens under lock_: a waiter that finds the event passes through lock_ first, so once it returns nobody
-// touches the completion any more.
+// The wake happens under lock_: a waiter that finds the event passes through lock_ first, so once it returns
+// nobody touches the completion any more.
 void Completion::complete() {
   SpinGuard<IrqSave> guard(lock_);
   if (done_ < for_all - 1) ++done_;

@@ -5,7 +5,9 @@
 namespace core {
 
 namespace {
-struct Depth { unsigned value = 0; };
+struct Depth {
+  unsigned value = 0;
+};
 PER_CPU constinit PerCpu<Depth> interrupt_depth;
 }  // namespace
 

@@ -67,7 +67,9 @@ bool edge_known(unsigned from, unsigned to) {
   return edge_bits[from][to / 64].load(std::memory_order_relaxed) & (std::uint64_t{1} << (to % 64));
 }
 
-bool same_text(const char* a, const char* b) { return a == b || (a && b && std::string_view(a) == std::string_view(b)); }
+bool same_text(const char* a, const char* b) {
+  return a == b || (a && b && std::string_view(a) == std::string_view(b));
+}
 
 std::uint16_t add_key(const LockClass& lock_class, LockNesting nesting, LockKind kind) {
   if (key_count == max_keys) return 0;
@@ -84,7 +86,8 @@ std::uint16_t key_of(const LockClass& lock_class, LockNesting nesting, LockKind 
   auto level = static_cast<unsigned>(nesting);
   // acquire: the key's text is there when its number is.
   std::uint16_t number = lock_class.number().load(std::memory_order_acquire);
-  if (number && (level == 0 || keys[number].levels[level])) return level ? keys[number].levels[level] : number;
+  if (number && (level == 0 || keys[number].levels[level]))
+    return level ? keys[number].levels[level] : number;
   GraphGuard guard;
   if (!number) {
     for (std::uint16_t i = 1; i < key_count && !number; ++i) {
@@ -107,7 +110,8 @@ void describe(LogLine& line, unsigned number) {
   const char* kinds[] = {"spin", "mutex", "rw", "rw"};
   base::format(line, "{} ({}, {}:{}", key.name ? key.name : "unnamed", kinds[static_cast<unsigned>(key.kind)],
                key.file ? key.file : "?", key.line);
-  if (key.nesting != LockNesting::normal) base::format(line, ", nesting {}", static_cast<unsigned>(key.nesting));
+  if (key.nesting != LockNesting::normal)
+    base::format(line, ", nesting {}", static_cast<unsigned>(key.nesting));
   line.put(")");
 }
 
@@ -240,11 +244,13 @@ void lockdep_acquire(const LockClass& lock_class, const void* lock, LockKind kin
   Thread* current = arch::current_thread();
   if (!current) return;
   HeldLocks& held = ThreadBase::of(*current).held_locks;
-  // An interrupt handler uses the interrupted thread's stack of locks: it must not come between entry and count.
+  // An interrupt handler uses the interrupted thread's stack of locks: it must not come between entry and
+  // count.
   arch::InterruptsOff interrupts_off;
   std::uint16_t key = key_of(lock_class, nesting, kind);
   if (enabled.load(std::memory_order_relaxed) && key) {
-    if (kind != LockKind::spin && attempt == LockAttempt::blocking && (arch::preempt_count() || in_hard_interrupt())) {
+    if (kind != LockKind::spin && attempt == LockAttempt::blocking &&
+        (arch::preempt_count() || in_hard_interrupt())) {
       if (begin_report("a sleeping lock is taken where the thread may not sleep")) {
         LogLine line{LogLevel::error};
         line.put("lockdep: ");
@@ -271,7 +277,8 @@ void lockdep_acquire(const LockClass& lock_class, const void* lock, LockKind kin
 void lockdep_acquired_context(const LockClass& lock_class) {
   const void* place = __builtin_return_address(0);
   if (!enabled.load(std::memory_order_relaxed)) return;
-  if (std::uint16_t number = lock_class.number().load(std::memory_order_acquire)) check_interrupt_rules(number, place);
+  if (std::uint16_t number = lock_class.number().load(std::memory_order_acquire))
+    check_interrupt_rules(number, place);
 }
 
 void lockdep_release(const void* lock) {

@@ -10,8 +10,8 @@ namespace {
 
 PiState& pi_of(Thread& thread) { return ThreadBase::of(thread).pi; }
 
-// May a thread take a free lock although `first` waits for it and has been woken? More urgent ones may; among fair
-// threads whoever runs may, which saves a switch and cannot starve anybody that has a guarantee.
+// May a thread take a free lock although `first` waits for it and has been woken? More urgent ones may; among
+// fair threads whoever runs may, which saves a switch and cannot starve anybody that has a guarantee.
 bool may_pass(Urgency mine, Urgency first) {
   return mine < first || (!first.is_real_time() && mine.level == first.level);
 }
@@ -216,7 +216,8 @@ void PiLock::acquire_slow_uninterruptible() {
 base::Result<void> PiLock::acquire_slow(WaitMode mode, Deadline deadline, CheckDeadlock check) {
   Thread* current = arch::current_thread();
   base::debug_verify(may_sleep(), "a sleeping lock is taken where the thread may not sleep");
-  if (check == CheckDeadlock::no) base::debug_verify(owner() != current, "a mutex is taken twice by one thread");
+  if (check == CheckDeadlock::no)
+    base::debug_verify(owner() != current, "a mutex is taken twice by one thread");
   PiWaiter waiter;
   waiter.thread = current;
   Thread* to_boost = nullptr;
@@ -282,9 +283,14 @@ base::Result<void> PiLock::finish_waiting(PiWaiter& waiter, WaitMode mode, Deadl
       return {};
     }
     switch (sleep_commit(deadline)) {
-      case SleepResult::woken: break;
-      case SleepResult::timed_out: reason = base::Errno::etimedout; break;
-      case SleepResult::interrupted: reason = base::Errno::eintr; break;
+      case SleepResult::woken:
+        break;
+      case SleepResult::timed_out:
+        reason = base::Errno::etimedout;
+        break;
+      case SleepResult::interrupted:
+        reason = base::Errno::eintr;
+        break;
     }
   }
 }

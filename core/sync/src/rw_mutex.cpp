@@ -10,7 +10,8 @@ void RwMutex::enter_read() {
   std::int32_t readers = readers_.load(std::memory_order_relaxed);
   while (readers >= open) {
     // acquire: what the last writer wrote is visible.
-    if (readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acquire, std::memory_order_relaxed))
+    if (readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acquire,
+                                       std::memory_order_relaxed))
       return;
   }
   lock_read_slow();
@@ -20,14 +21,15 @@ bool RwMutex::try_enter_read() {
   std::int32_t readers = readers_.load(std::memory_order_relaxed);
   while (readers >= open) {
     // acquire: as above.
-    if (readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acquire, std::memory_order_relaxed))
+    if (readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acquire,
+                                       std::memory_order_relaxed))
       return true;
   }
   return false;
 }
 
-// The door is closed: queue behind the writer, lending it our urgency. When we own writer_ no writer is in, because a
-// writer opens the door before it lets go.
+// The door is closed: queue behind the writer, lending it our urgency. When we own writer_ no writer is in,
+// because a writer opens the door before it lets go.
 void RwMutex::lock_read_slow() {
   writer_.acquire();
   // acquire: as in the fast path.
@@ -42,7 +44,9 @@ void RwMutex::unlock_read() {
   std::int32_t before = readers_.load(std::memory_order_relaxed);
   while (before > open) {
     // release: our reads come before the next writer's writes.
-    if (readers_.compare_exchange_weak(before, before - 1, std::memory_order_release, std::memory_order_relaxed)) return;
+    if (readers_.compare_exchange_weak(before, before - 1, std::memory_order_release,
+                                       std::memory_order_relaxed))
+      return;
   }
   unlock_read_slow();
 }

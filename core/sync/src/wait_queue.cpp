@@ -102,7 +102,8 @@ base::Result<void> outcome(SleepResult result) {
 }
 }  // namespace
 
-base::Result<void> WaitQueue::wait_for(WaitMode mode, base::FunctionRef<bool()> condition, Deadline deadline) {
+base::Result<void> WaitQueue::wait_for(WaitMode mode, base::FunctionRef<bool()> condition,
+                                       Deadline deadline) {
   ThreadWaitEntry entry;
   add_exclusive(entry);
   SleepResult result = SleepResult::woken;
@@ -111,8 +112,10 @@ base::Result<void> WaitQueue::wait_for(WaitMode mode, base::FunctionRef<bool()> 
     entry.rearm();
     holds = condition();
     if (holds) break;
-    if (result == SleepResult::woken) result = entry.sleep(mode, deadline);
-    else break;
+    if (result == SleepResult::woken)
+      result = entry.sleep(mode, deadline);
+    else
+      break;
   } while (true);
   remove(entry);
   // A wake that came after the last rearm was meant for somebody who still waits.
@@ -122,7 +125,8 @@ base::Result<void> WaitQueue::wait_for(WaitMode mode, base::FunctionRef<bool()> 
 }
 
 // The analysis cannot see that the guard's mutex is taken again before the condition is looked at.
-base::Result<void> WaitQueue::wait_for_with(MutexGuard& guard, WaitMode mode, base::FunctionRef<bool()> condition,
+base::Result<void> WaitQueue::wait_for_with(MutexGuard& guard, WaitMode mode,
+                                            base::FunctionRef<bool()> condition,
                                             Deadline deadline) NO_THREAD_SAFETY_ANALYSIS {
   ThreadWaitEntry entry;
   add_exclusive(entry);

@@ -73,7 +73,8 @@ void run_one(const TestCase& test, Summary& summary) {
 void fail(std::string_view what, const char* file, int line) {
   failures.fetch_add(1);
   const TestCase* test = current;
-  log(LogLevel::notice, "[ FAIL ] {}.{}: {}:{}: {}", test ? test->suite : "?", test ? test->name : "?", file, line, what);
+  log(LogLevel::notice, "[ FAIL ] {}.{}: {}:{}: {}", test ? test->suite : "?", test ? test->name : "?", file,
+      line, what);
 }
 
 void fail_comparison(const base::FormatArgument& got, const base::FormatArgument& expected, const char* file,

@@ -13,7 +13,8 @@ namespace core {
 
 namespace {
 
-// The state of all clocks. Before initialize_clocks() the multiplier is 0 and monotonic_ns() is arch::nanoseconds().
+// The state of all clocks. Before initialize_clocks() the multiplier is 0 and monotonic_ns() is
+// arch::nanoseconds().
 constinit SeqLock clock_lock{"clocks"};
 constinit ClockData data GUARDED_BY(clock_lock);
 constinit ClockAdjustment adjustment GUARDED_BY(clock_lock);
@@ -60,7 +61,8 @@ void publish_locked() REQUIRES(clock_lock) {
 
 // multiplier = raw * (1 + ppm/10^6); ppm has 16 fractional bits.
 std::uint64_t trimmed(std::uint64_t raw, std::int64_t ppm_16) {
-  // In two parts, because there is no 128-bit division here: |ppm_16| is below 2^25, so neither product overflows.
+  // In two parts, because there is no 128-bit division here: |ppm_16| is below 2^25, so neither product
+  // overflows.
   constexpr std::int64_t unit = std::int64_t{1'000'000} << 16;
   auto whole = static_cast<std::int64_t>(raw) / unit, rest = static_cast<std::int64_t>(raw) % unit;
   std::int64_t delta = whole * ppm_16 + rest * ppm_16 / unit;
@@ -147,10 +149,12 @@ ClockAdjustment clock_adjustment() {
 
 base::Result<void> set_clock_adjustment(const ClockAdjustment& wanted) {
   constexpr std::int64_t limit = std::int64_t{500} << 16;
-  if (wanted.frequency_ppm_16 > limit || wanted.frequency_ppm_16 < -limit) return base::error(base::Errno::einval);
+  if (wanted.frequency_ppm_16 > limit || wanted.frequency_ppm_16 < -limit)
+    return base::error(base::Errno::einval);
   SeqWriteGuard guard(clock_lock);
   adjustment = wanted;
-  // Working a slew off gradually would need a tick; it is one step of CLOCK_REALTIME, which only moves the offset.
+  // Working a slew off gradually would need a tick; it is one step of CLOCK_REALTIME, which only moves the
+  // offset.
   std::int64_t slew = adjustment.slew_remaining_ns;
   if (slew != 0) {
     auto offset = static_cast<std::int64_t>(data.realtime_offset_ns) + slew;
@@ -190,10 +194,12 @@ void initialize_clocks() {
 std::uint64_t timer_time_of(std::uint64_t monotonic) {
   if (!initialized.load(std::memory_order_relaxed)) return monotonic;
   ClockData clock = read_data();
-  if (clock.multiplier == clock.raw_multiplier) return monotonic - clock.monotonic_base_ns + clock.raw_base_ns;
+  if (clock.multiplier == clock.raw_multiplier)
+    return monotonic - clock.monotonic_base_ns + clock.raw_base_ns;
   std::uint64_t now = arch::counter();
   std::uint64_t now_monotonic = monotonic_of(clock, now);
-  std::uint64_t now_raw = clock.raw_base_ns + scaled(ticks_since(clock, now), clock.raw_multiplier, clock.shift);
+  std::uint64_t now_raw =
+      clock.raw_base_ns + scaled(ticks_since(clock, now), clock.raw_multiplier, clock.shift);
   std::uint64_t left = monotonic > now_monotonic ? monotonic - now_monotonic : 0;
   // The trim is at most 500 ppm; a thousandth less is early enough.
   return now_raw + left - left / 1000;

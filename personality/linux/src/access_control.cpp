@@ -8,8 +8,8 @@ Result<void> may_inspect(Task& task, Process& target) {
   auto other = credentials_of(target);
   if (!other) return error(Errno::esrch);
   if (own.can(vfs::Capability::sys_ptrace)) return {};
-  bool same = own.uid == other->euid && own.uid == other->suid && own.uid == other->uid && own.gid == other->egid &&
-              own.gid == other->sgid && own.gid == other->gid;
+  bool same = own.uid == other->euid && own.uid == other->suid && own.uid == other->uid &&
+              own.gid == other->egid && own.gid == other->sgid && own.gid == other->gid;
   if (!same || target.dumpable.load() != 1 || !other->permitted.is_subset_of(own.permitted))
     return error(Errno::eperm);
   return {};

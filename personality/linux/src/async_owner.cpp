@@ -18,9 +18,9 @@ class SignalOwner final : public vfs::AsyncOwner {
   std::uint32_t euid() const { return euid_; }
 
  private:
-  const RefPtr<Pid> pid_;   // null: nobody (only F_SETSIG was called)
-  const int type_;          // f_owner_tid, _pid, _pgrp
-  const int number_;        // 0: SIGIO without further information
+  const RefPtr<Pid> pid_;  // null: nobody (only F_SETSIG was called)
+  const int type_;         // f_owner_tid, _pid, _pgrp
+  const int number_;       // 0: SIGIO without further information
   const std::uint32_t uid_, euid_;
 };
 
@@ -41,9 +41,15 @@ void SignalOwner::ready(vfs::File&, vfs::PollEvents events) {
     info.poll.fd = -1;
   }
   switch (type_) {
-    case f_owner_tid: if (auto task = pid_->task_reference()) (void)send_signal(*task, info); break;
-    case f_owner_pid: if (auto process = pid_->process_reference()) (void)send_signal(*process, info); break;
-    default: signal_group(*pid_, info); break;
+    case f_owner_tid:
+      if (auto task = pid_->task_reference()) (void)send_signal(*task, info);
+      break;
+    case f_owner_pid:
+      if (auto process = pid_->process_reference()) (void)send_signal(*process, info);
+      break;
+    default:
+      signal_group(*pid_, info);
+      break;
   }
 }
 
@@ -79,27 +85,35 @@ Result<long> async_owner_control(Context& context, vfs::File& file, int command,
       if (wanted == -0x7fffffff - 1) return error(Errno::einval);
       return set_owner(context, file, wanted < 0 ? f_owner_pgrp : f_owner_pid, wanted < 0 ? -wanted : wanted);
     }
-    case f_getown: return old && old->type() == f_owner_pgrp ? -id : id;
+    case f_getown:
+      return old && old->type() == f_owner_pgrp ? -id : id;
     case f_setown_ex: {
       FileOwner owner = TRY(UserIn<FileOwner>(argument).read());
       if (owner.type < f_owner_tid || owner.type > f_owner_pgrp) return error(Errno::einval);
       return set_owner(context, file, owner.type, owner.pid);
     }
-    case f_getown_ex: TRY(UserOut<FileOwner>(argument).write({old ? old->type() : f_owner_pid, id})); return 0;
+    case f_getown_ex:
+      TRY(UserOut<FileOwner>(argument).write({old ? old->type() : f_owner_pid, id}));
+      return 0;
     case f_getowner_uids: {
-      struct Ids { std::uint32_t uid, euid; };
+      struct Ids {
+        std::uint32_t uid, euid;
+      };
       TRY(UserOut<Ids>(argument).write({old ? old->uid() : 0, old ? old->euid() : 0}));
       return 0;
     }
-    case f_getsig: return old ? old->number() : 0;
+    case f_getsig:
+      return old ? old->number() : 0;
     case f_setsig: {
       if (argument > static_cast<std::uint64_t>(signal_count)) return error(Errno::einval);
-      auto owner = TRY(base::try_make_ref<SignalOwner>(old ? old->pid() : RefPtr<Pid>{}, old ? old->type() : f_owner_pid,
-                                                       static_cast<int>(argument), context.task.credentials()));
+      auto owner = TRY(
+          base::try_make_ref<SignalOwner>(old ? old->pid() : RefPtr<Pid>{}, old ? old->type() : f_owner_pid,
+                                          static_cast<int>(argument), context.task.credentials()));
       file.set_async_owner(RefPtr<vfs::AsyncOwner>(std::move(owner)));
       return 0;
     }
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -137,7 +137,9 @@ class PidGuard {
  public:
   explicit PidGuard(RefPtr<Pid> pid) : pid_(std::move(pid)) {}
   PidGuard(const PidGuard&) = delete;
-  ~PidGuard() { if (pid_) pid_->detach(); }
+  ~PidGuard() {
+    if (pid_) pid_->detach();
+  }
   RefPtr<Pid> keep() { return std::exchange(pid_, {}); }
   const RefPtr<Pid>& get() const { return pid_; }
 
@@ -163,7 +165,8 @@ Result<long> clone_task(Context& context, const CloneArguments& arguments, std::
   RefPtr<vfs::File> pidfd_file;
   if (flags & clone_pidfd) {
     pidfd_file = TRY(open_pidfd(pid.get(), flags & clone_thread ? pidfd_thread : 0, parent));
-    pidfd.emplace(TRY(parent.files->reserve(CloseOnExec::yes, context.process.limit_current(Resource::nofile))));
+    pidfd.emplace(
+        TRY(parent.files->reserve(CloseOnExec::yes, context.process.limit_current(Resource::nofile))));
     TRY(core::UserOut<int>(arguments.pidfd).write(pidfd->number()));
   }
   RefPtr<VforkWait> vfork;

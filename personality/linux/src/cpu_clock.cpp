@@ -30,15 +30,23 @@ Result<std::uint64_t> read_dynamic_clock(Task& task, int id) {
 Result<std::uint64_t> read_clock(Task& task, ClockId clock) {
   switch (clock) {
     case ClockId::realtime:
-    case ClockId::realtime_alarm: return core::realtime_ns();
-    case ClockId::monotonic: return core::monotonic_ns();
-    case ClockId::monotonic_raw: return core::raw_ns();
-    case ClockId::realtime_coarse: return core::coarse_realtime_ns();
-    case ClockId::monotonic_coarse: return core::coarse_monotonic_ns();
+    case ClockId::realtime_alarm:
+      return core::realtime_ns();
+    case ClockId::monotonic:
+      return core::monotonic_ns();
+    case ClockId::monotonic_raw:
+      return core::raw_ns();
+    case ClockId::realtime_coarse:
+      return core::coarse_realtime_ns();
+    case ClockId::monotonic_coarse:
+      return core::coarse_monotonic_ns();
     case ClockId::boottime:
-    case ClockId::boottime_alarm: return core::boot_ns();
-    case ClockId::tai: return core::tai_ns();
-    case ClockId::thread_cpu: return task.thread().runtime_ns();
+    case ClockId::boottime_alarm:
+      return core::boot_ns();
+    case ClockId::tai:
+      return core::tai_ns();
+    case ClockId::thread_cpu:
+      return task.thread().runtime_ns();
     case ClockId::process_cpu: {
       ResourceUsage usage = task.process().usage();
       return usage.user_ns + usage.system_ns;

@@ -22,7 +22,8 @@ Result<RefPtr<vfs::File>> open_interpreter(Task& task, std::string_view path) {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-// "#! interpreter [argument]". Puts the script's place in front of the arguments; gives the interpreter's file.
+// "#! interpreter [argument]". Puts the script's place in front of the arguments; gives the interpreter's
+// file.
 Result<RefPtr<vfs::File>> open_script_interpreter(Task& task, std::span<char> line, StackPlan& plan,
                                                   std::string_view script) {
   std::string_view text(line.data(), line.size());
@@ -50,7 +51,8 @@ Result<RefPtr<vfs::File>> open_script_interpreter(Task& task, std::span<char> li
   return open_interpreter(task, name);
 }
 
-// Ends all other threads of the process; the caller takes over the process's id. EAGAIN: another thread was first.
+// Ends all other threads of the process; the caller takes over the process's id. EAGAIN: another thread was
+// first.
 Result<void> become_only_thread(Task& task) {
   Process& process = task.process();
   {
@@ -125,8 +127,8 @@ struct NewProgram {
   std::uintptr_t vdso = 0, stack_pointer = 0;
 };
 
-Result<NewProgram> build_program(Task& task, const Program& program, const Program* interpreter, StackPlan& plan,
-                                 const ExecCredentials& credentials) {
+Result<NewProgram> build_program(Task& task, const Program& program, const Program* interpreter,
+                                 StackPlan& plan, const ExecCredentials& credentials) {
   Randomness random = Randomness::draw(task);
   NewProgram made;
   made.space = TRY(create_address_space(task.process(), random));
@@ -138,7 +140,8 @@ Result<NewProgram> build_program(Task& task, const Program& program, const Progr
                      .program_header_count = program.image.header.program_header_count,
                      .vdso = made.vdso,
                      .secure = credentials.secure};
-  std::uintptr_t stack_top = base::align_down(arch::linux_stack_top() - random.stack, std::uintptr_t{core::page_size});
+  std::uintptr_t stack_top =
+      base::align_down(arch::linux_stack_top() - random.stack, std::uintptr_t{core::page_size});
   made.stack_pointer = TRY(build_stack(*made.space, plan, values, stack_top, program.image.stack));
   return made;
 }
@@ -163,8 +166,8 @@ void replace_program(Task& task, const Program& program, const StackPlan& plan, 
 
 }  // namespace
 
-Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view display_path, StringSource& arguments,
-                     StringSource& environment) {
+Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view display_path,
+                     StringSource& arguments, StringSource& environment) {
   StackPlan plan;
   plan.arguments = &arguments;
   plan.environment = &environment;
@@ -190,7 +193,8 @@ Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view displa
   TRY(plan.measure(task.process()));
   ExecCredentials credentials = TRY(credentials_for_exec(task.credentials(), *program.file));
   TRY(arch::prepare_user_state(task.thread().arch_state));
-  NewProgram made = TRY(build_program(task, program, interpreter ? &*interpreter : nullptr, plan, credentials));
+  NewProgram made =
+      TRY(build_program(task, program, interpreter ? &*interpreter : nullptr, plan, credentials));
   TRY(unshare(task));
   TRY(become_only_thread(task));
 

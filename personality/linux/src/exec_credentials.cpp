@@ -1,5 +1,5 @@
-// Set-user-ID programs and what exec does to capabilities (capabilities(7), "Transformation of capabilities during
-// execve()").
+// Set-user-ID programs and what exec does to capabilities (capabilities(7), "Transformation of capabilities
+// during execve()").
 #include "exec_private.h"
 #include "vfs/inode.h"
 

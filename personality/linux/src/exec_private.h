@@ -24,8 +24,8 @@ Result<std::optional<base::String>> interpreter_path(const Program& program);
 
 // Where things went.
 struct LoadedProgram {
-  std::uintptr_t entry = 0;              // of the program itself
-  std::uintptr_t start = 0;              // where execution begins: the interpreter's entry if there is one
+  std::uintptr_t entry = 0;  // of the program itself
+  std::uintptr_t start = 0;  // where execution begins: the interpreter's entry if there is one
   std::uintptr_t program_headers = 0;
   std::uintptr_t interpreter_base = 0;
   elf::Extent extent;
@@ -34,24 +34,24 @@ struct LoadedProgram {
 
 struct Randomness {
   bool enabled = true;
-  std::uintptr_t stack = 0, map = 0, program = 0, brk = 0;   // offsets in bytes, page aligned
+  std::uintptr_t stack = 0, map = 0, program = 0, brk = 0;  // offsets in bytes, page aligned
   static Randomness draw(const Task& task);
 };
 
 Result<RefPtr<core::AddressSpace>> create_address_space(Process& process, const Randomness& random);
-Result<LoadedProgram> map_program(core::AddressSpace& space, const Program& program, const Program* interpreter,
-                                  const Randomness& random);
+Result<LoadedProgram> map_program(core::AddressSpace& space, const Program& program,
+                                  const Program* interpreter, const Randomness& random);
 // Gives the address of the vDSO in the new space, 0 if there is none.
 Result<std::uintptr_t> map_vdso(core::AddressSpace& space);
 
 // Everything that goes onto the stack, measured before anything is changed.
 struct StackPlan {
-  base::Vector<base::String> prefix;     // of scripts: interpreter, its argument, the script's path
-  std::size_t skipped_arguments = 0;     // argv[0], replaced by the prefix
+  base::Vector<base::String> prefix;  // of scripts: interpreter, its argument, the script's path
+  std::size_t skipped_arguments = 0;  // argv[0], replaced by the prefix
   StringSource* arguments = nullptr;
   StringSource* environment = nullptr;
   std::string_view display_path;
-  std::size_t argument_count = 0, environment_count = 0;    // as the program will see them
+  std::size_t argument_count = 0, environment_count = 0;  // as the program will see them
   std::size_t argument_bytes = 0, environment_bytes = 0;
 
   Result<void> measure(Process& process);

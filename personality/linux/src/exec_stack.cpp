@@ -1,7 +1,8 @@
 // The stack of a new program, from the top down (System V ABI, "Process Initialization"):
 //
 //   8 zero bytes | file name | environment strings | argument strings | platform, 16 random bytes | padding |
-//   auxiliary vector | null | environment pointers | null | argument pointers | argument count  <- stack pointer
+//   auxiliary vector | null | environment pointers | null | argument pointers | argument count  <- stack
+//   pointer
 #include <array>
 #include <cstring>
 
@@ -76,8 +77,8 @@ struct AuxiliaryVector {
   }
 };
 
-AuxiliaryVector make_auxiliary_vector(const StackValues& values, std::uintptr_t random, std::uintptr_t platform,
-                                      std::uintptr_t file_name) {
+AuxiliaryVector make_auxiliary_vector(const StackValues& values, std::uintptr_t random,
+                                      std::uintptr_t platform, std::uintptr_t file_name) {
   const vfs::Credentials& who = *values.credentials;
   const LoadedProgram& loaded = *values.loaded;
   AuxiliaryVector vector;
@@ -107,7 +108,8 @@ AuxiliaryVector make_auxiliary_vector(const StackValues& values, std::uintptr_t 
   return vector;
 }
 
-Result<void> map_stack(core::AddressSpace& space, std::uintptr_t top, std::size_t used, elf::StackPermission permission) {
+Result<void> map_stack(core::AddressSpace& space, std::uintptr_t top, std::size_t used,
+                       elf::StackPermission permission) {
   constexpr std::size_t room_below = 128 * 1024;
   std::size_t size = base::align_up(used + room_below, std::size_t{core::page_size});
   auto protection = core::Protection::read | core::Protection::write;
@@ -131,7 +133,8 @@ Result<void> StackPlan::measure(Process& process) {
   environment_count = TRY(environment->count());
   if (given < skipped_arguments) skipped_arguments = given;
   argument_count = prefix.size() + given - skipped_arguments;
-  std::uint64_t total = (argument_count + environment_count) * sizeof(std::uintptr_t) + display_path.size() + 1;
+  std::uint64_t total =
+      (argument_count + environment_count) * sizeof(std::uintptr_t) + display_path.size() + 1;
   argument_bytes = environment_bytes = 0;
   for (const base::String& text : prefix) argument_bytes += text.size() + 1;
   for (std::size_t i = skipped_arguments; i < given; ++i) {

@@ -30,7 +30,8 @@ void release_waiters(Task& task) {
 void release_memory(Task& task, bool last) {
   Process& process = task.process();
   if (last) {
-    if (auto space = process.address_space()) process.dead_threads.max_rss_kib = space->usage().resident_peak * 4;
+    if (auto space = process.address_space())
+      process.dead_threads.max_rss_kib = space->usage().resident_peak * 4;
     process.set_executable({});
     process.set_address_space({});
   }
@@ -57,7 +58,8 @@ void leave_thread_group(Task& task) REQUIRES(process_tree_lock()) {
     }
   }
   // What was meant for any thread may have waited for us.
-  if (!process.shared_pending.set().empty()) process.for_each_thread([](Task& other) { update_interruption(other); });
+  if (!process.shared_pending.set().empty())
+    process.for_each_thread([](Task& other) { update_interruption(other); });
   if (process.threads.empty()) {
     process.shared_pending.clear();
     process.last_credentials = task.credentials_reference();

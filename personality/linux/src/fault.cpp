@@ -14,9 +14,12 @@ void send_fault(Task& task, int number, int code, std::uintptr_t address) {
 
 core::FaultAccess to_access(arch::Access access) {
   switch (access) {
-    case arch::Access::read: return core::FaultAccess::read;
-    case arch::Access::write: return core::FaultAccess::write;
-    case arch::Access::execute: return core::FaultAccess::execute;
+    case arch::Access::read:
+      return core::FaultAccess::read;
+    case arch::Access::write:
+      return core::FaultAccess::write;
+    case arch::Access::execute:
+      return core::FaultAccess::execute;
   }
   return core::FaultAccess::read;
 }
@@ -53,28 +56,40 @@ void handle_user_fault(Task& task) {
   std::uintptr_t at = task.registers.program_counter();
   auto code = [&](int otherwise) { return fault.signal_code ? fault.signal_code : otherwise; };
   switch (fault.kind) {
-    case Kind::page_fault: return page_fault(task, fault);
-    case Kind::protection_key: return send_fault(task, signal::segv, si::segv_protection_key, fault.address);
-    case Kind::illegal_instruction: return send_fault(task, signal::ill, code(2), at);
-    case Kind::breakpoint: return send_fault(task, signal::trap, si::kernel, 0);
-    case Kind::debug_step: return send_fault(task, signal::trap, code(si::trap_trace), at);
-    case Kind::divide_error: return send_fault(task, signal::fpe, si::fpe_integer_divide, at);
+    case Kind::page_fault:
+      return page_fault(task, fault);
+    case Kind::protection_key:
+      return send_fault(task, signal::segv, si::segv_protection_key, fault.address);
+    case Kind::illegal_instruction:
+      return send_fault(task, signal::ill, code(2), at);
+    case Kind::breakpoint:
+      return send_fault(task, signal::trap, si::kernel, 0);
+    case Kind::debug_step:
+      return send_fault(task, signal::trap, code(si::trap_trace), at);
+    case Kind::divide_error:
+      return send_fault(task, signal::fpe, si::fpe_integer_divide, at);
     case Kind::overflow:
     case Kind::bounds:
-    case Kind::general_protection: return send_fault(task, signal::segv, si::kernel, 0);
+    case Kind::general_protection:
+      return send_fault(task, signal::segv, si::kernel, 0);
     case Kind::floating_point:
-    case Kind::simd_floating_point: return send_fault(task, signal::fpe, code(si::fpe_invalid), at);
+    case Kind::simd_floating_point:
+      return send_fault(task, signal::fpe, code(si::fpe_invalid), at);
     case Kind::segment_not_present:
-    case Kind::stack: return send_fault(task, signal::bus, si::kernel, 0);
-    case Kind::alignment: return send_fault(task, signal::bus, si::bus_alignment, fault.address);
-    case Kind::machine_check: return send_fault(task, signal::bus, si::bus_object, fault.address);
+    case Kind::stack:
+      return send_fault(task, signal::bus, si::kernel, 0);
+    case Kind::alignment:
+      return send_fault(task, signal::bus, si::bus_alignment, fault.address);
+    case Kind::machine_check:
+      return send_fault(task, signal::bus, si::bus_object, fault.address);
   }
 }
 
 void log_fatal_signal(Task& task, const SigInfo& info) {
   if (info.code <= 0) return;  // sent by somebody, not caused by the program
-  core::log(core::LogLevel::info, "{}[{}]: signal {} at {:#x} ip {:#x} sp {:#x}", task.thread().name().data(), task.id(),
-            info.number, info.fault.address, task.registers.program_counter(), task.registers.stack_pointer());
+  core::log(core::LogLevel::info, "{}[{}]: signal {} at {:#x} ip {:#x} sp {:#x}", task.thread().name().data(),
+            task.id(), info.number, info.fault.address, task.registers.program_counter(),
+            task.registers.stack_pointer());
 }
 
 }  // namespace linux_abi

@@ -13,12 +13,13 @@ struct FileTable::Slots {
   core::RcuHead rcu;
   unsigned capacity = 0;
   std::atomic<vfs::File*>* files = nullptr;
-  std::uint64_t* used = nullptr;            // reserved or open
+  std::uint64_t* used = nullptr;  // reserved or open
   std::uint64_t* close_on_exec = nullptr;
 
   static Result<Slots*> create(unsigned capacity) {
     std::size_t words = capacity / 64;
-    std::size_t bytes = sizeof(Slots) + capacity * sizeof(std::atomic<vfs::File*>) + 2 * words * sizeof(std::uint64_t);
+    std::size_t bytes =
+        sizeof(Slots) + capacity * sizeof(std::atomic<vfs::File*>) + 2 * words * sizeof(std::uint64_t);
     void* memory = ::operator new(bytes, std::nothrow);
     if (!memory) return error(Errno::enomem);
     auto* slots = new (memory) Slots;
@@ -97,7 +98,8 @@ Result<RefPtr<vfs::File>> FileTable::get(int number) {
     vfs::File* file = load(number);
     if (!file) return error(Errno::ebadf);
     auto reference = RefPtr<vfs::File>::try_acquire(file);
-    // The object may have been closed and its memory used for another file since: only what is still there counts.
+    // The object may have been closed and its memory used for another file since: only what is still there
+    // counts.
     if (reference && load(number) == file) return reference;
   }
 }
@@ -113,7 +115,8 @@ Result<FileUse> FileTable::use_any(int number) {
 
 Result<FileUse> FileTable::use(int number) {
   FileUse use = TRY(use_any(number));
-  if (use->flags() & vfs::open_path) [[unlikely]] return error(Errno::ebadf);
+  if (use->flags() & vfs::open_path) [[unlikely]]
+    return error(Errno::ebadf);
   return use;
 }
 
@@ -125,7 +128,8 @@ Result<void> FileTable::grow_locked(unsigned wanted, std::uint64_t limit) {
   Slots* larger = TRY(Slots::create(capacity));
   larger->copy_from(*old);
   slots_.store(larger, std::memory_order_release);
-  core::rcu_retire(old->rcu, [](core::RcuHead& head) { Slots::destroy(base::container_of(&head, &Slots::rcu)); });
+  core::rcu_retire(old->rcu,
+                   [](core::RcuHead& head) { Slots::destroy(base::container_of(&head, &Slots::rcu)); });
   return {};
 }
 
@@ -153,12 +157,14 @@ Result<int> FileTable::reserve_locked(std::uint64_t limit, unsigned minimum) {
   return static_cast<int>(number);
 }
 
-Result<ReservedDescriptor> FileTable::reserve(CloseOnExec close_on_exec, std::uint64_t limit, unsigned minimum) {
+Result<ReservedDescriptor> FileTable::reserve(CloseOnExec close_on_exec, std::uint64_t limit,
+                                              unsigned minimum) {
   core::MutexGuard guard{lock_};
   return ReservedDescriptor(*this, TRY(reserve_locked(limit, minimum)), close_on_exec);
 }
 
-Result<int> FileTable::add(RefPtr<vfs::File> file, CloseOnExec close_on_exec, std::uint64_t limit, unsigned minimum) {
+Result<int> FileTable::add(RefPtr<vfs::File> file, CloseOnExec close_on_exec, std::uint64_t limit,
+                           unsigned minimum) {
   core::MutexGuard guard{lock_};
   int number = TRY(reserve_locked(limit, minimum));
   Slots* slots = slots_.load(std::memory_order_relaxed);
@@ -255,7 +261,8 @@ void FileTable::mark_close_on_exec(unsigned first, unsigned last) {
 
 void FileTable::close_range(unsigned first, unsigned last) {
   if (first > 0x7fffffff) return;
-  for (int n = next_open(static_cast<int>(first)); n >= 0 && static_cast<unsigned>(n) <= last; n = next_open(n + 1))
+  for (int n = next_open(static_cast<int>(first)); n >= 0 && static_cast<unsigned>(n) <= last;
+       n = next_open(n + 1))
     if (auto file = remove(n)) (void)close_file(*this, std::move(*file));
 }
 
@@ -274,7 +281,10 @@ Result<RefPtr<FileTable>> FileTable::try_clone(unsigned skip_first, unsigned ski
   Slots* from = slots_.load(std::memory_order_relaxed);
   unsigned highest = 0;
   for (unsigned n = 0; n < from->capacity; ++n) {
-    if (n % 64 == 0 && !from->used[n / 64]) { n += 63; continue; }
+    if (n % 64 == 0 && !from->used[n / 64]) {
+      n += 63;
+      continue;
+    }
     if (n >= skip_first && n <= skip_last) continue;
     if (from->files[n].load(std::memory_order_relaxed)) highest = n;
   }

@@ -32,9 +32,12 @@ Result<void> sleep_queued(FutexWaiter& waiter, core::Deadline deadline) {
       return {};
     }
     switch (core::sleep_commit(deadline)) {
-      case core::SleepResult::woken: continue;
-      case core::SleepResult::timed_out: return dequeue(waiter) ? error(Errno::etimedout) : Result<void>{};
-      case core::SleepResult::interrupted: return dequeue(waiter) ? error(Errno::eintr) : Result<void>{};
+      case core::SleepResult::woken:
+        continue;
+      case core::SleepResult::timed_out:
+        return dequeue(waiter) ? error(Errno::etimedout) : Result<void>{};
+      case core::SleepResult::interrupted:
+        return dequeue(waiter) ? error(Errno::eintr) : Result<void>{};
     }
   }
 }
@@ -43,7 +46,8 @@ Result<void> sleep_queued(FutexWaiter& waiter, core::Deadline deadline) {
 
 FutexBucket& futex_bucket(const FutexKey& key) {
   // SAFETY: the address is only mixed into a number.
-  std::uint64_t mixed = reinterpret_cast<std::uintptr_t>(key.object) / 64 * 0x9e3779b97f4a7c15u + key.offset / 4;
+  std::uint64_t mixed =
+      reinterpret_cast<std::uintptr_t>(key.object) / 64 * 0x9e3779b97f4a7c15u + key.offset / 4;
   mixed *= 0xff51afd7ed558ccdu;
   return buckets[mixed >> 40 & (bucket_count - 1)];
 }
@@ -111,7 +115,8 @@ Result<long> futex_wake(Task& task, std::uintptr_t address, FutexScope scope, st
 
 long wake_key(const FutexKey& key, std::uint32_t count, std::uint32_t bitset) {
   FutexBucket& bucket = futex_bucket(key);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // the caller's store comes before the look at the queue
+  std::atomic_thread_fence(
+      std::memory_order_seq_cst);  // the caller's store comes before the look at the queue
   if (bucket.waiters_hint_empty()) return 0;
   std::uint32_t woken = 0;
   // A few at a time, so that nobody waits for the lock while thousands are woken.
@@ -135,8 +140,8 @@ long wake_key(const FutexKey& key, std::uint32_t count, std::uint32_t bitset) {
   return static_cast<long>(woken);
 }
 
-Result<long> futex_requeue(Task& task, std::uintptr_t from, std::uintptr_t to, FutexScope scope, std::uint32_t wake,
-                           std::uint32_t move, const std::uint32_t* expected) {
+Result<long> futex_requeue(Task& task, std::uintptr_t from, std::uintptr_t to, FutexScope scope,
+                           std::uint32_t wake, std::uint32_t move, const std::uint32_t* expected) {
   FutexKey source = TRY(futex_key(task, from, scope)), target = TRY(futex_key(task, to, scope));
   if (expected && TRY(core::load_user_word(UserAddress(from))) != *expected) return error(Errno::eagain);
   std::uint32_t woken = static_cast<std::uint32_t>(wake_key(source, wake, futex_match_any));
@@ -144,7 +149,8 @@ Result<long> futex_requeue(Task& task, std::uintptr_t from, std::uintptr_t to, F
   std::uint32_t moved = 0;
   if (source == target) return static_cast<long>(woken);
   while (moved < move) {
-    RefPtr<core::MemoryObject> keep = target.keep;   // what the waiter held before is dropped outside the locks
+    RefPtr<core::MemoryObject> keep =
+        target.keep;  // what the waiter held before is dropped outside the locks
     FutexPairGuard guard(first, second);
     FutexWaiter* found = nullptr;
     for (FutexWaiter* waiter = first.waiters.first(); waiter; waiter = first.waiters.next(*waiter)) {
@@ -178,11 +184,16 @@ Result<bool> apply_operation(std::uintptr_t address, std::uint32_t operation) {
   auto desired = [&](std::uint32_t old) -> std::uint32_t {
     auto value = static_cast<std::uint32_t>(argument);
     switch (code) {
-      case 0: return value;
-      case 1: return old + value;
-      case 2: return old | value;
-      case 3: return old & ~value;
-      default: return old ^ value;
+      case 0:
+        return value;
+      case 1:
+        return old + value;
+      case 2:
+        return old | value;
+      case 3:
+        return old & ~value;
+      default:
+        return old ^ value;
     }
   };
   if (code > 4) return error(Errno::enosys);
@@ -194,13 +205,20 @@ Result<bool> apply_operation(std::uintptr_t address, std::uint32_t operation) {
   }
   auto value = static_cast<std::int32_t>(old);
   switch (comparison) {
-    case 0: return value == compared;
-    case 1: return value != compared;
-    case 2: return value < compared;
-    case 3: return value <= compared;
-    case 4: return value > compared;
-    case 5: return value >= compared;
-    default: return error(Errno::enosys);
+    case 0:
+      return value == compared;
+    case 1:
+      return value != compared;
+    case 2:
+      return value < compared;
+    case 3:
+      return value <= compared;
+    case 4:
+      return value > compared;
+    case 5:
+      return value >= compared;
+    default:
+      return error(Errno::enosys);
   }
 }
 
@@ -215,7 +233,8 @@ Result<long> futex_wake_op(Task& task, std::uintptr_t first, std::uintptr_t seco
   return woken;
 }
 
-Result<long> futex_wait_any(Task& task, std::span<const FutexWaitSpecification> futexes, core::Deadline deadline) {
+Result<long> futex_wait_any(Task& task, std::span<const FutexWaitSpecification> futexes,
+                            core::Deadline deadline) {
   auto* waiters = new (std::nothrow) FutexWaiter[futexes.size()];
   if (!waiters) return error(Errno::enomem);
   std::span<FutexWaiter> all(waiters, futexes.size());
@@ -231,12 +250,14 @@ Result<long> futex_wait_any(Task& task, std::span<const FutexWaitSpecification> 
       all[i].thread = &task.thread();
       enqueue(all[i]);
       std::atomic_thread_fence(std::memory_order_seq_cst);
-      if (TRY(core::load_user_word(UserAddress(futexes[i].address))) != futexes[i].expected) return error(Errno::eagain);
+      if (TRY(core::load_user_word(UserAddress(futexes[i].address))) != futexes[i].expected)
+        return error(Errno::eagain);
     }
     return {};
   };
   auto any_woken = [&] {
-    for (FutexWaiter& waiter : all) if (!waiter.bucket.load(std::memory_order_acquire)) return true;
+    for (FutexWaiter& waiter : all)
+      if (!waiter.bucket.load(std::memory_order_acquire)) return true;
     return false;
   };
   Result<void> ready = prepare();

@@ -1,9 +1,9 @@
-// Priority-inheriting futexes. The word holds the owner's thread id and the waiters bit; the kernel keeps, for each
-// contended word, a core::PiLock whose owner is that thread, so that waiters lend it their urgency.
+// Priority-inheriting futexes. The word holds the owner's thread id and the waiters bit; the kernel keeps,
+// for each contended word, a core::PiLock whose owner is that thread, so that waiters lend it their urgency.
 //
-// A FutexPi is made by the first thread that has to wait, and lives while threads wait for the lock or its owner still
-// knows it. All of them hang in one table of lists, protected by pi_table_lock, a sleeping mutex: unlike the plain
-// operations these need user memory to change in step with the kernel's state.
+// A FutexPi is made by the first thread that has to wait, and lives while threads wait for the lock or its
+// owner still knows it. All of them hang in one table of lists, protected by pi_table_lock, a sleeping mutex:
+// unlike the plain operations these need user memory to change in step with the kernel's state.
 #include "core/memory/user_copy.h"
 #include "core/sync/pi_lock.h"
 #include "futex_private.h"
@@ -13,10 +13,10 @@ namespace linux_abi {
 
 class FutexPi {
  public:
-  base::ListHook hook;             // in the table
+  base::ListHook hook;  // in the table
   FutexKey key;
   core::PiLock lock{"futex PI"};
-  RefPtr<Task> owner;              // the thread the lock is owned by; null while it changes hands
+  RefPtr<Task> owner;  // the thread the lock is owned by; null while it changes hands
   unsigned waiters = 0;
   FutexPi* next_held = nullptr;
   ~FutexPi() = default;
@@ -28,7 +28,8 @@ namespace {
 [[clang::no_destroy]] constinit base::IntrusiveList<FutexPi, &FutexPi::hook> pi_table;
 
 FutexPi* find_locked(const FutexKey& key) REQUIRES(pi_table_lock) {
-  for (FutexPi& state : pi_table) if (state.key == key) return &state;
+  for (FutexPi& state : pi_table)
+    if (state.key == key) return &state;
   return nullptr;
 }
 
@@ -171,14 +172,15 @@ Result<long> futex_wait_requeue_pi(Task& task, std::uintptr_t from, std::uintptr
                                    std::uint32_t expected, std::uint32_t bitset, core::Deadline deadline) {
   if (from == to || !bitset) return error(Errno::einval);
   FutexKey target = TRY(futex_key(task, to, scope));
-  // A requeue wakes the waiter, which then queues for the lock by itself: what it waited for has happened either way.
+  // A requeue wakes the waiter, which then queues for the lock by itself: what it waited for has happened
+  // either way.
   auto waited = futex_wait(task, from, scope, expected, bitset, deadline);
   if (!waited) return error(waited.error() == Errno::eintr ? Errno::restart_silently : waited.error());
   return futex_lock_pi(task, to, scope, deadline, FutexTry::wait);
 }
 
-Result<long> futex_requeue_pi(Task& task, std::uintptr_t from, std::uintptr_t to, FutexScope scope, std::uint32_t move,
-                              std::uint32_t expected) {
+Result<long> futex_requeue_pi(Task& task, std::uintptr_t from, std::uintptr_t to, FutexScope scope,
+                              std::uint32_t move, std::uint32_t expected) {
   if (from == to) return error(Errno::einval);
   FutexKey source = TRY(futex_key(task, from, scope));
   TRY(futex_key(task, to, scope));

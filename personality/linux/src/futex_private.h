@@ -36,7 +36,7 @@ class FutexPairGuard {
   FutexPairGuard(const FutexPairGuard&) = delete;
 
  private:
-  core::PreemptOff pinned_;   // before the locks are taken, ended after they are released
+  core::PreemptOff pinned_;  // before the locks are taken, ended after they are released
   core::SpinLock& first_;
   core::SpinLock& second_;
   bool same_;

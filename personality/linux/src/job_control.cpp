@@ -11,7 +11,8 @@ using base::error;
 
 namespace {
 
-constexpr unsigned tiocsctty = 0x540e, tiocgpgrp = 0x540f, tiocspgrp = 0x5410, tiocnotty = 0x5422, tiocgsid = 0x5429;
+constexpr unsigned tiocsctty = 0x540e, tiocgpgrp = 0x540f, tiocspgrp = 0x5410, tiocnotty = 0x5422,
+                   tiocgsid = 0x5429;
 
 // A process group or session as a terminal holds it.
 class PidMember final : public tty::JobMember {
@@ -57,7 +58,8 @@ Result<void> become_controlling(Process& process, tty::Terminal& terminal) {
 class LinuxJobControl final : public tty::JobControl {
  public:
   Result<void> check_background(tty::Terminal& terminal, int signal) override;
-  Result<long> ioctl(tty::Terminal& terminal, unsigned command, std::uintptr_t argument, bool through_master) override;
+  Result<long> ioctl(tty::Terminal& terminal, unsigned command, std::uintptr_t argument,
+                     bool through_master) override;
   void opened(tty::Terminal& terminal, tty::ControllingTerminal controlling) override;
   RefPtr<tty::Terminal> controlling_terminal() override {
     Task* task = current_task_or_null();
@@ -135,7 +137,8 @@ Result<long> LinuxJobControl::give_up(tty::Terminal& terminal) {
   return 0;
 }
 
-Result<long> LinuxJobControl::set_foreground(tty::Terminal& terminal, std::uintptr_t argument, bool through_master) {
+Result<long> LinuxJobControl::set_foreground(tty::Terminal& terminal, std::uintptr_t argument,
+                                             bool through_master) {
   int wanted = TRY(core::UserIn<int>(argument).read());
   if (!through_master) TRY(check_background(terminal, tty::signal_terminal_output));
   RefPtr<tty::JobMember> session = terminal.session();
@@ -157,9 +160,12 @@ Result<long> LinuxJobControl::set_foreground(tty::Terminal& terminal, std::uintp
 Result<long> LinuxJobControl::ioctl(tty::Terminal& terminal, unsigned command, std::uintptr_t argument,
                                     bool through_master) {
   switch (command) {
-    case tiocsctty: return acquire(terminal, argument == 1);
-    case tiocnotty: return give_up(terminal);
-    case tiocspgrp: return set_foreground(terminal, argument, through_master);
+    case tiocsctty:
+      return acquire(terminal, argument == 1);
+    case tiocnotty:
+      return give_up(terminal);
+    case tiocspgrp:
+      return set_foreground(terminal, argument, through_master);
     case tiocgpgrp:
     case tiocgsid: {
       if (!through_master && terminal_of(current_process()) != &terminal) return error(Errno::enotty);
@@ -168,7 +174,8 @@ Result<long> LinuxJobControl::ioctl(tty::Terminal& terminal, unsigned command, s
       TRY(core::UserOut<int>(argument).write(member ? member->id() : 0));
       return 0;
     }
-    default: return error(Errno::enotty);
+    default:
+      return error(Errno::enotty);
   }
 }
 

@@ -14,7 +14,8 @@ namespace {
 // Numbers to Pid objects, two levels; second-level pages come with use and stay. Readers under RCU.
 constexpr int page_entries = 1024;
 constexpr int highest_maximum = 4 * 1024 * 1024;
-constexpr int reserved_low = 300;  // not reused after the first wrap, as programs with fixed ideas of daemons expect
+constexpr int reserved_low =
+    300;  // not reused after the first wrap, as programs with fixed ideas of daemons expect
 
 struct PidPage {
   std::atomic<Pid*> entries[page_entries] = {};

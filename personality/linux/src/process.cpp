@@ -134,7 +134,10 @@ void for_each_process(base::FunctionRef<bool(Process&)> function) {
 
 unsigned process_count() {
   unsigned count = 0;
-  for_each_process([&](Process&) { ++count; return true; });
+  for_each_process([&](Process&) {
+    ++count;
+    return true;
+  });
   return count;
 }
 

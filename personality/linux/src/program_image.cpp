@@ -36,14 +36,16 @@ Result<void> clear_tail(core::AddressSpace& space, std::uintptr_t from, std::uin
   static constexpr std::array<std::byte, 256> zeroes{};
   for (std::uintptr_t at = from; at < to;) {
     std::size_t part = to - at < zeroes.size() ? to - at : zeroes.size();
-    if (space.write_remote(UserAddress(at), std::span(zeroes).first(part), core::AddressSpace::RemoteAccess::force) != part)
+    if (space.write_remote(UserAddress(at), std::span(zeroes).first(part),
+                           core::AddressSpace::RemoteAccess::force) != part)
       return error(Errno::efault);
     at += part;
   }
   return {};
 }
 
-Result<void> map_segment(core::AddressSpace& space, vfs::File& file, const elf::Segment& segment, std::uint64_t bias) {
+Result<void> map_segment(core::AddressSpace& space, vfs::File& file, const elf::Segment& segment,
+                         std::uint64_t bias) {
   elf::Placement place = elf::place_segment(segment, bias, page_size);
   auto fixed = core::MapFlags::fixed | core::MapFlags::no_replace;
   if (place.file_length) {
@@ -61,7 +63,8 @@ Result<void> map_segment(core::AddressSpace& space, vfs::File& file, const elf::
   if (place.zero_start < file_end && (segment.flags & elf::flag_write))
     TRY(clear_tail(space, place.zero_start, tail_end));
   std::uint64_t zero_pages_end = base::align_up(place.zero_end, page_size);
-  std::uint64_t zero_pages_start = place.file_length ? file_end : base::align_down(place.zero_start, page_size);
+  std::uint64_t zero_pages_start =
+      place.file_length ? file_end : base::align_down(place.zero_start, page_size);
   if (zero_pages_end > zero_pages_start)
     TRY(space.map({.address = UserAddress(zero_pages_start),
                    .length = zero_pages_end - zero_pages_start,
@@ -71,8 +74,8 @@ Result<void> map_segment(core::AddressSpace& space, vfs::File& file, const elf::
 }
 
 // Finds a place for the whole image by mapping and unmapping a reservation; segments are then put inside.
-Result<std::uintptr_t> find_place(core::AddressSpace& space, const elf::Extent& extent, std::uint64_t alignment,
-                                  std::uintptr_t hint) {
+Result<std::uintptr_t> find_place(core::AddressSpace& space, const elf::Extent& extent,
+                                  std::uint64_t alignment, std::uintptr_t hint) {
   std::size_t length = base::align_up(extent.high - extent.low, page_size);
   UserAddress where = TRY(space.map({.address = UserAddress(hint),
                                      .length = length,
@@ -87,7 +90,8 @@ Result<std::uint64_t> map_image(core::AddressSpace& space, const Program& progra
   std::uint64_t bias = 0;
   if (program.image.header.kind == elf::Header::Kind::position_independent)
     bias = TRY(find_place(space, extent, program.image.alignment, hint)) - extent.low;
-  for (const elf::Segment& segment : program.image.segments) TRY(map_segment(space, *program.file, segment, bias));
+  for (const elf::Segment& segment : program.image.segments)
+    TRY(map_segment(space, *program.file, segment, bias));
   return bias;
 }
 
@@ -150,14 +154,16 @@ Result<RefPtr<core::AddressSpace>> create_address_space(Process& process, const 
   return space;
 }
 
-Result<LoadedProgram> map_program(core::AddressSpace& space, const Program& program, const Program* interpreter,
-                                  const Randomness& random) {
+Result<LoadedProgram> map_program(core::AddressSpace& space, const Program& program,
+                                  const Program* interpreter, const Randomness& random) {
   elf::LayoutLimits limits{.page_size = page_size, .address_end = arch::linux_stack_top()};
   LoadedProgram loaded;
   loaded.extent = TRY(elf::check_layout(program.image, limits));
-  // With an interpreter the program goes low, so that the break can grow; without one it is itself like a library.
+  // With an interpreter the program goes low, so that the break can grow; without one it is itself like a
+  // library.
   std::uintptr_t hint = 0;
-  if (interpreter) hint = base::align_down(arch::linux_stack_top() / 3 * 2, std::uintptr_t{page_size}) + random.program;
+  if (interpreter)
+    hint = base::align_down(arch::linux_stack_top() / 3 * 2, std::uintptr_t{page_size}) + random.program;
   loaded.bias = TRY(map_image(space, program, loaded.extent, hint));
   loaded.entry = loaded.start = program.image.header.entry + loaded.bias;
   if (program.image.program_headers_address)
@@ -170,7 +176,8 @@ Result<LoadedProgram> map_program(core::AddressSpace& space, const Program& prog
     loaded.start = interpreter->image.header.entry + bias;
   }
 
-  std::uintptr_t break_start = base::align_up(loaded.extent.break_start + loaded.bias, std::uint64_t{page_size});
+  std::uintptr_t break_start =
+      base::align_up(loaded.extent.break_start + loaded.bias, std::uint64_t{page_size});
   // A static PIE stands among the mappings, where a break could not grow.
   if (!interpreter && program.image.header.kind == elf::Header::Kind::position_independent)
     break_start = base::align_down(arch::linux_stack_top() / 3 * 2, std::uintptr_t{page_size});

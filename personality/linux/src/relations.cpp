@@ -10,7 +10,8 @@ namespace {
 // Who gets the children of an ended process: the nearest subreaper above it, else /init.
 Process& reaper_for(Process& process) REQUIRES(process_tree_lock()) {
   for (Process* above = process.parent; above; above = above->parent)
-    if (above->subreaper && above->state == Process::State::running && !above->is_exiting.load()) return *above;
+    if (above->subreaper && above->state == Process::State::running && !above->is_exiting.load())
+      return *above;
   return *Process::init();
 }
 
@@ -54,7 +55,9 @@ void send_parent_death_signals(Process& child) {
   int number = 0;
   {
     core::MutexGuard guard{child.signal_lock};
-    child.for_each_thread([&](Task& task) { if (task.parent_death_signal) number = task.parent_death_signal; });
+    child.for_each_thread([&](Task& task) {
+      if (task.parent_death_signal) number = task.parent_death_signal;
+    });
   }
   if (number) (void)send_signal(child, SigInfo(number, si::user));
 }
@@ -157,7 +160,8 @@ void report_stop(Process& process, int code) {
 bool is_orphaned_group_locked(Pid& group, Process* ignored) {
   for (ProcessLinks& links : group.group_members) {
     Process& member = static_cast<Process&>(links);
-    if (&member == ignored || member.state != Process::State::running || !member.parent || member.parent->is_init())
+    if (&member == ignored || member.state != Process::State::running || !member.parent ||
+        member.parent->is_init())
       continue;
     if (member.parent->group != member.group && member.parent->session == member.session) return false;
   }
@@ -167,7 +171,8 @@ bool is_orphaned_group_locked(Pid& group, Process* ignored) {
 void check_orphaned_group_locked(Process& leaving, Process* parent) {
   // `leaving` kept its group from being orphaned only through a parent in another group of the session.
   Process* ignored = parent == leaving.parent ? &leaving : nullptr;
-  if (!leaving.group || !parent || parent->group == leaving.group || parent->session != leaving.session) return;
+  if (!leaving.group || !parent || parent->group == leaving.group || parent->session != leaving.session)
+    return;
   if (!is_orphaned_group_locked(*leaving.group, ignored) || !has_stopped_member(*leaving.group)) return;
   RefPtr<Pid> group = leaving.group;
   signal_group_from_kernel_locked(*group, signal::hup);

@@ -1,5 +1,5 @@
-// The robust mutexes of a thread that ends while it holds them: their words are marked, one waiter each is woken
-// (get_robust_list(2), set_robust_list(2)).
+// The robust mutexes of a thread that ends while it holds them: their words are marked, one waiter each is
+// woken (get_robust_list(2), set_robust_list(2)).
 #include "core/memory/user_pointer.h"
 #include "linux_abi/abi/process.h"
 #include "linux_abi/abi/types.h"
@@ -42,12 +42,14 @@ Result<void> walk(Task& task) {
   for (unsigned count = 0; entry != task.robust_list && count < entries_max; ++count) {
     // Read first: once the word is marked another thread may free the memory.
     auto next = core::UserIn<std::uint64_t>(entry).read();
-    if (entry != pending) TRY(mark_dead(task, entry + static_cast<std::uint64_t>(head.futex_offset), entry_is_pi, false));
+    if (entry != pending)
+      TRY(mark_dead(task, entry + static_cast<std::uint64_t>(head.futex_offset), entry_is_pi, false));
     if (!next) break;
     entry = *next & ~std::uint64_t{1};
     entry_is_pi = *next & 1;
   }
-  if (pending) TRY(mark_dead(task, pending + static_cast<std::uint64_t>(head.futex_offset), pending_is_pi, true));
+  if (pending)
+    TRY(mark_dead(task, pending + static_cast<std::uint64_t>(head.futex_offset), pending_is_pi, true));
   return {};
 }
 

@@ -15,7 +15,8 @@ Result<void> abort_critical_section(Task& task) {
   std::uint64_t address = TRY(pointer.read());
   if (!address) return {};
   CriticalSection section = TRY(core::UserIn<CriticalSection>(address).read());
-  if (section.version != 0 || section.start + section.post_commit_offset < section.start) return error(Errno::einval);
+  if (section.version != 0 || section.start + section.post_commit_offset < section.start)
+    return error(Errno::einval);
   std::uintptr_t at = task.registers.program_counter();
   bool inside = at - section.start < section.post_commit_offset;
   TRY(pointer.write(0));
@@ -31,10 +32,14 @@ Result<void> abort_critical_section(Task& task) {
 Result<void> write_cpu(Task& task) {
   UserAddress area(task.rseq_area);
   std::uint32_t cpu = task.thread().last_cpu();
-  struct Words { std::uint32_t start, id; } words{cpu, cpu};
+  struct Words {
+    std::uint32_t start, id;
+  } words{cpu, cpu};
   TRY(core::UserOut<Words>(area + rseq::cpu_id_start_offset).write(words));
   if (task.rseq_length >= rseq::feature_size) {
-    struct Ids { std::uint32_t node, mm_cid; } ids{0, cpu};
+    struct Ids {
+      std::uint32_t node, mm_cid;
+    } ids{0, cpu};
     TRY(core::UserOut<Ids>(area + rseq::node_id_offset).write(ids));
   }
   return {};

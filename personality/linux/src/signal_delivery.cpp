@@ -13,11 +13,13 @@ namespace linux_abi {
 
 namespace {
 
-// The error a restartable system call left in the result register; 0 when the call did not ask to be restarted.
+// The error a restartable system call left in the result register; 0 when the call did not ask to be
+// restarted.
 long restart_request(const Context& context) {
   if (context.registers.system_call_number() < 0) return 0;
   long result = static_cast<long>(context.registers.result());
-  return result <= -static_cast<long>(Errno::restart_always) && result >= -static_cast<long>(Errno::restart_block)
+  return result <= -static_cast<long>(Errno::restart_always) &&
+                 result >= -static_cast<long>(Errno::restart_block)
              ? -result
              : 0;
 }
@@ -102,7 +104,8 @@ void run_handler(Context& context, const SigAction& action, const SigInfo& info)
   request.handler = action.handler;
   request.restorer = action.flags & sa_restorer ? action.restorer : 0;
   request.blocked = task.blocked.bits;
-  if (task.work.fetch_and(~task_work::restore_mask) & task_work::restore_mask) request.blocked = task.saved_blocked.bits;
+  if (task.work.fetch_and(~task_work::restore_mask) & task_work::restore_mask)
+    request.blocked = task.saved_blocked.bits;
   std::uintptr_t stack = context.registers.stack_pointer();
   bool inside = is_on_alternate_stack(task, stack);
   request.alternate = {task.alternate_stack.base, task.alternate_stack.flags, task.alternate_stack.size};
@@ -179,11 +182,18 @@ bool deliver(Context& context, EnteredBy entered_by) {
   for (;;) {
     Decision decision = decide(task);
     switch (decision.kind) {
-      case Decision::Kind::nothing: return false;
-      case Decision::Kind::again: break;
-      case Decision::Kind::die: exit_task(task, decision.number);
-      case Decision::Kind::report: report_stop(task.process(), decision.number); break;
-      case Decision::Kind::stop_here: join_group_stop(task); break;
+      case Decision::Kind::nothing:
+        return false;
+      case Decision::Kind::again:
+        break;
+      case Decision::Kind::die:
+        exit_task(task, decision.number);
+      case Decision::Kind::report:
+        report_stop(task.process(), decision.number);
+        break;
+      case Decision::Kind::stop_here:
+        join_group_stop(task);
+        break;
       case Decision::Kind::stop_group: {
         {
           core::MutexGuard guard{task.process().signal_lock};
@@ -209,7 +219,8 @@ void set_temporary_mask(Task& task, SignalSet mask) {
 }
 
 void restore_mask_now(Task& task) {
-  if (task.work.fetch_and(~task_work::restore_mask) & task_work::restore_mask) set_blocked(task, task.saved_blocked);
+  if (task.work.fetch_and(~task_work::restore_mask) & task_work::restore_mask)
+    set_blocked(task, task.saved_blocked);
 }
 
 void handle_user_work(Context& context, EnteredBy entered_by) {
@@ -255,7 +266,8 @@ Result<long> return_from_signal(Context& context) {
   context.registers.set_system_call_number(-1);
   set_blocked(task, SignalSet{frame->blocked});
   if (!is_on_alternate_stack(task, context.registers.stack_pointer()))
-    task.alternate_stack = {frame->alternate.base, frame->alternate.flags & ~ss_onstack, 0, frame->alternate.size};
+    task.alternate_stack = {frame->alternate.base, frame->alternate.flags & ~ss_onstack, 0,
+                            frame->alternate.size};
   // The result register is part of what the frame restored.
   return static_cast<long>(context.registers.result());
 }

@@ -44,7 +44,8 @@ void apply_stop_and_continue(Process& process, int number) {
       task.stop_wanted = false;
     });
     if (process.stop_state == Process::StopState::none) return;
-    process.report_code = process.stop_state == Process::StopState::stopped ? si::child_continued : si::child_stopped;
+    process.report_code =
+        process.stop_state == Process::StopState::stopped ? si::child_continued : si::child_stopped;
     process.continued = process.stop_state == Process::StopState::stopped;
     process.stop_state = Process::StopState::none;
     process.stopping_threads = 0;
@@ -213,9 +214,13 @@ void signal_group(Pid& group, const SigInfo& info) {
   signal_group_locked(group, info);
 }
 
-void send_kernel_signal(Process& target, int number) { (void)send_signal(target, SigInfo(number, si::kernel)); }
+void send_kernel_signal(Process& target, int number) {
+  (void)send_signal(target, SigInfo(number, si::kernel));
+}
 void signal_group_from_kernel(Pid& group, int number) { signal_group(group, SigInfo(number, si::kernel)); }
-void signal_group_from_kernel_locked(Pid& group, int number) { signal_group_locked(group, SigInfo(number, si::kernel)); }
+void signal_group_from_kernel_locked(Pid& group, int number) {
+  signal_group_locked(group, SigInfo(number, si::kernel));
+}
 
 void force_signal(Task& current, const SigInfo& info) {
   Process& process = current.process();
@@ -275,7 +280,9 @@ void set_blocked(Task& current, SignalSet blocked) {
   // What we will no longer take may be for another thread.
   SignalSet left = process.shared_pending.set() & newly;
   if (!left.empty() && process.thread_count.load(std::memory_order_relaxed) > 1)
-    process.for_each_thread([&](Task& task) { if (&task != &current) update_interruption(task); });
+    process.for_each_thread([&](Task& task) {
+      if (&task != &current) update_interruption(task);
+    });
   update_interruption(current);
 }
 
@@ -291,7 +298,8 @@ Result<void> may_signal(Task& sender, Process& target, int number) {
   const vfs::Credentials& own = sender.credentials();
   RefPtr<vfs::Credentials> other = credentials_of(target);
   if (!other) return error(Errno::esrch);
-  if (own.euid == other->suid || own.euid == other->uid || own.uid == other->suid || own.uid == other->uid) return {};
+  if (own.euid == other->suid || own.euid == other->uid || own.uid == other->suid || own.uid == other->uid)
+    return {};
   if (own.can(vfs::Capability::kill)) return {};
   if (number == signal::cont && target.session == sender.process().session) return {};
   return error(Errno::eperm);

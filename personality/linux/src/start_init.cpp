@@ -1,5 +1,5 @@
-// Starts the first program, in Linux's order: rdinit= (default /init) while the root is the initramfs, else init=, else
-// /sbin/init, /etc/init, /bin/init, /bin/sh.
+// Starts the first program, in Linux's order: rdinit= (default /init) while the root is the initramfs, else
+// init=, else /sbin/init, /etc/init, /bin/init, /bin/sh.
 #include "arch/context.h"
 #include "core/init/command_line.h"
 #include "core/init/panic.h"
@@ -38,7 +38,8 @@ bool names(const base::String& variable, std::string_view name) {
   return variable.view().substr(0, variable.view().find('=')) == name;
 }
 
-Result<void> set_variable(base::Vector<base::String>& environment, std::string_view name, std::string_view value) {
+Result<void> set_variable(base::Vector<base::String>& environment, std::string_view name,
+                          std::string_view value) {
   base::String text = TRY(base::String::create(name));
   TRY(text.try_append("="));
   TRY(text.try_append(value));
@@ -56,7 +57,9 @@ Result<void> collect_strings(InitStrings& strings) {
   TRY(set_variable(strings.environment, "HOME", "/"));
   TRY(set_variable(strings.environment, "TERM", "linux"));
   Result<void> outcome;
-  auto keep = [&](Result<void> result) { if (outcome && !result) outcome = result; };
+  auto keep = [&](Result<void> result) {
+    if (outcome && !result) outcome = result;
+  };
   core::command_line().for_each_init_argument([&](std::string_view text) {
     auto copy = base::String::create(text);
     keep(copy ? strings.arguments.try_push_back(std::move(*copy)) : Result<void>(error(copy.error())));
@@ -91,13 +94,15 @@ void open_console(Task& task) {
     return;
   }
   for (int i = 0; i < 3; ++i)
-    (void)!task.files->add(RefPtr<vfs::File>(*console), CloseOnExec::no, task.process().limit_current(Resource::nofile));
+    (void)!task.files->add(RefPtr<vfs::File>(*console), CloseOnExec::no,
+                           task.process().limit_current(Resource::nofile));
 }
 
 Result<void> try_program(Task& task, std::string_view path, InitStrings& strings) {
   strings.arguments[0] = TRY(base::String::create(path));
   KernelStrings arguments(strings.arguments), environment(strings.environment);
-  auto file = TRY(vfs::open(caller_of(task), nullptr, path, {.flags = vfs::open_read_only | vfs::open_for_execute}));
+  auto file =
+      TRY(vfs::open(caller_of(task), nullptr, path, {.flags = vfs::open_read_only | vfs::open_for_execute}));
   core::log(core::LogLevel::info, "Run {} as init process", path);
   return execute(task, std::move(file), path, arguments, environment);
 }
@@ -111,7 +116,8 @@ void start_first_program(Task& task) {
   auto outcome = try_program(task, ram_init, strings);
   if (outcome) return;
   if (early || outcome.error() != Errno::enoent)
-    core::log(core::LogLevel::error, "Failed to execute {} (error -{})", ram_init, static_cast<int>(outcome.error()));
+    core::log(core::LogLevel::error, "Failed to execute {} (error -{})", ram_init,
+              static_cast<int>(outcome.error()));
   if (auto chosen = line.get("init")) {
     outcome = try_program(task, *chosen, strings);
     if (outcome) return;
@@ -147,7 +153,8 @@ Result<RefPtr<Task>> create_first_task() {
   pid->attach();
   pid->set_task(task.get());
   pid->set_process(process.get());
-  // A session and group of its own, like any other leader's; Linux numbers them 0 until setsid(), which must then work.
+  // A session and group of its own, like any other leader's; Linux numbers them 0 until setsid(), which must
+  // then work.
   process->exit_signal = signal::chld;
   (void)process.leak();  // /init has no parent that would hold it
   return task;

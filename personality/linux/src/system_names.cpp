@@ -33,7 +33,7 @@ Utsname system_names() {
   return names;
 }
 
-void set_system_name(char (Utsname::* field)[65], const char* text) {
+void set_system_name(char (Utsname::*field)[65], const char* text) {
   core::MutexGuard guard{names_lock};
   auto& to = field == &Utsname::node_name ? node_name : domain_name;
   std::memset(to, 0, sizeof(to));

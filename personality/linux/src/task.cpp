@@ -28,9 +28,7 @@ Result<RefPtr<Task>> Task::create(RefPtr<Process> process, RefPtr<Pid> pid) {
   return task;
 }
 
-Task::~Task() {
-  live_tasks.fetch_sub(1, std::memory_order_relaxed);
-}
+Task::~Task() { live_tasks.fetch_sub(1, std::memory_order_relaxed); }
 
 void Task::last_reference_dropped() {
   core::rcu_retire(rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &Task::rcu_); });

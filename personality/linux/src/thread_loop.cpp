@@ -31,7 +31,8 @@ constinit std::atomic<std::uint64_t> missing_calls_logged[syscall_table_size / 6
   if (task.registers.system_call_number() < 0) return result;  // rt_sigreturn: not a result of ours
   if (result == -static_cast<long>(Errno::interrupted_finally)) return -static_cast<long>(Errno::eintr);
   if (result == -static_cast<long>(Errno::eintr)) result = -static_cast<long>(Errno::restart_always);
-  if (result <= -static_cast<long>(Errno::restart_always) && result >= -static_cast<long>(Errno::restart_block))
+  if (result <= -static_cast<long>(Errno::restart_always) &&
+      result >= -static_cast<long>(Errno::restart_block))
     task.add_work(task_work::signal);
   return result;
 }

@@ -58,7 +58,8 @@ Result<std::uintptr_t> map_vdso(core::AddressSpace& space) {
   if (!object) return 0;
   unsigned pages = arch::linux_vdso_page_count(), data_pages = arch::linux_vdso_data_pages();
   // One stretch for both, so that the code finds its data at a fixed distance.
-  UserAddress place = TRY(space.map({.length = pages * core::page_size, .flags = core::MapFlags::no_reserve}));
+  UserAddress place =
+      TRY(space.map({.length = pages * core::page_size, .flags = core::MapFlags::no_reserve}));
   TRY(space.map({.address = place,
                  .length = data_pages * core::page_size,
                  .protection = core::Protection::read,

@@ -11,10 +11,15 @@ namespace {
 
 bool matches(const WaitRequest& request, Process& child) {
   switch (request.kind) {
-    case WaitId::all: break;
+    case WaitId::all:
+      break;
     case WaitId::pid:
-    case WaitId::pidfd: if (child.pid != request.pid) return false; break;
-    case WaitId::pgid: if (!request.pid || child.group != request.pid) return false; break;
+    case WaitId::pidfd:
+      if (child.pid != request.pid) return false;
+      break;
+    case WaitId::pgid:
+      if (!request.pid || child.group != request.pid) return false;
+      break;
   }
   if (request.options & wall) return true;
   return (child.exit_signal != signal::chld) == ((request.options & wclone) != 0);
@@ -49,7 +54,8 @@ std::optional<WaitResult> take_stop(Process& child, const WaitRequest& request) 
   WaitResult result;
   {
     core::MutexGuard guard{child.signal_lock};
-    if ((request.options & wstopped) && child.stop_state == Process::StopState::stopped && !child.stop_reported) {
+    if ((request.options & wstopped) && child.stop_state == Process::StopState::stopped &&
+        !child.stop_reported) {
       result.code = si::child_stopped;
       result.status = child.stop_signal;
       result.wait_status = child.stop_signal << 8 | 0x7f;
@@ -70,7 +76,8 @@ std::optional<WaitResult> take_stop(Process& child, const WaitRequest& request) 
 }
 
 // Looks at all children once. Nothing: none of those that match has anything to report yet.
-Result<std::optional<WaitResult>> scan(Process& process, const WaitRequest& request) REQUIRES(process_tree_lock()) {
+Result<std::optional<WaitResult>> scan(Process& process, const WaitRequest& request)
+    REQUIRES(process_tree_lock()) {
   bool any = false;
   for (ProcessLinks& links : process.children) {
     Process& child = static_cast<Process&>(links);

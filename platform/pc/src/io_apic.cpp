@@ -51,10 +51,15 @@ class IoApicDomain final : public core::InterruptDomain {
  public:
   constexpr IoApicDomain() : InterruptDomain("IO-APIC") {}
 
-  void mask(unsigned gsi) override { change_low(gsi, [](std::uint32_t low) { return low | masked; }); }
-  void unmask(unsigned gsi) override { change_low(gsi, [](std::uint32_t low) { return low & ~masked; }); }
+  void mask(unsigned gsi) override {
+    change_low(gsi, [](std::uint32_t low) { return low | masked; });
+  }
+  void unmask(unsigned gsi) override {
+    change_low(gsi, [](std::uint32_t low) { return low & ~masked; });
+  }
 
-  base::Result<void> configure(unsigned gsi, unsigned number, InterruptTrigger trigger, const core::CpuMask& mask) override {
+  base::Result<void> configure(unsigned gsi, unsigned number, InterruptTrigger trigger,
+                               const core::CpuMask& mask) override {
     const Controller* controller = controller_of(gsi);
     if (!controller) return base::error(base::Errno::einval);
     unsigned cpu = mask.first();
@@ -67,7 +72,8 @@ class IoApicDomain final : public core::InterruptDomain {
       vector = TRY(arch::allocate_device_vector());
       low = vector | masked;
       if (core::is_level(trigger)) low |= level;
-      if (trigger == InterruptTrigger::level_low || trigger == InterruptTrigger::edge_falling) low |= active_low;
+      if (trigger == InterruptTrigger::level_low || trigger == InterruptTrigger::edge_falling)
+        low |= active_low;
     }
     interrupt_of_vector[vector].store(number + 1, std::memory_order_release);
     controller->write(index + 1, arch::hardware_cpu_id(cpu) << 24);
@@ -77,7 +83,8 @@ class IoApicDomain final : public core::InterruptDomain {
 
   static const Controller* controller_of(unsigned gsi) {
     for (unsigned i = 0; i < controller_count; ++i)
-      if (gsi >= controllers[i].first_gsi && gsi < controllers[i].first_gsi + controllers[i].lines) return &controllers[i];
+      if (gsi >= controllers[i].first_gsi && gsi < controllers[i].first_gsi + controllers[i].lines)
+        return &controllers[i];
     return nullptr;
   }
 
@@ -131,16 +138,20 @@ void add_override(acpi::Table entry) {
 }  // namespace
 
 void initialize_io_apics(acpi::Table madt) {
-  for (unsigned line = 0; line < isa_lines.size(); ++line) isa_lines[line] = {line, InterruptTrigger::edge_rising};
+  for (unsigned line = 0; line < isa_lines.size(); ++line)
+    isa_lines[line] = {line, InterruptTrigger::edge_rising};
   acpi::for_each_madt_entry(madt, [](acpi::MadtType type, acpi::Table entry) {
-    if (type == acpi::MadtType::io_apic) add_controller(entry);
-    else if (type == acpi::MadtType::source_override) add_override(entry);
+    if (type == acpi::MadtType::io_apic)
+      add_controller(entry);
+    else if (type == acpi::MadtType::source_override)
+      add_override(entry);
   });
   arch::set_device_interrupt_handler(device_interrupt);
 }
 
 base::Result<unsigned> isa_interrupt(unsigned line) {
-  if (line >= isa_lines.size() || !IoApicDomain::controller_of(isa_lines[line].gsi)) return base::error(base::Errno::enxio);
+  if (line >= isa_lines.size() || !IoApicDomain::controller_of(isa_lines[line].gsi))
+    return base::error(base::Errno::enxio);
   return domain.map(isa_lines[line].gsi, isa_lines[line].trigger, line);
 }
 

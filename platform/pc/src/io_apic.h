@@ -7,7 +7,8 @@
 
 namespace platform {
 
-// Finds the controllers and the exceptions for the old ISA lines in the MADT, masks every line. Once, when memory works.
+// Finds the controllers and the exceptions for the old ISA lines in the MADT, masks every line. Once, when
+// memory works.
 void initialize_io_apics(acpi::Table madt);
 
 }  // namespace platform

@@ -18,9 +18,11 @@ void add_cpus() {
   constexpr std::uint32_t enabled = 1;
   acpi::for_each_madt_entry(*madt, [](acpi::MadtType type, acpi::Table entry) {
     if (type == acpi::MadtType::local_apic && entry.size() >= 8) {
-      if (*acpi::field<std::uint32_t>(entry, 4) & enabled) arch::add_possible_cpu(*acpi::field<std::uint8_t>(entry, 3));
+      if (*acpi::field<std::uint32_t>(entry, 4) & enabled)
+        arch::add_possible_cpu(*acpi::field<std::uint8_t>(entry, 3));
     } else if (type == acpi::MadtType::local_x2apic && entry.size() >= 16) {
-      if (*acpi::field<std::uint32_t>(entry, 8) & enabled) arch::add_possible_cpu(*acpi::field<std::uint32_t>(entry, 4));
+      if (*acpi::field<std::uint32_t>(entry, 8) & enabled)
+        arch::add_possible_cpu(*acpi::field<std::uint32_t>(entry, 4));
     }
   });
 }
@@ -47,7 +49,9 @@ std::uint16_t prepare_power() {
     }
   }
   using Space = arch::AcpiPower::ResetSpace;
-  power.reset_space = fadt->reset_space == 0 ? Space::memory : fadt->reset_space == 1 ? Space::port : Space::none;
+  power.reset_space = fadt->reset_space == 0   ? Space::memory
+                      : fadt->reset_space == 1 ? Space::port
+                                               : Space::none;
   power.reset_address = fadt->reset_address;
   power.reset_value = fadt->reset_value;
   arch::set_acpi_power(power);

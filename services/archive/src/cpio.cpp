@@ -36,8 +36,10 @@ void CpioReader::next_entry() {
   expect(State::header, header_size);
 }
 
-// Takes what is missing of the current part off the front of `bytes`. Returns the part when it is complete, else nothing.
-std::span<const std::uint8_t> CpioReader::collect(std::span<const std::uint8_t>& bytes, std::span<std::uint8_t> memory) {
+// Takes what is missing of the current part off the front of `bytes`. Returns the part when it is complete,
+// else nothing.
+std::span<const std::uint8_t> CpioReader::collect(std::span<const std::uint8_t>& bytes,
+                                                  std::span<std::uint8_t> memory) {
   std::size_t missing = wanted_ - collected_, taken = bytes.size() < missing ? bytes.size() : missing;
   std::memcpy(memory.data() + collected_, bytes.data(), taken);
   collected_ += taken;
@@ -82,16 +84,36 @@ base::Result<void> CpioReader::got_header() {
   std::string_view text = as_text(header_), magic = text.substr(0, 6);
   has_sum_ = magic == "070702";
   if (!has_sum_ && magic != "070701") return base::error(base::Errno::einval);
-  enum : unsigned { inode, file_mode, user, group, links, modified, size, major, minor, node_major, node_minor, name_size, sum, count };
+  enum : unsigned {
+    inode,
+    file_mode,
+    user,
+    group,
+    links,
+    modified,
+    size,
+    major,
+    minor,
+    node_major,
+    node_minor,
+    name_size,
+    sum,
+    count
+  };
   std::uint32_t fields[count];
   for (unsigned i = 0; i < count; ++i) {
     auto value = base::parse_unsigned(text.substr(6 + 8 * i, 8), 16);
     if (!value) return base::error(base::Errno::einval);
     fields[i] = static_cast<std::uint32_t>(*value);
   }
-  entry_ = {.mode = fields[file_mode], .user = fields[user], .group = fields[group], .links = fields[links],
-            .modified_seconds = fields[modified], .device_major = fields[node_major],
-            .device_minor = fields[node_minor], .size = fields[size]};
+  entry_ = {.mode = fields[file_mode],
+            .user = fields[user],
+            .group = fields[group],
+            .links = fields[links],
+            .modified_seconds = fields[modified],
+            .device_major = fields[node_major],
+            .device_minor = fields[node_minor],
+            .size = fields[size]};
   inode_ = fields[inode];
   archive_major_ = fields[major];
   archive_minor_ = fields[minor];
@@ -199,7 +221,8 @@ base::Result<std::string_view> CpioReader::find_or_add_link() {
         link.type == entry_.type())
       return link.name.view();
   }
-  TRY(links_.try_push_back({archive_major_, archive_minor_, inode_, entry_.type(), TRY(base::String::create(entry_.name)), bucket}));
+  TRY(links_.try_push_back({archive_major_, archive_minor_, inode_, entry_.type(),
+                            TRY(base::String::create(entry_.name)), bucket}));
   bucket = static_cast<std::uint32_t>(links_.size());
   return std::string_view{};
 }

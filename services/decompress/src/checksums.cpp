@@ -74,8 +74,8 @@ namespace {
 
 // Both hashes cut their input into stripes; what does not fill one waits in `pending`.
 template <std::size_t stripe, typename Mix>
-void update_in_stripes(std::span<const std::uint8_t> bytes, std::uint8_t (&pending)[stripe], std::uint64_t& total,
-                       Mix mix) {
+void update_in_stripes(std::span<const std::uint8_t> bytes, std::uint8_t (&pending)[stripe],
+                       std::uint64_t& total, Mix mix) {
   std::size_t held = total % stripe;
   total += bytes.size();
   if (held) {
@@ -111,8 +111,8 @@ void XxHash32::update(std::span<const std::uint8_t> bytes) {
 }
 
 std::uint32_t XxHash32::value() const {
-  std::uint32_t hash = total_ >= stripe ? std::rotl(lanes_[0], 1) + std::rotl(lanes_[1], 7) + std::rotl(lanes_[2], 12) +
-                                              std::rotl(lanes_[3], 18)
+  std::uint32_t hash = total_ >= stripe ? std::rotl(lanes_[0], 1) + std::rotl(lanes_[1], 7) +
+                                              std::rotl(lanes_[2], 12) + std::rotl(lanes_[3], 18)
                                         : prime32[4];
   hash += static_cast<std::uint32_t>(total_);
   std::size_t left = total_ % stripe, at = 0;
@@ -143,7 +143,8 @@ void XxHash64::update(std::span<const std::uint8_t> bytes) {
 std::uint64_t XxHash64::value() const {
   std::uint64_t hash = prime64[4];
   if (total_ >= stripe) {
-    hash = std::rotl(lanes_[0], 1) + std::rotl(lanes_[1], 7) + std::rotl(lanes_[2], 12) + std::rotl(lanes_[3], 18);
+    hash = std::rotl(lanes_[0], 1) + std::rotl(lanes_[1], 7) + std::rotl(lanes_[2], 12) +
+           std::rotl(lanes_[3], 18);
     for (std::uint64_t lane : lanes_) hash = (hash ^ round64(0, lane)) * prime64[0] + prime64[3];
   }
   hash += total_;

@@ -85,7 +85,8 @@ base::Result<void> Inflater::read_codes(ForwardBits& bits) {
   for (unsigned at = 0; at < literals + distances;) {
     bits.refill();
     DeflateEntry entry = look_up<code_length_root>(code_lengths_, bits);
-    if (entry.kind() != DeflateEntry::Kind::literal || bits.overrun()) return base::error(base::Errno::einval);
+    if (entry.kind() != DeflateEntry::Kind::literal || bits.overrun())
+      return base::error(base::Errno::einval);
     unsigned symbol = entry.value();
     if (symbol < 16) {
       lengths[at++] = static_cast<std::uint8_t>(symbol);
@@ -100,7 +101,8 @@ base::Result<void> Inflater::read_codes(ForwardBits& bits) {
   if (lengths[256] == 0) return base::error(base::Errno::einval);
   std::span<const std::uint8_t> all{lengths};
   TRY(build_deflate_table(literals_, literal_root, DeflateAlphabet::literals, all.first(literals)));
-  return build_deflate_table(distances_, distance_root, DeflateAlphabet::distances, all.subspan(literals, distances));
+  return build_deflate_table(distances_, distance_root, DeflateAlphabet::distances,
+                             all.subspan(literals, distances));
 }
 
 base::Result<void> Inflater::coded_block(ForwardBits& bits, OutputWindow& output) {
@@ -115,7 +117,8 @@ base::Result<void> Inflater::coded_block(ForwardBits& bits, OutputWindow& output
       entry = look_up<literal_root>(literals_, bits);
       if (entry.kind() == Kind::literal) {
         *output.position++ = static_cast<std::uint8_t>(entry.value());
-        if (bits.overrun()) [[unlikely]] return base::error(base::Errno::einval);
+        if (bits.overrun()) [[unlikely]]
+          return base::error(base::Errno::einval);
         continue;
       }
     }
@@ -126,9 +129,11 @@ base::Result<void> Inflater::coded_block(ForwardBits& bits, OutputWindow& output
     unsigned length = entry.value() + bits.take(entry.extra());
     bits.refill();
     entry = look_up<distance_root>(distances_, bits);
-    if (entry.kind() != Kind::copy || bits.overrun()) [[unlikely]] return base::error(base::Errno::einval);
+    if (entry.kind() != Kind::copy || bits.overrun()) [[unlikely]]
+      return base::error(base::Errno::einval);
     std::size_t distance = entry.value() + bits.take(entry.extra());
-    if (distance > output.reachable()) [[unlikely]] return base::error(base::Errno::einval);
+    if (distance > output.reachable()) [[unlikely]]
+      return base::error(base::Errno::einval);
     output.position = copy_match(output.position, distance, length);
   }
 }
@@ -147,11 +152,12 @@ auto with_inflater(Sink sink, Checksum* checksum, Function function) -> base::Re
 }  // namespace
 
 base::Result<std::size_t> inflate(std::span<const std::uint8_t> input, Sink sink) {
-  return with_inflater(sink, nullptr, [&](Inflater& inflater, OutputWindow& output) -> base::Result<std::size_t> {
-    std::size_t used = TRY(inflater.run(input, output));
-    TRY(output.flush());
-    return used;
-  });
+  return with_inflater(sink, nullptr,
+                       [&](Inflater& inflater, OutputWindow& output) -> base::Result<std::size_t> {
+                         std::size_t used = TRY(inflater.run(input, output));
+                         TRY(output.flush());
+                         return used;
+                       });
 }
 
 // RFC 1952.
@@ -166,36 +172,41 @@ base::Result<std::size_t> decompress_gzip(std::span<const std::uint8_t> input, S
   if (flags & extra_field) TRY(reader.skip(TRY(reader.take<std::uint16_t>())));
   for (unsigned text : {unsigned{file_name}, unsigned{comment}})
     if (flags & text)
-      while (TRY(reader.take<std::uint8_t>()) != 0) {}
+      while (TRY(reader.take<std::uint8_t>()) != 0) {
+      }
   if (flags & header_crc) {
     auto expected = Crc32::of(input.first(reader.position())) & 0xffff;
     if (TRY(reader.take<std::uint16_t>()) != expected) return base::error(base::Errno::ebadmsg);
   }
   Crc32 crc;
-  return with_inflater(sink, &crc, [&](Inflater& inflater, OutputWindow& output) -> base::Result<std::size_t> {
-    TRY(reader.skip(TRY(inflater.run(reader.rest(), output))));
-    TRY(output.flush());
-    if (TRY(reader.take<std::uint32_t>()) != crc.value()) return base::error(base::Errno::ebadmsg);
-    if (TRY(reader.take<std::uint32_t>()) != static_cast<std::uint32_t>(output.total()))
-      return base::error(base::Errno::ebadmsg);
-    return reader.position();
-  });
+  return with_inflater(sink, &crc,
+                       [&](Inflater& inflater, OutputWindow& output) -> base::Result<std::size_t> {
+                         TRY(reader.skip(TRY(inflater.run(reader.rest(), output))));
+                         TRY(output.flush());
+                         if (TRY(reader.take<std::uint32_t>()) != crc.value())
+                           return base::error(base::Errno::ebadmsg);
+                         if (TRY(reader.take<std::uint32_t>()) != static_cast<std::uint32_t>(output.total()))
+                           return base::error(base::Errno::ebadmsg);
+                         return reader.position();
+                       });
 }
 
 // RFC 1950.
 base::Result<std::size_t> decompress_zlib(std::span<const std::uint8_t> input, Sink sink) {
   ByteReader reader{input};
   unsigned method = TRY(reader.take<std::uint8_t>()), flags = TRY(reader.take<std::uint8_t>());
-  if ((method & 15) != 8 || method >> 4 > 7 || (method << 8 | flags) % 31 != 0) return base::error(base::Errno::einval);
+  if ((method & 15) != 8 || method >> 4 > 7 || (method << 8 | flags) % 31 != 0)
+    return base::error(base::Errno::einval);
   if (flags & 0x20) return base::error(base::Errno::eopnotsupp);  // preset dictionary
   Adler32 adler;
-  return with_inflater(sink, &adler, [&](Inflater& inflater, OutputWindow& output) -> base::Result<std::size_t> {
-    TRY(reader.skip(TRY(inflater.run(reader.rest(), output))));
-    TRY(output.flush());
-    if (__builtin_bswap32(TRY(reader.take<std::uint32_t>())) != adler.value())
-      return base::error(base::Errno::ebadmsg);
-    return reader.position();
-  });
+  return with_inflater(sink, &adler,
+                       [&](Inflater& inflater, OutputWindow& output) -> base::Result<std::size_t> {
+                         TRY(reader.skip(TRY(inflater.run(reader.rest(), output))));
+                         TRY(output.flush());
+                         if (__builtin_bswap32(TRY(reader.take<std::uint32_t>())) != adler.value())
+                           return base::error(base::Errno::ebadmsg);
+                         return reader.position();
+                       });
 }
 
 }  // namespace decompress

@@ -12,8 +12,8 @@
 
 namespace decompress {
 
-// Bits from the low end of each byte on. Behind the end of the input come zeroes, which are counted: overrun() tells that some of
-// them were used.
+// Bits from the low end of each byte on. Behind the end of the input come zeroes, which are counted:
+// overrun() tells that some of them were used.
 class ForwardBits {
  public:
   explicit ForwardBits(std::span<const std::uint8_t> input)
@@ -84,7 +84,8 @@ class Inflater {
   base::Result<void> fixed_codes();
   base::Result<void> coded_block(ForwardBits& bits, OutputWindow& output);
 
-  // Sizes: 2^root plus the most that second tables can take for 288 and 32 symbols (2342 and 402), rounded up.
+  // Sizes: 2^root plus the most that second tables can take for 288 and 32 symbols (2342 and 402), rounded
+  // up.
   std::array<DeflateEntry, 2400> literals_;
   std::array<DeflateEntry, 420> distances_;
   std::array<DeflateEntry, 128> code_lengths_;

@@ -3,8 +3,9 @@
 namespace decompress {
 namespace {
 
-constexpr std::array<std::uint16_t, 29> length_base = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-                                                       31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
+constexpr std::array<std::uint16_t, 29> length_base = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                                       15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                                       67, 83, 99, 115, 131, 163, 195, 227, 258};
 constexpr std::array<std::uint8_t, 29> length_extra = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
                                                        2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
 
@@ -17,8 +18,9 @@ DeflateEntry entry_for(DeflateAlphabet alphabet, unsigned symbol) {
     if (symbol < 256) return DeflateEntry::make(Kind::literal, symbol, 0);
     if (symbol == 256) return DeflateEntry::make(Kind::end, 0, 0);
     unsigned index = symbol - 257;
-    return index < length_base.size() ? DeflateEntry::make(Kind::copy, length_base[index], length_extra[index])
-                                      : invalid_entry;
+    return index < length_base.size()
+               ? DeflateEntry::make(Kind::copy, length_base[index], length_extra[index])
+               : invalid_entry;
   }
   if (symbol >= 30) return invalid_entry;
   unsigned extra = symbol < 4 ? 0 : symbol / 2 - 1;
@@ -34,7 +36,8 @@ constexpr unsigned reverse_bits(unsigned code, unsigned length) {
 
 class Builder {
  public:
-  Builder(std::span<DeflateEntry> table, unsigned root, DeflateAlphabet alphabet, std::span<const std::uint8_t> lengths)
+  Builder(std::span<DeflateEntry> table, unsigned root, DeflateAlphabet alphabet,
+          std::span<const std::uint8_t> lengths)
       : table_(table), root_(root), alphabet_(alphabet), lengths_(lengths) {}
 
   base::Result<void> build() {
@@ -73,7 +76,8 @@ class Builder {
     unsigned reversed = reverse_bits(code, length);
     DeflateEntry entry = entry_for(alphabet_, symbol);
     if (length <= root_) {
-      for (unsigned at = reversed; at < 1u << root_; at += 1u << length) table_[at] = entry.with_length(length);
+      for (unsigned at = reversed; at < 1u << root_; at += 1u << length)
+        table_[at] = entry.with_length(length);
       return {};
     }
     unsigned prefix = reversed & ((1u << root_) - 1);
@@ -98,8 +102,9 @@ class Builder {
     std::size_t size = std::size_t{1} << width;
     if (table_.size() - next_second_ < size) return base::error(base::Errno::einval);
     for (std::size_t i = 0; i < size; ++i) table_[next_second_ + i] = invalid_entry.with_length(1);
-    table_[prefix] = DeflateEntry::make(DeflateEntry::Kind::second_table, static_cast<unsigned>(next_second_), width)
-                         .with_length(root_);
+    table_[prefix] =
+        DeflateEntry::make(DeflateEntry::Kind::second_table, static_cast<unsigned>(next_second_), width)
+            .with_length(root_);
     next_second_ += size;
     return {};
   }

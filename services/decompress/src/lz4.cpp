@@ -19,7 +19,8 @@ class BlockDecoder {
     for (;;) {
       if (at_ == end_) return base::error(base::Errno::einval);
       unsigned token = *at_++;
-      if (token < 0xf0 && input_left() > 32 && (token & 15) != 15 && output_.room() > 64 && left_ > 64) [[likely]] {
+      if (token < 0xf0 && input_left() > 32 && (token & 15) != 15 && output_.room() > 64 && left_ > 64)
+          [[likely]] {
         if (!short_sequence(token)) return base::error(base::Errno::einval);
         continue;
       }
@@ -138,7 +139,8 @@ base::Result<std::size_t> decompress_lz4(std::span<const std::uint8_t> input, Si
   TRY(output.allocate(history, chunk));
   XxHash32 hash;
   if (header.content_checksum) output.set_checksum(&hash);
-  while (auto size_word = TRY(reader.take<std::uint32_t>())) TRY(frame_block(reader, size_word, header, output));
+  while (auto size_word = TRY(reader.take<std::uint32_t>()))
+    TRY(frame_block(reader, size_word, header, output));
   TRY(output.flush());
   if (header.content_checksum && TRY(reader.take<std::uint32_t>()) != hash.value())
     return base::error(base::Errno::ebadmsg);
@@ -156,7 +158,7 @@ base::Result<std::size_t> decompress_lz4_legacy(std::span<const std::uint8_t> in
   std::size_t end = reader.position();
   while (reader.rest().size() >= 4) {
     auto size = TRY(reader.take<std::uint32_t>());
-    if (size == legacy_magic) continue;  // frames joined together
+    if (size == legacy_magic) continue;              // frames joined together
     if (size == 0 || size > block_input_max) break;  // padding, or the next member of an image
     TRY(BlockDecoder(TRY(reader.take_bytes(size)), output, legacy_block_size).run());
     end = reader.position();

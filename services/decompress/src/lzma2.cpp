@@ -23,7 +23,8 @@ inline unsigned RangeDecoder::bit(Probability& probability) {
   std::uint32_t bound = (range_ >> probability_bits) * probability;
   if (code_ < bound) {
     range_ = bound;
-    probability = static_cast<Probability>(probability + (((1u << probability_bits) - probability) >> adapt_shift));
+    probability =
+        static_cast<Probability>(probability + (((1u << probability_bits) - probability) >> adapt_shift));
     return 0;
   }
   range_ -= bound;
@@ -114,12 +115,14 @@ base::Result<std::size_t> Lzma2Decoder::run(std::span<const std::uint8_t> input,
   return reader.position();
 }
 
-base::Result<void> Lzma2Decoder::lzma_chunk(std::span<const std::uint8_t> chunk, std::size_t size, OutputWindow& output) {
+base::Result<void> Lzma2Decoder::lzma_chunk(std::span<const std::uint8_t> chunk, std::size_t size,
+                                            OutputWindow& output) {
   TRY(range_.start(chunk));
   while (size > 0) {
     TRY(output.make_room(match_max + 1));
     TRY(one_symbol(output, size));
-    if (range_.overrun()) [[unlikely]] return base::error(base::Errno::einval);
+    if (range_.overrun()) [[unlikely]]
+      return base::error(base::Errno::einval);
   }
   range_.normalize();
   return range_.finished() ? base::Result<void>{} : base::error(base::Errno::einval);
@@ -135,7 +138,8 @@ base::Result<void> Lzma2Decoder::one_symbol(OutputWindow& output, std::size_t& l
   std::size_t count = range_.bit(model_.is_repeat[state_]) ? repeat(position_state) : match(position_state);
   std::uint64_t distance = std::uint64_t{distances_[0]} + 1;
   std::uint64_t reach = position(output) < dictionary_size_ ? position(output) : dictionary_size_;
-  if (count > left || distance > reach) [[unlikely]] return base::error(base::Errno::einval);
+  if (count > left || distance > reach) [[unlikely]]
+    return base::error(base::Errno::einval);
   output.position = copy_match(output.position, static_cast<std::size_t>(distance), count);
   left -= count;
   return {};

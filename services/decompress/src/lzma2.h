@@ -1,8 +1,8 @@
 // Decoder of LZMA2 data, the one filter of xz streams that is supported.
 //
-// LZMA2 is a sequence of chunks, each stored or coded by LZMA: a binary arithmetic ("range") coder whose every bit has a probability
-// that adapts, chosen by what came before. Descriptions: the LZMA specification that comes with the LZMA SDK, and the xz file
-// format specification for the framing.
+// LZMA2 is a sequence of chunks, each stored or coded by LZMA: a binary arithmetic ("range") coder whose
+// every bit has a probability that adapts, chosen by what came before. Descriptions: the LZMA specification
+// that comes with the LZMA SDK, and the xz file format specification for the framing.
 #pragma once
 
 #include <array>
@@ -17,7 +17,8 @@ namespace decompress {
 
 using Probability = std::uint16_t;
 
-// Bits of one LZMA chunk. Behind its end come zeroes; at the end of a chunk finished() tells whether it was used up exactly.
+// Bits of one LZMA chunk. Behind its end come zeroes; at the end of a chunk finished() tells whether it was
+// used up exactly.
 class RangeDecoder {
  public:
   static constexpr std::size_t preamble = 5;
@@ -25,7 +26,8 @@ class RangeDecoder {
   unsigned bit(Probability& probability);
   unsigned direct_bits(unsigned count);
   void normalize() {
-    if (range_ >= 1u << 24) [[likely]] return;
+    if (range_ >= 1u << 24) [[likely]]
+      return;
     range_ <<= 8;
     code_ = code_ << 8 | (at_ < end_ ? *at_ : 0u);
     ++at_;
@@ -41,9 +43,11 @@ class RangeDecoder {
 
 class Lzma2Decoder {
  public:
-  // Decodes up to the end mark; returns how many bytes of `input` that took. `output` has room for `dictionary_size` and `chunk`.
+  // Decodes up to the end mark; returns how many bytes of `input` that took. `output` has room for
+  // `dictionary_size` and `chunk`.
   static constexpr std::size_t match_max = 273;
-  base::Result<std::size_t> run(std::span<const std::uint8_t> input, OutputWindow& output, std::size_t dictionary_size);
+  base::Result<std::size_t> run(std::span<const std::uint8_t> input, OutputWindow& output,
+                                std::size_t dictionary_size);
 
  private:
   static constexpr unsigned states = 12, position_states_max = 16;
@@ -53,8 +57,8 @@ class Lzma2Decoder {
   };
   // All adaptive state, which is reset as one array.
   struct Model {
-    Probability is_match[states][position_states_max], is_repeat[states], is_repeat0[states], is_repeat1[states],
-        is_repeat2[states], is_long_repeat0[states][position_states_max];
+    Probability is_match[states][position_states_max], is_repeat[states], is_repeat0[states],
+        is_repeat1[states], is_repeat2[states], is_long_repeat0[states][position_states_max];
     Probability distance_slot[4][64], distance_special[128], distance_align[16];
     LengthCoder match_length, repeat_length;
     Probability literal[16][0x300];

@@ -1,11 +1,12 @@
-// The output of a decoder: a piece of memory that keeps at least the last `history` bytes produced, because the formats refer
-// back to them, and hands everything to the sink in order.
+// The output of a decoder: a piece of memory that keeps at least the last `history` bytes produced, because
+// the formats refer back to them, and hands everything to the sink in order.
 //
 //   begin_ ......... flushed_ ......... position ............ limit_ . slack
 //          history            not yet in the sink   room              may be overwritten by wide copies
 //
-// Decoders make room, write at `position` without further checks up to the room they asked for, and call make_room again. When
-// there is none left, the bytes not flushed go to the sink and the last `history` bytes move to the front.
+// Decoders make room, write at `position` without further checks up to the room they asked for, and call
+// make_room again. When there is none left, the bytes not flushed go to the sink and the last `history` bytes
+// move to the front.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +54,8 @@ class OutputWindow {
 
   std::size_t room() const { return static_cast<std::size_t>(limit_ - position); }
   base::Result<void> make_room(std::size_t size) {
-    if (room() >= size) [[likely]] return {};
+    if (room() >= size) [[likely]]
+      return {};
     return slide();
   }
   // Bytes before `position` that a match may refer to.
@@ -79,8 +81,9 @@ class OutputWindow {
   std::uint64_t flushed_total_ = 0;
 };
 
-// Copies `length` bytes from `distance` bytes before `to` (which may overlap: then the bytes repeat) and returns the end. Writes up to 16
-// bytes more; `distance` bytes before `to` and OutputWindow::slack behind the end are ours.
+// Copies `length` bytes from `distance` bytes before `to` (which may overlap: then the bytes repeat) and
+// returns the end. Writes up to 16 bytes more; `distance` bytes before `to` and OutputWindow::slack behind
+// the end are ours.
 inline std::uint8_t* copy_match(std::uint8_t* to, std::size_t distance, std::size_t length) {
   std::uint8_t* const end = to + length;
   const std::uint8_t* from = to - distance;

@@ -48,12 +48,15 @@ struct Records {
     hash.update(bytes);
     ++count;
   }
-  bool operator==(const Records& other) const { return count == other.count && hash.value() == other.hash.value(); }
+  bool operator==(const Records& other) const {
+    return count == other.count && hash.value() == other.hash.value();
+  }
 };
 
 class StreamDecoder {
  public:
-  StreamDecoder(std::span<const std::uint8_t> input, Sink sink) : reader_(input), input_(input), sink_(sink) {}
+  StreamDecoder(std::span<const std::uint8_t> input, Sink sink)
+      : reader_(input), input_(input), sink_(sink) {}
 
   base::Result<std::size_t> run() {
     TRY(stream_header());
@@ -65,11 +68,14 @@ class StreamDecoder {
   }
 
  private:
-  std::span<const std::uint8_t> since(std::size_t start) const { return input_.subspan(start, reader_.position() - start); }
+  std::span<const std::uint8_t> since(std::size_t start) const {
+    return input_.subspan(start, reader_.position() - start);
+  }
 
   base::Result<void> stream_header() {
     constexpr std::uint8_t magic[6] = {0xfd, '7', 'z', 'X', 'Z', 0};
-    if (std::memcmp(TRY(reader_.take_bytes(6)).data(), magic, 6) != 0) return base::error(base::Errno::einval);
+    if (std::memcmp(TRY(reader_.take_bytes(6)).data(), magic, 6) != 0)
+      return base::error(base::Errno::einval);
     auto flags = TRY(reader_.take_bytes(2));
     if (TRY(reader_.take<std::uint32_t>()) != Crc32::of(flags)) return base::error(base::Errno::ebadmsg);
     flags_ = load<std::uint16_t>(flags.data());
@@ -91,7 +97,8 @@ class StreamDecoder {
     if (flags & 0x40) header.coded_size = TRY(take_number(fields));
     if (flags & 0x80) header.size = TRY(take_number(fields));
     constexpr std::uint64_t filter_lzma2 = 0x21;
-    if ((flags & 3) != 0 || TRY(take_number(fields)) != filter_lzma2) return base::error(base::Errno::eopnotsupp);
+    if ((flags & 3) != 0 || TRY(take_number(fields)) != filter_lzma2)
+      return base::error(base::Errno::eopnotsupp);
     if (TRY(take_number(fields)) != 1) return base::error(base::Errno::einval);
     unsigned code = TRY(fields.take<std::uint8_t>());
     if (code > 39) return base::error(code == 40 ? base::Errno::e2big : base::Errno::einval);
@@ -119,12 +126,15 @@ class StreamDecoder {
     std::size_t coded_size = TRY(decoder_->run(reader_.rest(), output, window));
     TRY(output.flush());
     TRY(reader_.skip(coded_size));
-    if ((header.coded_size && *header.coded_size != coded_size) || (header.size && *header.size != output.total()))
+    if ((header.coded_size && *header.coded_size != coded_size) ||
+        (header.size && *header.size != output.total()))
       return base::error(base::Errno::ebadmsg);
     records_.add(header_size + coded_size + size_of(check_), output.total());
     TRY(skip_zeroes(reader_, -reader_.position() & 3));
     std::uint64_t found = TRY(reader_.take_sized(size_of(check_)));
-    std::uint64_t computed = check_ == Check::crc32 ? crc32.value() : check_ == Check::crc64 ? crc64.value() : 0;
+    std::uint64_t computed = check_ == Check::crc32   ? crc32.value()
+                             : check_ == Check::crc64 ? crc64.value()
+                                                      : 0;
     return found == computed ? base::Result<void>{} : base::error(base::Errno::ebadmsg);
   }
 

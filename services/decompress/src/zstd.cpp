@@ -30,7 +30,8 @@ base::Result<FrameHeader> read_frame_header(ByteReader& reader) {
     header.window_size = unit + unit / 8 * (window & 7);
   }
   constexpr std::uint8_t dictionary_id_size[4] = {0, 1, 2, 4};
-  if (TRY(reader.take_sized(dictionary_id_size[descriptor & 3])) != 0) return base::error(base::Errno::eopnotsupp);
+  if (TRY(reader.take_sized(dictionary_id_size[descriptor & 3])) != 0)
+    return base::error(base::Errno::eopnotsupp);
   unsigned size_code = descriptor >> 6;
   header.has_content_size = size_code != 0 || single_segment;
   if (header.has_content_size) {
@@ -45,7 +46,8 @@ base::Result<FrameHeader> read_frame_header(ByteReader& reader) {
 class FrameDecoder {
  public:
   FrameDecoder(const FrameHeader& header, OutputWindow& output) : output_(output) {
-    block_max_ = header.window_size < block_size_limit ? static_cast<std::size_t>(header.window_size) : block_size_limit;
+    block_max_ = header.window_size < block_size_limit ? static_cast<std::size_t>(header.window_size)
+                                                       : block_size_limit;
   }
 
   base::Result<void> blocks(ByteReader& reader) {
@@ -97,7 +99,8 @@ class FrameDecoder {
   base::Result<void> read_coded_literals(ByteReader& reader, unsigned first) {
     unsigned format = first >> 2 & 3, width = format < 2 ? 10 : format == 2 ? 14 : 18;
     std::uint64_t header = first | TRY(reader.take_sized((4 + 2 * width) / 8 - 1)) << 8;
-    std::size_t size = header >> 4 & ((1u << width) - 1), coded_size = header >> (4 + width) & ((1u << width) - 1);
+    std::size_t size = header >> 4 & ((1u << width) - 1),
+                coded_size = header >> (4 + width) & ((1u << width) - 1);
     if (size > block_max_) return base::error(base::Errno::einval);
     auto coded = TRY(reader.take_bytes(coded_size));
     if ((first & 3) == 2)
@@ -131,7 +134,8 @@ class FrameDecoder {
 base::Result<void> allocate_window(const FrameHeader& header, OutputWindow& output) {
   constexpr std::size_t working_max = std::size_t{4} << 20;
   auto window = static_cast<std::size_t>(header.window_size);
-  if (header.has_content_size && header.content_size < window) window = static_cast<std::size_t>(header.content_size);
+  if (header.has_content_size && header.content_size < window)
+    window = static_cast<std::size_t>(header.content_size);
   std::size_t working = window < working_max ? window : working_max;
   return output.allocate(window, working > 2 * block_size_limit ? working : 2 * block_size_limit);
 }
@@ -154,8 +158,10 @@ base::Result<std::size_t> decompress_zstd(std::span<const std::uint8_t> input, S
   auto decoder = TRY(base::try_make_unique<FrameDecoder>(header, output));
   TRY(decoder->blocks(reader));
   TRY(output.flush());
-  if (header.has_content_size && header.content_size != output.total()) return base::error(base::Errno::ebadmsg);
-  if (header.content_checksum && TRY(reader.take<std::uint32_t>()) != static_cast<std::uint32_t>(hash.value()))
+  if (header.has_content_size && header.content_size != output.total())
+    return base::error(base::Errno::ebadmsg);
+  if (header.content_checksum &&
+      TRY(reader.take<std::uint32_t>()) != static_cast<std::uint32_t>(hash.value()))
     return base::error(base::Errno::ebadmsg);
   return reader.position();
 }

@@ -1,8 +1,8 @@
-// The bit streams of zstd (RFC 8878, 4.1): written forwards, read from the last byte backwards. The highest set bit of the last
-// byte marks the end and is not part of the data.
+// The bit streams of zstd (RFC 8878, 4.1): written forwards, read from the last byte backwards. The highest
+// set bit of the last byte marks the end and is not part of the data.
 //
-// refill() makes at least 57 bits available, as long as there are so many. Reading on behind the beginning gives unspecified bits
-// and shows in overrun().
+// refill() makes at least 57 bits available, as long as there are so many. Reading on behind the beginning
+// gives unspecified bits and shows in overrun().
 #pragma once
 
 #include <bit>

@@ -11,7 +11,8 @@ class DescriptionBits {
   explicit DescriptionBits(std::span<const std::uint8_t> input) : input_(input) {}
   unsigned peek(unsigned count) const {
     std::uint32_t word = 0;
-    for (unsigned i = 0; i < 4 && at_ / 8 + i < input_.size(); ++i) word |= std::uint32_t{input_[at_ / 8 + i]} << (8 * i);
+    for (unsigned i = 0; i < 4 && at_ / 8 + i < input_.size(); ++i)
+      word |= std::uint32_t{input_[at_ / 8 + i]} << (8 * i);
     return word >> at_ % 8 & ((1u << count) - 1);
   }
   void drop(unsigned count) { at_ += count; }
@@ -43,7 +44,8 @@ base::Result<std::size_t> read_fse_distribution(std::span<const std::uint8_t> in
     // A value from 0 to left + 1: the small ones take one bit less.
     auto width = static_cast<unsigned>(std::bit_width(static_cast<unsigned>(left) + 1));
     unsigned value = bits.peek(width);
-    unsigned low_mask = (1u << (width - 1)) - 1, short_values = (1u << width) - 1 - (static_cast<unsigned>(left) + 1);
+    unsigned low_mask = (1u << (width - 1)) - 1,
+             short_values = (1u << width) - 1 - (static_cast<unsigned>(left) + 1);
     if ((value & low_mask) < short_values) {
       value &= low_mask;
       bits.drop(width - 1);

@@ -81,7 +81,8 @@ base::Result<void> ZstdHuffman::build(unsigned count) {
   return {};
 }
 
-base::Result<void> ZstdHuffman::decode(std::span<const std::uint8_t> stream, std::span<std::uint8_t> output) const {
+base::Result<void> ZstdHuffman::decode(std::span<const std::uint8_t> stream,
+                                       std::span<std::uint8_t> output) const {
   auto bits = TRY(BackwardBits::create(stream));
   std::uint8_t* to = output.data();
   std::uint8_t* const end = to + output.size();
@@ -92,7 +93,8 @@ base::Result<void> ZstdHuffman::decode(std::span<const std::uint8_t> stream, std
   };
   while (end - to >= 5) {  // five codes of at most 11 bits
     bits.refill();
-    if (bits.overrun()) [[unlikely]] return base::error(base::Errno::einval);
+    if (bits.overrun()) [[unlikely]]
+      return base::error(base::Errno::einval);
     to[0] = symbol();
     to[1] = symbol();
     to[2] = symbol();
@@ -107,7 +109,8 @@ base::Result<void> ZstdHuffman::decode(std::span<const std::uint8_t> stream, std
   return {};
 }
 
-base::Result<void> ZstdHuffman::decode_four(std::span<const std::uint8_t> streams, std::span<std::uint8_t> output) const {
+base::Result<void> ZstdHuffman::decode_four(std::span<const std::uint8_t> streams,
+                                            std::span<std::uint8_t> output) const {
   if (streams.size() < 6) return base::error(base::Errno::einval);
   std::size_t part = (output.size() + 3) / 4;
   if (part * 3 > output.size()) return base::error(base::Errno::einval);

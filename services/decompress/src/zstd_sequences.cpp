@@ -54,13 +54,17 @@ constexpr FseDistribution predefine(const std::int16_t (&counts)[size], unsigned
 
 // RFC 8878, 3.1.1.3.2.2. In the order of ZstdSequences::Alphabet.
 constexpr AlphabetRules alphabets[3] = {
-    {36, 9, predefine({4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2,
-                       2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1, -1, -1}, 6)},
-    {offset_code_max + 1, 8, predefine({1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1,
-                                        1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1}, 5)},
-    {53, 9, predefine({1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                       1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                       1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1}, 6)},
+    {36, 9,
+     predefine({4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1,  1,  2,  2,
+                2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1, -1, -1},
+               6)},
+    {offset_code_max + 1, 8,
+     predefine({1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1},
+               5)},
+    {53, 9,
+     predefine({1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  1,  1,  1,  1,  1,  1, 1,
+                1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1},
+               6)},
 };
 
 CodeMeaning meaning_of(unsigned alphabet, unsigned code) {
@@ -112,8 +116,9 @@ base::Result<void> ZstdSequences::read_table(Alphabet alphabet, unsigned mode, B
   }
 }
 
-base::Result<void> ZstdSequences::run(std::span<const std::uint8_t> input, std::span<const std::uint8_t> literals,
-                                      LiteralsSlack slack, OutputWindow& output, std::size_t output_max) {
+base::Result<void> ZstdSequences::run(std::span<const std::uint8_t> input,
+                                      std::span<const std::uint8_t> literals, LiteralsSlack slack,
+                                      OutputWindow& output, std::size_t output_max) {
   ByteReader reader{input};
   std::size_t count = TRY(reader.take<std::uint8_t>());
   if (count == 255)
@@ -123,7 +128,9 @@ base::Result<void> ZstdSequences::run(std::span<const std::uint8_t> input, std::
 
   literals_ = literals.data();
   literals_end_ = literals_ + literals.size();
-  wide_end_ = slack == LiteralsSlack::yes ? literals_end_ : literals.size() >= 16 ? literals_end_ - 16 : literals_;
+  wide_end_ = slack == LiteralsSlack::yes ? literals_end_
+              : literals.size() >= 16     ? literals_end_ - 16
+                                          : literals_;
   output_left_ = output_max;
   if (count > 0) {
     unsigned modes = TRY(reader.take<std::uint8_t>());
@@ -177,9 +184,11 @@ base::Result<void> ZstdSequences::carry_out(const Sequence& sequence, OutputWind
   return {};
 }
 
-base::Result<void> ZstdSequences::execute(std::span<const std::uint8_t> stream, std::size_t count, OutputWindow& output) {
+base::Result<void> ZstdSequences::execute(std::span<const std::uint8_t> stream, std::size_t count,
+                                          OutputWindow& output) {
   auto bits = TRY(BackwardBits::create(stream));
-  const SequenceState* literal_state = &tables_[literal_lengths].states[bits.take(tables_[literal_lengths].log)];
+  const SequenceState* literal_state =
+      &tables_[literal_lengths].states[bits.take(tables_[literal_lengths].log)];
   const SequenceState* offset_state = &tables_[offsets].states[bits.take(tables_[offsets].log)];
   const SequenceState* match_state = &tables_[match_lengths].states[bits.take(tables_[match_lengths].log)];
   while (count--) {
@@ -195,7 +204,8 @@ base::Result<void> ZstdSequences::execute(std::span<const std::uint8_t> stream, 
       auto next = [&bits](const SequenceState* state, const Table& table) {
         return &table.states[state->next_base + bits.take(state->next_bits)];
       };
-      if (bits.overrun()) [[unlikely]] return base::error(base::Errno::einval);
+      if (bits.overrun()) [[unlikely]]
+        return base::error(base::Errno::einval);
       literal_state = next(literal_state, tables_[literal_lengths]);
       match_state = next(match_state, tables_[match_lengths]);
       offset_state = next(offset_state, tables_[offsets]);

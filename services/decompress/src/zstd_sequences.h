@@ -1,4 +1,5 @@
-// The sequences of a zstd block: "copy so many literals, then so many bytes from so far back" (RFC 8878, 3.1.1.3.2).
+// The sequences of a zstd block: "copy so many literals, then so many bytes from so far back" (RFC
+// 8878, 3.1.1.3.2).
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@ namespace decompress {
 
 // A state of one of the three alphabets, with what its code means.
 struct SequenceState {
-  std::uint32_t value;      // base of the literal length, match length or offset
+  std::uint32_t value;  // base of the literal length, match length or offset
   std::uint16_t next_base;
   std::uint8_t next_bits;
   std::uint8_t extra_bits;  // added to value
@@ -24,11 +25,12 @@ struct SequenceState {
 
 class ZstdSequences {
  public:
-  // Decodes the sequences section `input` and carries it out. `literals` may be followed by at least 16 readable bytes only if
-  // `literals_slack` says so. The output of the block may not exceed `output_max`, for which `output` has room.
+  // Decodes the sequences section `input` and carries it out. `literals` may be followed by at least 16
+  // readable bytes only if `literals_slack` says so. The output of the block may not exceed `output_max`, for
+  // which `output` has room.
   enum class LiteralsSlack : bool { no, yes };
-  base::Result<void> run(std::span<const std::uint8_t> input, std::span<const std::uint8_t> literals, LiteralsSlack slack,
-                         OutputWindow& output, std::size_t output_max);
+  base::Result<void> run(std::span<const std::uint8_t> input, std::span<const std::uint8_t> literals,
+                         LiteralsSlack slack, OutputWindow& output, std::size_t output_max);
 
  private:
   enum Alphabet : unsigned { literal_lengths, offsets, match_lengths };
@@ -50,7 +52,8 @@ class ZstdSequences {
   std::array<SequenceState, 512> literal_length_states_;
   std::array<SequenceState, 256> offset_states_;
   std::array<SequenceState, 512> match_length_states_;
-  std::array<Table, 3> tables_{Table{literal_length_states_}, Table{offset_states_}, Table{match_length_states_}};
+  std::array<Table, 3> tables_{Table{literal_length_states_}, Table{offset_states_},
+                               Table{match_length_states_}};
   std::array<FseState, 512> scratch_;
   // Kept from block to block.
   std::array<std::size_t, 3> recent_offsets_{1, 4, 8};

@@ -48,7 +48,8 @@ class Store final : public vfs::DeviceNodeStore {
  private:
   vfs::Caller caller() { return {*context_, vfs::Credentials::kernel()}; }
   Result<void> make_parents(std::string_view path) {
-    for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    for (std::size_t slash = path.find('/'); slash != std::string_view::npos;
+         slash = path.find('/', slash + 1)) {
       auto made = vfs::make_directory(caller(), nullptr, path.substr(0, slash), 0755);
       if (!made && made.error() != Errno::eexist) return made;
     }

@@ -26,12 +26,17 @@ class KmsgFile final : public vfs::File {
     core::MutexGuard guard{lock_};
     while (!reader_.has_next()) {
       if (is_non_blocking() || (io_flags & vfs::io_no_wait)) return error(Errno::eagain);
-      TRY(core::log_wait_queue().wait(guard, core::WaitMode::interruptible, [&]() NO_THREAD_SAFETY_ANALYSIS { return reader_.has_next(); }));  // wait() holds lock_ there
+      TRY(core::log_wait_queue().wait(guard, core::WaitMode::interruptible, [&]() NO_THREAD_SAFETY_ANALYSIS {
+        return reader_.has_next();
+      }));  // wait() holds lock_ there
     }
     switch (reader_.next(scratch_->record)) {
-      case core::LogRead::lost: return error(Errno::epipe);
-      case core::LogRead::none: return error(Errno::eagain);
-      case core::LogRead::record: break;
+      case core::LogRead::lost:
+        return error(Errno::epipe);
+      case core::LogRead::none:
+        return error(Errno::eagain);
+      case core::LogRead::record:
+        break;
     }
     base::TextBuffer text(scratch_->text);
     core::format_kmsg_record(text, scratch_->record);
@@ -78,9 +83,14 @@ class KmsgFile final : public vfs::File {
     core::MutexGuard guard{lock_};
     switch (whence) {
       case vfs::Whence::set:
-      case vfs::Whence::data: reader_.seek(core::LogReader::Start::oldest); return 0;
-      case vfs::Whence::end: reader_.seek(core::LogReader::Start::newest); return 0;
-      default: return error(Errno::einval);
+      case vfs::Whence::data:
+        reader_.seek(core::LogReader::Start::oldest);
+        return 0;
+      case vfs::Whence::end:
+        reader_.seek(core::LogReader::Start::newest);
+        return 0;
+      default:
+        return error(Errno::einval);
     }
   }
 
@@ -89,7 +99,9 @@ class KmsgFile final : public vfs::File {
     char text[core::log_text_max * 4 + 64];  // every byte may need an escape
   };
   // Nobody else knows the file yet.
-  void set_scratch(std::unique_ptr<Scratch> scratch) NO_THREAD_SAFETY_ANALYSIS { scratch_ = std::move(scratch); }
+  void set_scratch(std::unique_ptr<Scratch> scratch) NO_THREAD_SAFETY_ANALYSIS {
+    scratch_ = std::move(scratch);
+  }
 
  private:
   core::Mutex lock_{"kmsg reader"};

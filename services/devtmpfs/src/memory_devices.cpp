@@ -3,9 +3,9 @@
 #include "core/memory/io_buffer.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "core/random/random.h"
 #include "devtmpfs/devtmpfs.h"
 #include "kmsg.h"
-#include "core/random/random.h"
 #include "vfs/device.h"
 #include "vfs/file.h"
 
@@ -19,7 +19,14 @@ using vfs::IoFlags;
 
 namespace {
 
-enum Minor : std::uint32_t { null_minor = 3, zero_minor = 5, full_minor = 7, random_minor = 8, urandom_minor = 9, kmsg_minor = 11 };
+enum Minor : std::uint32_t {
+  null_minor = 3,
+  zero_minor = 5,
+  full_minor = 7,
+  random_minor = 8,
+  urandom_minor = 9,
+  kmsg_minor = 11
+};
 
 std::size_t swallow(core::IoBuffer& buffer) {
   std::size_t count = buffer.remaining();
@@ -31,7 +38,9 @@ class NullFile final : public vfs::File {
  public:
   NullFile() : File(always_seek_zero | no_wait_capable) {}
   Result<std::size_t> read_at(core::IoBuffer&, std::uint64_t, IoFlags) override { return 0; }
-  Result<std::size_t> write_at(core::IoBuffer& buffer, std::uint64_t, IoFlags) override { return swallow(buffer); }
+  Result<std::size_t> write_at(core::IoBuffer& buffer, std::uint64_t, IoFlags) override {
+    return swallow(buffer);
+  }
 };
 
 // zero and full: endless zeroes; full takes nothing.
@@ -104,13 +113,19 @@ class MemoryDevices final : public vfs::DeviceOperations {
  public:
   Result<RefPtr<vfs::File>> open(vfs::DeviceNumber device, const vfs::OpenRequest& request) override {
     switch (device.minor) {
-      case null_minor: return RefPtr<vfs::File>(TRY(base::try_make_ref<NullFile>()));
-      case zero_minor: return RefPtr<vfs::File>(TRY(base::try_make_ref<ZeroFile>(ZeroFile::Writes::swallowed)));
-      case full_minor: return RefPtr<vfs::File>(TRY(base::try_make_ref<ZeroFile>(ZeroFile::Writes::refused)));
+      case null_minor:
+        return RefPtr<vfs::File>(TRY(base::try_make_ref<NullFile>()));
+      case zero_minor:
+        return RefPtr<vfs::File>(TRY(base::try_make_ref<ZeroFile>(ZeroFile::Writes::swallowed)));
+      case full_minor:
+        return RefPtr<vfs::File>(TRY(base::try_make_ref<ZeroFile>(ZeroFile::Writes::refused)));
       case random_minor:
-      case urandom_minor: return RefPtr<vfs::File>(TRY(base::try_make_ref<RandomFile>()));
-      case kmsg_minor: return open_kmsg(request);
-      default: return error(Errno::enxio);
+      case urandom_minor:
+        return RefPtr<vfs::File>(TRY(base::try_make_ref<RandomFile>()));
+      case kmsg_minor:
+        return open_kmsg(request);
+      default:
+        return error(Errno::enxio);
     }
   }
 };
@@ -125,8 +140,8 @@ Result<void> register_memory_devices() {
     Minor minor;
     vfs::Mode permissions;
   };
-  static constexpr Node nodes[] = {{"null", null_minor, 0666},     {"zero", zero_minor, 0666},
-                                   {"full", full_minor, 0666},     {"random", random_minor, 0666},
+  static constexpr Node nodes[] = {{"null", null_minor, 0666},       {"zero", zero_minor, 0666},
+                                   {"full", full_minor, 0666},       {"random", random_minor, 0666},
                                    {"urandom", urandom_minor, 0666}, {"kmsg", kmsg_minor, 0644}};
   for (const Node& node : nodes)
     TRY(vfs::create_device_node(node.name, vfs::mode_character | node.permissions, {1, node.minor}));

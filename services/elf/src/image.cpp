@@ -26,18 +26,20 @@ bool has_magic(std::span<const std::uint8_t> bytes) {
 
 base::Result<Header> read_file_header(std::span<const std::uint8_t> bytes, std::uint16_t machine) {
   FileHeader file{};
-  if (!bytes.empty()) std::memcpy(&file, bytes.data(), bytes.size() < sizeof(file) ? bytes.size() : sizeof(file));
-  if (!has_magic(bytes) || (file.type != type_executable && file.type != type_shared) || file.machine != machine ||
-      file.program_header_size != sizeof(ProgramHeader))
+  if (!bytes.empty())
+    std::memcpy(&file, bytes.data(), bytes.size() < sizeof(file) ? bytes.size() : sizeof(file));
+  if (!has_magic(bytes) || (file.type != type_executable && file.type != type_shared) ||
+      file.machine != machine || file.program_header_size != sizeof(ProgramHeader))
     return base::error(base::Errno::enoexec);
   std::size_t size = std::size_t{file.program_header_count} * sizeof(ProgramHeader);
   if (size == 0 || size > program_headers_size_max) return base::error(base::Errno::enoexec);
-  return Header{.kind = file.type == type_executable ? Header::Kind::fixed_address : Header::Kind::position_independent,
-                .entry = file.entry,
-                .program_headers_offset = file.program_header_offset,
-                .program_headers_size = size,
-                .program_header_count = file.program_header_count,
-                .flags = file.flags};
+  return Header{
+      .kind = file.type == type_executable ? Header::Kind::fixed_address : Header::Kind::position_independent,
+      .entry = file.entry,
+      .program_headers_offset = file.program_header_offset,
+      .program_headers_size = size,
+      .program_header_count = file.program_header_count,
+      .flags = file.flags};
 }
 
 namespace {
@@ -52,11 +54,13 @@ class ImageReader {
         return load_segment(program);
       case segment_interpreter:
         if (image_.interpreter) return {};  // the first one counts
-        if (program.file_size > interpreter_name_max || program.file_size < 2) return base::error(base::Errno::enoexec);
+        if (program.file_size > interpreter_name_max || program.file_size < 2)
+          return base::error(base::Errno::enoexec);
         image_.interpreter = FileRange{program.offset, program.file_size};
         return {};
       case segment_gnu_stack:
-        image_.stack = program.flags & flag_execute ? StackPermission::executable : StackPermission::not_executable;
+        image_.stack =
+            program.flags & flag_execute ? StackPermission::executable : StackPermission::not_executable;
         return {};
       case segment_gnu_property:
         image_.gnu_property = FileRange{program.offset, program.file_size};
@@ -110,7 +114,8 @@ base::Result<Extent> check_layout(const Image& image, const LayoutLimits& limits
       return base::error(base::Errno::einval);
     if (segment.file_size && ((start ^ segment.offset) & (limits.page_size - 1)) != 0)
       return base::error(base::Errno::einval);
-    if (!base::checked_add(segment.offset, segment.file_size + limits.page_size)) return base::error(base::Errno::einval);
+    if (!base::checked_add(segment.offset, segment.file_size + limits.page_size))
+      return base::error(base::Errno::einval);
     std::uint64_t file_end = start + segment.file_size, end = start + segment.memory_size;
     std::uint64_t page = base::align_down(start, limits.page_size);
     if (page < extent.low) extent.low = page;
@@ -151,7 +156,8 @@ base::Result<std::uint32_t> read_gnu_property(std::span<const std::uint8_t> note
   constexpr std::uint32_t gnu_property_note = 5;
   if (note.size() < contents_start || note.size() > note_max) return base::error(base::Errno::enoexec);
   auto header = load_at<NoteHeader>(note, 0);
-  if (header.type != gnu_property_note || header.name_size != 4 || std::memcmp(note.data() + sizeof(header), "GNU", 4) != 0 ||
+  if (header.type != gnu_property_note || header.name_size != 4 ||
+      std::memcmp(note.data() + sizeof(header), "GNU", 4) != 0 ||
       header.contents_size > note.size() - contents_start)
     return base::error(base::Errno::enoexec);
   std::span<const std::uint8_t> rest = note.subspan(contents_start, header.contents_size);
@@ -162,7 +168,8 @@ base::Result<std::uint32_t> read_gnu_property(std::span<const std::uint8_t> note
     rest = rest.subspan(sizeof(Property));
     std::uint64_t step = base::align_up(std::uint64_t{property.size}, std::uint64_t{alignment});
     // They are sorted and unique.
-    if (step > rest.size() || (previous_type && property.type <= *previous_type)) return base::error(base::Errno::enoexec);
+    if (step > rest.size() || (previous_type && property.type <= *previous_type))
+      return base::error(base::Errno::enoexec);
     if (property.type == type) {
       if (property.size != sizeof(std::uint32_t)) return base::error(base::Errno::enoexec);
       return load_at<std::uint32_t>(rest, 0);

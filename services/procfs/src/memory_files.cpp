@@ -93,7 +93,8 @@ Result<void> show_buddyinfo(base::TextSink& out) {
   auto statistics = core::memory_statistics();
   for (unsigned zone = 0; zone < 2; ++zone) {
     format(out, "Node 0, zone {:>8}", zone_names[zone]);
-    for (unsigned order = 0; order <= core::max_page_order; ++order) format(out, " {:>6}", statistics.free_blocks[zone][order]);
+    for (unsigned order = 0; order <= core::max_page_order; ++order)
+      format(out, " {:>6}", statistics.free_blocks[zone][order]);
     format(out, "\n");
   }
   return {};
@@ -103,19 +104,24 @@ Result<void> show_zoneinfo(base::TextSink& out) {
   auto statistics = core::memory_statistics();
   for (unsigned zone = 0; zone < 2; ++zone) {
     std::uint64_t free = 0;
-    for (unsigned order = 0; order <= core::max_page_order; ++order) free += statistics.free_blocks[zone][order] << order;
+    for (unsigned order = 0; order <= core::max_page_order; ++order)
+      free += statistics.free_blocks[zone][order] << order;
     format(out, "Node 0, zone {:>8}\n  pages free     {}\n", zone_names[zone], free);
   }
   return {};
 }
 
 Result<void> show_slabinfo(base::TextSink& out) {
-  format(out, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : "
-              "tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+  format(
+      out,
+      "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> "
+      "<pagesperslab> : "
+      "tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
   core::for_each_slab_cache([&](const core::SlabStatistics& slab) {
-    format(out, "{:<17} {:>6} {:>6} {:>6} {:>4} {:>4} : tunables    0    0    0 : slabdata {:>6} {:>6}      0\n",
-           std::string_view(slab.name), slab.active_objects, slab.total_objects, slab.slot_size, slab.objects_per_slab,
-           slab.pages_per_slab, slab.slabs, slab.slabs);
+    format(out,
+           "{:<17} {:>6} {:>6} {:>6} {:>4} {:>4} : tunables    0    0    0 : slabdata {:>6} {:>6}      0\n",
+           std::string_view(slab.name), slab.active_objects, slab.total_objects, slab.slot_size,
+           slab.objects_per_slab, slab.pages_per_slab, slab.slabs, slab.slabs);
   });
   return {};
 }

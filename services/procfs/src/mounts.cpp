@@ -65,7 +65,8 @@ Result<void> show_mounts(base::TextSink& out, const vfs::Path& root, MountFormat
       case MountFormat::mountinfo: {
         const vfs::Mount* parent = mount.parent();
         vfs::DeviceNumber device = file_system.device();
-        format(out, "{} {} {}:{} ", mount.id(), parent ? parent->id() : mount.id(), device.major, device.minor);
+        format(out, "{} {} {}:{} ", mount.id(), parent ? parent->id() : mount.id(), device.major,
+               device.minor);
         // The part of the file system that is shown.
         char inside[256];
         std::size_t at = sizeof(inside);

@@ -53,7 +53,8 @@ class RootDirectory final : public Directory {
   class Watch final : public pseudo_fs::ListSink {
    public:
     explicit Watch(pseudo_fs::ListSink& sink) : sink_(sink) {}
-    vfs::SinkState entry(std::string_view name, std::uint64_t number, std::uint8_t type, std::uint64_t position) override {
+    vfs::SinkState entry(std::string_view name, std::uint64_t number, std::uint8_t type,
+                         std::uint64_t position) override {
       auto state = sink_.entry(name, number, type, position + base);
       full = state == vfs::SinkState::full;
       return state;
@@ -140,7 +141,8 @@ void set_process_directory(Directory& processes) { root->set_processes(processes
 
 std::string_view trim(std::string_view text) {
   constexpr std::string_view space = " \t\r\n";
-  while (!text.empty() && (space.find(text.back()) != std::string_view::npos || text.back() == 0)) text.remove_suffix(1);
+  while (!text.empty() && (space.find(text.back()) != std::string_view::npos || text.back() == 0))
+    text.remove_suffix(1);
   while (!text.empty() && space.find(text.front()) != std::string_view::npos) text.remove_prefix(1);
   return text;
 }

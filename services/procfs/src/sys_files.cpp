@@ -109,7 +109,8 @@ Result<void> store_drop_caches(std::string_view text) {
 // ---- Files ----
 
 Result<void> show_file_nr(base::TextSink& out) {
-  format(out, "{}\t0\t{}\n", vfs::cache_statistics().files, vfs::limits.file_max.load(std::memory_order_relaxed));
+  format(out, "{}\t0\t{}\n", vfs::cache_statistics().files,
+         vfs::limits.file_max.load(std::memory_order_relaxed));
   return {};
 }
 Result<void> show_inode_nr(base::TextSink& out) {
@@ -118,7 +119,8 @@ Result<void> show_inode_nr(base::TextSink& out) {
 }
 Result<void> show_dentry_state(base::TextSink& out) {
   auto statistics = vfs::cache_statistics();
-  format(out, "{}\t{}\t0\t0\t{}\t0\n", statistics.dentries, statistics.unused_dentries, statistics.negative_dentries);
+  format(out, "{}\t{}\t0\t0\t{}\t0\n", statistics.dentries, statistics.unused_dentries,
+         statistics.negative_dentries);
   return {};
 }
 

@@ -33,7 +33,8 @@ Result<void> show_filesystems(base::TextSink& out) {
 
 Result<void> show_devices(base::TextSink& out) {
   auto list = [&](vfs::DeviceKind kind) {
-    vfs::for_each_device_major(kind, [&](std::uint32_t major, std::string_view name) { format(out, "{:>3} {}\n", major, name); });
+    vfs::for_each_device_major(
+        kind, [&](std::uint32_t major, std::string_view name) { format(out, "{:>3} {}\n", major, name); });
   };
   format(out, "Character devices:\n");
   list(vfs::DeviceKind::character);
@@ -49,7 +50,8 @@ Result<void> show_interrupts(base::TextSink& out) {
   core::InterruptInformation information;
   for (unsigned number = 0; core::next_interrupt(number, information); number = information.number + 1) {
     format(out, "{:>3}:", information.number);
-    core::for_each_cpu([&](unsigned cpu) { format(out, " {:>10}", core::interrupt_count(information.number, cpu)); });
+    core::for_each_cpu(
+        [&](unsigned cpu) { format(out, " {:>10}", core::interrupt_count(information.number, cpu)); });
     format(out, "  {} {:>4}-{}  {}\n", std::string_view(information.controller ? information.controller : ""),
            information.hardware_number, information.level_triggered ? "fasteoi" : "edge",
            std::string_view(information.handlers));
@@ -81,8 +83,8 @@ Result<void> show_locks(base::TextSink& out) {
     vfs::DeviceNumber device = inode.file_system().device();
     if (!blocked) ++number;
     format(out, "{}: {}{}  ADVISORY  {} {} {:02x}:{:02x}:{} {} ", number, blocked ? "-> " : "",
-           kinds[static_cast<unsigned>(lock.kind)], lock.type == vfs::LockType::write ? "WRITE" : "READ ", lock.process_id,
-           device.major, device.minor, inode.number(), lock.start);
+           kinds[static_cast<unsigned>(lock.kind)], lock.type == vfs::LockType::write ? "WRITE" : "READ ",
+           lock.process_id, device.major, device.minor, inode.number(), lock.start);
     if (lock.end >= static_cast<std::uint64_t>(INT64_MAX))
       format(out, "EOF\n");
     else

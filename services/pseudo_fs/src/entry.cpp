@@ -54,7 +54,8 @@ class ConstantLink final : public Link {
 
 Entry::Entry(vfs::Mode mode) : mode_(mode), number_(next_number.fetch_add(1, std::memory_order_relaxed)) {}
 
-Result<void> Entry::permission(const vfs::Inode& inode, const vfs::Credentials& credentials, vfs::Access access) const {
+Result<void> Entry::permission(const vfs::Inode& inode, const vfs::Credentials& credentials,
+                               vfs::Access access) const {
   return vfs::generic_permission(inode, credentials, access);
 }
 
@@ -106,8 +107,8 @@ Result<void> StaticDirectory::list(std::uint64_t position, ListSink& sink) {
   core::ReadGuard guard{lock_};
   for (Named& named : entries_) {
     if (named.position < position) continue;
-    if (sink.entry(named.name, named.entry->number(), vfs::directory_entry_type(named.entry->mode()), named.position) ==
-        vfs::SinkState::full)
+    if (sink.entry(named.name, named.entry->number(), vfs::directory_entry_type(named.entry->mode()),
+                   named.position) == vfs::SinkState::full)
       break;
   }
   return {};
@@ -124,8 +125,10 @@ Result<RefPtr<StaticDirectory>> StaticDirectory::directory(std::string_view name
       }
     }
     auto fresh = TRY(base::try_make_ref<StaticDirectory>(vfs::Mode{0755}));
-    if (auto added = add(name, fresh)) return fresh;
-    else if (added.error() != Errno::eexist) return error(added.error());
+    if (auto added = add(name, fresh))
+      return fresh;
+    else if (added.error() != Errno::eexist)
+      return error(added.error());
   }
 }
 

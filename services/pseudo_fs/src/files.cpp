@@ -74,7 +74,8 @@ class TextFile final : public vfs::File {
 
 class DirectoryFile final : public vfs::File {
  public:
-  explicit DirectoryFile(RefPtr<Directory> entry) : File(has_position | directory_file), entry_(std::move(entry)) {}
+  explicit DirectoryFile(RefPtr<Directory> entry)
+      : File(has_position | directory_file), entry_(std::move(entry)) {}
 
   Result<void> iterate(vfs::DirectorySink& sink) override {
     constexpr auto type = vfs::directory_entry_type(vfs::mode_directory);
@@ -84,7 +85,8 @@ class DirectoryFile final : public vfs::File {
     }
     if (position() == 1) {
       auto parent = path().dentry().parent_reference();
-      if (sink.entry("..", parent->inode() ? parent->inode()->number() : inode().number(), type, 2) == vfs::SinkState::full)
+      if (sink.entry("..", parent->inode() ? parent->inode()->number() : inode().number(), type, 2) ==
+          vfs::SinkState::full)
         return {};
       set_position(2);
     }
@@ -101,7 +103,8 @@ class DirectoryFile final : public vfs::File {
   class Forward final : public ListSink {
    public:
     Forward(DirectoryFile& file, vfs::DirectorySink& sink) : file_(file), sink_(sink) {}
-    vfs::SinkState entry(std::string_view name, std::uint64_t number, std::uint8_t type, std::uint64_t position) override {
+    vfs::SinkState entry(std::string_view name, std::uint64_t number, std::uint8_t type,
+                         std::uint64_t position) override {
       if (sink_.entry(name, number, type, position + 1) == vfs::SinkState::full) return vfs::SinkState::full;
       file_.set_position(position + 1);
       return vfs::SinkState::more;

@@ -27,7 +27,9 @@ Result<RefPtr<vfs::Inode>> PseudoInode::lookup(std::string_view name) {
 }
 
 std::uint32_t PseudoInode::child_dentry_flags() const {
-  return vfs::is_directory(mode()) && static_cast<Directory&>(*entry_).is_transient() ? vfs::Dentry::needs_validation : 0u;
+  return vfs::is_directory(mode()) && static_cast<Directory&>(*entry_).is_transient()
+             ? vfs::Dentry::needs_validation
+             : 0u;
 }
 
 Result<RefPtr<vfs::File>> PseudoInode::open(const vfs::OpenRequest& request) {

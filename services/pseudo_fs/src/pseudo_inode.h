@@ -13,11 +13,15 @@ class PseudoInode final : public vfs::Inode {
   bool is_stale() const override { return entry_->is_stale(); }
   std::uint32_t child_dentry_flags() const override;
   Result<RefPtr<vfs::File>> open(const vfs::OpenRequest& request) override;
-  Result<vfs::LinkTarget> follow(const vfs::Credentials& credentials) override { return entry_->follow(credentials); }
+  Result<vfs::LinkTarget> follow(const vfs::Credentials& credentials) override {
+    return entry_->follow(credentials);
+  }
   Result<base::String> read_link(const vfs::Credentials& credentials) override;
   Result<void> permission(const vfs::Credentials& credentials, vfs::Access access) const override;
   Result<void> get_attributes(vfs::Attributes& out) override;
-  Result<void> truncate(std::uint64_t) override { return {}; }  // O_TRUNC of what is written as a whole anyway
+  Result<void> truncate(std::uint64_t) override {
+    return {};
+  }  // O_TRUNC of what is written as a whole anyway
 
   Entry& entry() const { return *entry_; }
 

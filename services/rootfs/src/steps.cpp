@@ -32,8 +32,8 @@ Result<void> start_root() {
   return {};
 }
 
-// The memory of the image. It goes back to the allocator while the image is read, so that a large plain archive does not need room
-// twice.
+// The memory of the image. It goes back to the allocator while the image is read, so that a large plain
+// archive does not need room twice.
 class ImageMemory {
  public:
   explicit ImageMemory(const boot::PhysicalRange& range)
@@ -52,7 +52,9 @@ class ImageMemory {
 
  private:
   static constexpr std::uintptr_t step = std::uintptr_t{1} << 20;
-  static std::uintptr_t page_up(std::uintptr_t address) { return (address + core::page_size - 1) & ~std::uintptr_t{core::page_size - 1}; }
+  static std::uintptr_t page_up(std::uintptr_t address) {
+    return (address + core::page_size - 1) & ~std::uintptr_t{core::page_size - 1};
+  }
   void give_up_to(std::uintptr_t end) {
     if (end <= given_) return;
     core::donate_memory(core::PhysicalAddress(given_), end - given_);
@@ -77,8 +79,8 @@ Result<void> unpack_initrd() {
   });
   if (!result) core::log(core::LogLevel::error, "Initramfs unpacking failed: {}", problem.view());
   if (!keep) image.give_rest();
-  core::log(core::LogLevel::info, "initramfs: {} KiB unpacked in {} ms; freeing initrd memory: {}K", range.size / 1024,
-            (core::log_clock_now() - start) / 1'000'000, image.given_bytes() / 1024);
+  core::log(core::LogLevel::info, "initramfs: {} KiB unpacked in {} ms; freeing initrd memory: {}K",
+            range.size / 1024, (core::log_clock_now() - start) / 1'000'000, image.given_bytes() / 1024);
   return {};
 }
 

@@ -63,7 +63,8 @@ class Unpacker final : public archive::EntrySink {
   }
   Result<void> node(const archive::Entry& entry) override {
     TRY(clear_way(entry, 0));
-    auto made = vfs::make_node(caller_, nullptr, entry.name, entry.mode, {entry.device_major, entry.device_minor});
+    auto made =
+        vfs::make_node(caller_, nullptr, entry.name, entry.mode, {entry.device_major, entry.device_minor});
     if (!made) return skip(made);
     return set_attributes(entry);
   }
@@ -92,11 +93,13 @@ class Unpacker final : public archive::EntrySink {
     if (problem.error() == Errno::enomem || problem.error() == Errno::enospc) return problem;
     return {};
   }
-  // Later entries win over earlier ones: what has the name goes, unless it can be used again (type `reusable`).
+  // Later entries win over earlier ones: what has the name goes, unless it can be used again (type
+  // `reusable`).
   Result<void> clear_way(const archive::Entry& entry, std::uint32_t reusable) {
     vfs::Attributes attributes;
     if (!vfs::stat(caller_, nullptr, entry.name, vfs::lookup_default, attributes)) return {};
-    if (reusable && (attributes.mode & vfs::mode_type_mask) == reusable && attributes.link_count == 1) return {};
+    if (reusable && (attributes.mode & vfs::mode_type_mask) == reusable && attributes.link_count == 1)
+      return {};
     auto removed = vfs::is_directory(attributes.mode) ? vfs::remove_directory(caller_, nullptr, entry.name)
                                                       : vfs::unlink(caller_, nullptr, entry.name);
     return removed ? removed : skip(removed);
@@ -110,7 +113,8 @@ class Unpacker final : public archive::EntrySink {
     // Before anybody else sees the tree: the fields are written directly.
     vfs::Inode& inode = path.inode();
     inode.set_owner(entry.user, entry.group);
-    if (!vfs::is_symlink(inode.mode())) inode.set_mode((inode.mode() & vfs::mode_type_mask) | (entry.mode & 07777));
+    if (!vfs::is_symlink(inode.mode()))
+      inode.set_mode((inode.mode() & vfs::mode_type_mask) | (entry.mode & 07777));
     set_times(inode, entry.modified_seconds);
     return {};
   }

@@ -22,7 +22,8 @@ constexpr std::size_t family_size = 2, maximum_address = 2 + 108;
 // The address's path, up to its zero byte.
 std::string_view path_of(const Address& address) {
   // SAFETY: bytes are looked at as characters.
-  std::string_view text{reinterpret_cast<const char*>(address.bytes.data()) + family_size, address.size - family_size};
+  std::string_view text{reinterpret_cast<const char*>(address.bytes.data()) + family_size,
+                        address.size - family_size};
   return text.substr(0, text.find('\0'));
 }
 

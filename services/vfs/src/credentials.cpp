@@ -44,7 +44,9 @@ bool Credentials::has_supplementary(GroupId group) const {
   return std::binary_search(groups_.begin(), groups_.end(), group);
 }
 bool Credentials::in_group(GroupId group) const { return fsgid == group || has_supplementary(group); }
-bool Credentials::in_effective_group(GroupId group) const { return egid == group || has_supplementary(group); }
+bool Credentials::in_effective_group(GroupId group) const {
+  return egid == group || has_supplementary(group);
+}
 
 Result<void> Credentials::set_groups(std::span<const GroupId> list) {
   base::Vector<GroupId> groups;

@@ -27,7 +27,8 @@ std::uint32_t hash_name(std::string_view name) {
   }
   if (left) {
     std::uint64_t word = 0;
-    for (std::size_t i = 0; i < left; ++i) word |= static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])) << (8 * i);
+    for (std::size_t i = 0; i < left; ++i)
+      word |= static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])) << (8 * i);
     hash = (hash ^ word) * factor;
     hash ^= hash >> 32;
   }
@@ -101,7 +102,8 @@ void Dentry::release_reference() {
     base::debug_verify(old > 0, "release of an unreferenced dentry");
     if (old > 1) {
       // release: our use happens before the dentry's death.
-      if (count_.compare_exchange_weak(old, old - 1, std::memory_order_release, std::memory_order_relaxed)) return;
+      if (count_.compare_exchange_weak(old, old - 1, std::memory_order_release, std::memory_order_relaxed))
+        return;
       continue;
     }
     std::uint32_t state = flags();
@@ -185,7 +187,8 @@ Dentry* Dentry::first_child_from(std::uint64_t cookie) {
 
 bool Dentry::has_children() {
   core::SpinGuard<core::PreemptOff> guard{lock_};
-  for (base::TreeHook* at = base::TreeBase::edge(children_.root_, 0); at; at = base::TreeBase::neighbour(at, 1)) {
+  for (base::TreeHook* at = base::TreeBase::edge(children_.root_, 0); at;
+       at = base::TreeBase::neighbour(at, 1)) {
     Dentry* child = base::container_of(at, &Dentry::sibling_);
     if (!child->is_negative() && child->has(hashed)) return true;
   }

@@ -5,14 +5,16 @@
 
 namespace vfs {
 
-// Odd while a rename moves a dentry between chains or parents: a failed search that overlaps one proves nothing.
+// Odd while a rename moves a dentry between chains or parents: a failed search that overlaps one proves
+// nothing.
 extern std::atomic<std::uint32_t> rename_sequence;
 
 class DentryCache {
  public:
   static Result<void> initialize(std::size_t buckets);
   // Under RCU. `sequence` is the dentry's, taken before it was compared.
-  static Dentry* find_rcu(const Dentry& parent, std::string_view name, std::uint32_t hash, std::uint32_t& sequence);
+  static Dentry* find_rcu(const Dentry& parent, std::string_view name, std::uint32_t hash,
+                          std::uint32_t& sequence);
   // With a reference, or null if the name is not cached.
   static RefPtr<Dentry> find(const Dentry& parent, std::string_view name, std::uint32_t hash);
   // Rename: `source` takes the place and the name of `target`, which is unhashed if it was hashed. `spare` is

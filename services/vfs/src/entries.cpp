@@ -18,8 +18,8 @@ NewInode new_inode(const Inode& directory, const Caller& caller, Mode mode, Devi
     result.gid = directory.gid();
     if (is_directory(mode)) {
       mode |= mode_set_gid;
-    } else if ((mode & (mode_set_gid | 010)) == (mode_set_gid | 010) && !caller.credentials.in_group(result.gid) &&
-               !caller.credentials.can(Capability::fsetid)) {
+    } else if ((mode & (mode_set_gid | 010)) == (mode_set_gid | 010) &&
+               !caller.credentials.in_group(result.gid) && !caller.credentials.can(Capability::fsetid)) {
       mode &= ~mode_set_gid;
     }
   }
@@ -42,8 +42,8 @@ Result<void> may_delete(const Inode& directory, const Dentry& victim, const Cred
   const Inode& inode = *victim.inode();
   TRY(check_permission(directory, credentials, access_write | access_execute));
   if (directory.has(Inode::append_only) || directory.has(Inode::immutable)) return error(Errno::eperm);
-  if ((directory.mode() & mode_sticky) && inode.uid() != credentials.fsuid && directory.uid() != credentials.fsuid &&
-      !credentials.can(Capability::fowner))
+  if ((directory.mode() & mode_sticky) && inode.uid() != credentials.fsuid &&
+      directory.uid() != credentials.fsuid && !credentials.can(Capability::fowner))
     return error(Errno::eperm);
   if (inode.has(Inode::append_only) || inode.has(Inode::immutable)) return error(Errno::eperm);
   if (wanted == VictimKind::directory) {
@@ -60,8 +60,8 @@ namespace {
 
 enum class TrailingSlash { allowed, refused };
 
-// Resolves to a directory and a new name in it, and calls `make(directory, entry)` with everything checked and locked.
-// `make` gives the new inode.
+// Resolves to a directory and a new name in it, and calls `make(directory, entry)` with everything checked
+// and locked. `make` gives the new inode.
 template <typename Make>
 Result<Path> create_entry(const Caller& caller, const Path* start, std::string_view path, TrailingSlash slash,
                           Errno exists, const Mount* wanted_mount, Make&& make) {
@@ -84,7 +84,8 @@ Result<Path> create_entry(const Caller& caller, const Path* start, std::string_v
     entry->instantiate(std::move(inode));
     if (!entry->has(Dentry::hashed)) entry->insert_in_cache();
   }
-  notify_entry(directory, notify_create | (is_directory(entry->inode()->mode()) ? notify_is_directory : 0), place.name);
+  notify_entry(directory, notify_create | (is_directory(entry->inode()->mode()) ? notify_is_directory : 0),
+               place.name);
   return Path(place.parent.mount_reference(), std::move(entry));
 }
 
@@ -94,12 +95,14 @@ Result<void> make_directory(const Caller& caller, const Path* start, std::string
   TRY(create_entry(caller, start, path, TrailingSlash::allowed, Errno::eexist, nullptr,
                    [&](Inode& directory, Dentry& entry) {
                      Mode allowed = mode & (0777 | mode_sticky);
-                     return directory.make_directory(entry, new_inode(directory, caller, mode_directory | allowed));
+                     return directory.make_directory(entry,
+                                                     new_inode(directory, caller, mode_directory | allowed));
                    }));
   return {};
 }
 
-Result<void> make_node(const Caller& caller, const Path* start, std::string_view path, Mode mode, DeviceNumber device) {
+Result<void> make_node(const Caller& caller, const Path* start, std::string_view path, Mode mode,
+                       DeviceNumber device) {
   if (!(mode & mode_type_mask)) mode |= mode_regular;
   if (is_directory(mode)) return error(Errno::eperm);
   if (!is_regular(mode) && !is_character(mode) && !is_block(mode) && !is_fifo(mode) && !is_socket(mode))
@@ -110,8 +113,10 @@ Result<void> make_node(const Caller& caller, const Path* start, std::string_view
   if (is_device && !is_whiteout && !caller.credentials.can(Capability::mknod)) return error(Errno::eperm);
   TRY(create_entry(caller, start, path, TrailingSlash::refused, Errno::eexist, nullptr,
                    [&](Inode& directory, Dentry& entry) {
-                     NewInode properties = new_inode(directory, caller, mode, is_device ? device : DeviceNumber{});
-                     return is_regular(mode) ? directory.create(entry, properties) : directory.make_node(entry, properties);
+                     NewInode properties =
+                         new_inode(directory, caller, mode, is_device ? device : DeviceNumber{});
+                     return is_regular(mode) ? directory.create(entry, properties)
+                                             : directory.make_node(entry, properties);
                    }));
   return {};
 }
@@ -124,12 +129,14 @@ Result<Path> make_socket_node(const Caller& caller, const Path* start, std::stri
                       });
 }
 
-Result<void> make_symlink(const Caller& caller, std::string_view target, const Path* start, std::string_view path) {
+Result<void> make_symlink(const Caller& caller, std::string_view target, const Path* start,
+                          std::string_view path) {
   if (target.empty()) return error(Errno::enoent);
   if (target.size() >= path_max) return error(Errno::enametoolong);
   TRY(create_entry(caller, start, path, TrailingSlash::refused, Errno::eexist, nullptr,
                    [&](Inode& directory, Dentry& entry) {
-                     return directory.make_symlink(entry, target, new_inode(directory, caller, mode_symlink | 0777));
+                     return directory.make_symlink(entry, target,
+                                                   new_inode(directory, caller, mode_symlink | 0777));
                    }));
   return {};
 }
@@ -141,14 +148,15 @@ Result<void> may_link(const Inode& inode, const Credentials& credentials) {
   if (!limits.protected_hardlinks.load(std::memory_order_relaxed)) return {};
   if (inode.uid() == credentials.fsuid || credentials.can(Capability::fowner)) return {};
   Mode mode = inode.mode();
-  bool safe = is_regular(mode) && !(mode & mode_set_uid) && (mode & (mode_set_gid | 010)) != (mode_set_gid | 010) &&
+  bool safe = is_regular(mode) && !(mode & mode_set_uid) &&
+              (mode & (mode_set_gid | 010)) != (mode_set_gid | 010) &&
               check_permission(inode, credentials, access_read | access_write);
   return safe ? Result<void>() : Result<void>(error(Errno::eperm));
 }
 }  // namespace
 
-Result<void> link(const Caller& caller, const Path* old_start, std::string_view old_path, const Path* new_start,
-                  std::string_view new_path, LookupFlags old_flags) {
+Result<void> link(const Caller& caller, const Path* old_start, std::string_view old_path,
+                  const Path* new_start, std::string_view new_path, LookupFlags old_flags) {
   Path old = TRY(resolve(caller, old_start, old_path, old_flags));
   Inode& inode = old.inode();
   TRY(create_entry(caller, new_start, new_path, TrailingSlash::refused, Errno::eexist, &old.mount(),
@@ -168,7 +176,8 @@ Result<void> link(const Caller& caller, const Path* old_start, std::string_view 
 namespace {
 
 template <typename Remove>
-Result<void> remove_entry(const Caller& caller, const ParentAndName& place, VictimKind kind, Remove&& remove) {
+Result<void> remove_entry(const Caller& caller, const ParentAndName& place, VictimKind kind,
+                          Remove&& remove) {
   Inode& directory = place.parent.inode();
   MountWrite write;
   TRY(write.acquire(place.parent.mount()));
@@ -206,10 +215,14 @@ Result<void> unlink(const Caller& caller, const Path* start, std::string_view pa
 Result<void> remove_directory(const Caller& caller, const Path* start, std::string_view path) {
   auto place = TRY(resolve_parent(caller, start, path, lookup_default));
   switch (place.kind) {
-    case ParentAndName::Kind::dot: return error(Errno::einval);
-    case ParentAndName::Kind::dot_dot: return error(Errno::enotempty);
-    case ParentAndName::Kind::root: return error(Errno::ebusy);
-    case ParentAndName::Kind::normal: break;
+    case ParentAndName::Kind::dot:
+      return error(Errno::einval);
+    case ParentAndName::Kind::dot_dot:
+      return error(Errno::enotempty);
+    case ParentAndName::Kind::root:
+      return error(Errno::ebusy);
+    case ParentAndName::Kind::normal:
+      break;
   }
   return remove_entry(caller, place, VictimKind::directory,
                       [](Inode& directory, Dentry& entry) { return directory.remove_directory(entry); });

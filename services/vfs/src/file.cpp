@@ -19,8 +19,9 @@ void File::attach(Path path, OpenFlags flags, RefPtr<const Credentials> credenti
   path_ = std::move(path);
   inode_ = &path_.inode();
   credentials_ = std::move(credentials);
-  flags_.store(flags & ~(open_create | open_exclusive | open_no_controlling_tty | open_truncate | open_close_on_exec),
-               std::memory_order_relaxed);
+  flags_.store(
+      flags & ~(open_create | open_exclusive | open_no_controlling_tty | open_truncate | open_close_on_exec),
+      std::memory_order_relaxed);
   if (!(flags & open_path)) {
     OpenFlags mode = flags & open_access_mask;
     if (mode == open_read_only || mode == open_read_write) access_ |= access_read;
@@ -121,7 +122,8 @@ Result<std::size_t> File::positioned_write(core::IoBuffer& buffer, std::uint64_t
   // As on Linux, O_APPEND wins over the offset of pwrite.
   bool appends = ((flags() & open_append) || (io_flags & io_append)) && !(io_flags & io_no_append);
   std::uint64_t after = 0;
-  std::size_t count = appends ? TRY(append(buffer, io_flags, after)) : TRY(write_at(buffer, offset, io_flags));
+  std::size_t count =
+      appends ? TRY(append(buffer, io_flags, after)) : TRY(write_at(buffer, offset, io_flags));
   if (count) notify(path_.dentry(), *inode_, notify_modify);
   return count;
 }
@@ -148,7 +150,8 @@ Result<std::int64_t> File::seek(std::int64_t offset, Whence whence) {
 Result<std::uint64_t> File::do_seek(std::int64_t offset, Whence whence) {
   auto size = static_cast<std::int64_t>(inode_->size());
   switch (whence) {
-    case Whence::set: break;
+    case Whence::set:
+      break;
     case Whence::end:
       if (__builtin_add_overflow(size, offset, &offset)) return error(Errno::eoverflow);
       break;
@@ -159,7 +162,8 @@ Result<std::uint64_t> File::do_seek(std::int64_t offset, Whence whence) {
       if (offset < 0 || offset >= size) return error(Errno::enxio);
       offset = size;
       break;
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
   if (offset < 0) return error(Errno::einval);
   if (static_cast<std::uint64_t>(offset) > inode_->file_system().maximum_size()) return error(Errno::einval);
@@ -201,10 +205,13 @@ Result<void> File::allocate(int, std::uint64_t, std::uint64_t) { return error(Er
 Result<void> File::truncate(std::uint64_t) { return error(Errno::einval); }
 Result<void> File::check_flags(OpenFlags flags) {
   // Direct transfers need an object that knows how.
-  return flags & open_direct && !inode_->memory_object() ? Result<void>(error(Errno::einval)) : Result<void>();
+  return flags & open_direct && !inode_->memory_object() ? Result<void>(error(Errno::einval))
+                                                         : Result<void>();
 }
 Result<std::size_t> File::splice_read(std::uint64_t, std::size_t, PageSink&) { return error(Errno::einval); }
-Result<std::size_t> File::splice_write(std::uint64_t, std::size_t, PageSource&) { return error(Errno::einval); }
+Result<std::size_t> File::splice_write(std::uint64_t, std::size_t, PageSource&) {
+  return error(Errno::einval);
+}
 
 // ---- Observers ----
 

@@ -31,13 +31,15 @@ void register_file_system(FileSystemType& type) {
 }
 
 const FileSystemType* find_file_system(std::string_view name) {
-  for (FileSystemType* at = FileSystemTypes::first.load(std::memory_order_acquire); at; at = FileSystemTypes::next(*at))
+  for (FileSystemType* at = FileSystemTypes::first.load(std::memory_order_acquire); at;
+       at = FileSystemTypes::next(*at))
     if (at->name() == name) return at;
   return nullptr;
 }
 
 void for_each_file_system(base::FunctionRef<void(const FileSystemType&)> visit) {
-  for (FileSystemType* at = FileSystemTypes::first.load(std::memory_order_acquire); at; at = FileSystemTypes::next(*at))
+  for (FileSystemType* at = FileSystemTypes::first.load(std::memory_order_acquire); at;
+       at = FileSystemTypes::next(*at))
     visit(*at);
 }
 
@@ -52,14 +54,16 @@ void FileSystem::release_reference() const {
   std::atomic_thread_fence(std::memory_order_acquire);
   // Walkers under RCU may still look at our dentries and inodes, which refer to us.
   auto* self = const_cast<FileSystem*>(this);
-  core::rcu_retire(self->rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &FileSystem::rcu_); });
+  core::rcu_retire(self->rcu_,
+                   [](core::RcuHead& head) { delete base::container_of(&head, &FileSystem::rcu_); });
 }
 
 bool FileSystem::try_acquire_reference() const {
   auto old = references_.load(std::memory_order_relaxed);
   do {
     if (old == 0) return false;
-  } while (!references_.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed));
+  } while (
+      !references_.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed));
   return true;
 }
 

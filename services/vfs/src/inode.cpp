@@ -13,11 +13,16 @@ PER_CPU constinit core::PerCpuCounter inode_counter;
 
 Timestamp current_time() {
   std::uint64_t now = core::coarse_realtime_ns();
-  return {static_cast<std::int64_t>(now / core::ns_per_second), static_cast<std::uint32_t>(now % core::ns_per_second)};
+  return {static_cast<std::int64_t>(now / core::ns_per_second),
+          static_cast<std::uint32_t>(now % core::ns_per_second)};
 }
 
 Inode::Inode(FileSystem& file_system, std::uint64_t number, const NewInode& properties)
-    : mode_(properties.mode), uid_(properties.uid), gid_(properties.gid), file_system_(file_system), number_(number),
+    : mode_(properties.mode),
+      uid_(properties.uid),
+      gid_(properties.gid),
+      file_system_(file_system),
+      number_(number),
       device_(properties.device) {
   birth_time_ = current_time();
   access_time_.store(birth_time_);
@@ -38,7 +43,8 @@ bool Inode::try_acquire_reference() const {
   do {
     if (old == 0) return false;
     // acquire: what was written before the inode was published is visible.
-  } while (!references_.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed));
+  } while (
+      !references_.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_relaxed));
   return true;
 }
 
@@ -58,7 +64,9 @@ void Inode::touch_modified() {
 }
 void Inode::touch_accessed(const Mount& mount) {
   MountFlags flags = mount.flags();
-  if ((flags & (mount_no_access_time | mount_read_only)) || has(no_access_time) || file_system_.is_read_only()) return;
+  if ((flags & (mount_no_access_time | mount_read_only)) || has(no_access_time) ||
+      file_system_.is_read_only())
+    return;
   if ((flags & mount_no_directory_access_time) && is_directory(mode())) return;
   Timestamp now = current_time(), old = access_time();
   if (flags & mount_relative_access_time) {
@@ -74,7 +82,9 @@ void Inode::touch_changed() { change_time_.store(current_time()); }
 Result<RefPtr<Inode>> Inode::lookup(std::string_view) { return error(Errno::enotdir); }
 Result<RefPtr<Inode>> Inode::create(Dentry&, const NewInode&) { return error(Errno::eacces); }
 Result<RefPtr<Inode>> Inode::make_directory(Dentry&, const NewInode&) { return error(Errno::eperm); }
-Result<RefPtr<Inode>> Inode::make_symlink(Dentry&, std::string_view, const NewInode&) { return error(Errno::eperm); }
+Result<RefPtr<Inode>> Inode::make_symlink(Dentry&, std::string_view, const NewInode&) {
+  return error(Errno::eperm);
+}
 Result<RefPtr<Inode>> Inode::make_node(Dentry&, const NewInode&) { return error(Errno::eperm); }
 Result<void> Inode::link(Inode&, Dentry&) { return error(Errno::eperm); }
 Result<void> Inode::unlink(Dentry&) { return error(Errno::eperm); }
@@ -84,11 +94,16 @@ Result<RefPtr<Inode>> Inode::create_temporary(const NewInode&) { return error(Er
 
 Result<RefPtr<File>> Inode::open(const OpenRequest& request) {
   switch (mode() & mode_type_mask) {
-    case mode_character: return open_device(DeviceKind::character, device_, request);
-    case mode_block: return open_device(DeviceKind::block, device_, request);
-    case mode_fifo: return open_fifo(*this, request);
-    case mode_symlink: return error(Errno::eloop);
-    default: return error(Errno::enxio);
+    case mode_character:
+      return open_device(DeviceKind::character, device_, request);
+    case mode_block:
+      return open_device(DeviceKind::block, device_, request);
+    case mode_fifo:
+      return open_fifo(*this, request);
+    case mode_symlink:
+      return error(Errno::eloop);
+    default:
+      return error(Errno::enxio);
   }
 }
 
@@ -160,7 +175,9 @@ Result<std::uint32_t> Inode::attribute_flags() const {
 Result<void> Inode::set_attribute_flags(std::uint32_t) { return error(Errno::enotty); }
 
 Result<base::Vector<char>> Inode::get_xattr(std::string_view) { return error(Errno::eopnotsupp); }
-Result<void> Inode::set_xattr(std::string_view, std::span<const char>, XattrMode) { return error(Errno::eopnotsupp); }
+Result<void> Inode::set_xattr(std::string_view, std::span<const char>, XattrMode) {
+  return error(Errno::eopnotsupp);
+}
 Result<void> Inode::remove_xattr(std::string_view) { return error(Errno::eopnotsupp); }
 void Inode::list_xattrs(base::TextSink&) {}
 

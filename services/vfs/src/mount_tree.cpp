@@ -46,8 +46,8 @@ Result<void> initialize_mount_table() { return MountTree::initialize(); }
 
 // ---- Mount ----
 
-Result<RefPtr<Mount>> Mount::create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, std::string_view source,
-                                    MountFlags flags) {
+Result<RefPtr<Mount>> Mount::create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root,
+                                    std::string_view source, MountFlags flags) {
   auto* mount = new (std::nothrow) Mount;
   if (!mount) return error(Errno::enomem);
   file_system->mount_count.fetch_add(1, std::memory_order_relaxed);
@@ -211,7 +211,8 @@ RefPtr<Mount> MountTree::detach_locked(Mount& mount) {
   // The flag goes with the last mount on the dentry, in whichever namespace.
   bool still_used = false;
   for (auto& head : table)
-    for (Mount* at = head.load(std::memory_order_relaxed); at; at = at->hash_next_.load(std::memory_order_relaxed))
+    for (Mount* at = head.load(std::memory_order_relaxed); at;
+         at = at->hash_next_.load(std::memory_order_relaxed))
       if (at->mount_point() == point) still_used = true;
   if (!still_used && point) point->clear_flag(Dentry::mount_point);
   changed_locked(space);
@@ -243,7 +244,8 @@ void MountTree::keep_place(Mount& mount, RefPtr<Mount>& parent, RefPtr<Dentry>& 
   point = std::move(mount.mount_point_reference_);
 }
 
-void MountTree::pivot_locked(Mount& new_root, const Path& put_old, RefPtr<Mount>& old_parent, RefPtr<Dentry>& old_point) {
+void MountTree::pivot_locked(Mount& new_root, const Path& put_old, RefPtr<Mount>& old_parent,
+                             RefPtr<Dentry>& old_point) {
   MountNamespace* space = new_root.mount_namespace();
   Mount* old_root = space->root_.load(std::memory_order_relaxed);
   RefPtr<Mount> kept = detach_locked(new_root);

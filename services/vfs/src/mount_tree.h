@@ -29,11 +29,13 @@ class MountTree {
   static void make_root_locked(RefPtr<Mount> mount, MountNamespace& space);
   // Takes it out of the tree; the caller gets the tree's reference. Children stay below it.
   static RefPtr<Mount> detach_locked(Mount& mount);
-  // Everything below goes out of the namespace too; references collected for the caller to drop after the lock.
+  // Everything below goes out of the namespace too; references collected for the caller to drop after the
+  // lock.
   static void detach_all_locked(Mount& mount, base::Vector<RefPtr<Mount>>& dropped);
   static bool is_below_locked(const Mount& mount, const Mount& ancestor);
   // pivot_root: `new_root` (a mount point) becomes the namespace's root, the old root goes to `put_old`.
-  static void pivot_locked(Mount& new_root, const Path& put_old, RefPtr<Mount>& old_parent, RefPtr<Dentry>& old_point);
+  static void pivot_locked(Mount& new_root, const Path& put_old, RefPtr<Mount>& old_parent,
+                           RefPtr<Dentry>& old_point);
   // The references a detached mount still holds on its old place, for the caller to drop after the lock.
   static void keep_place(Mount& mount, RefPtr<Mount>& parent, RefPtr<Dentry>& point);
   static bool is_rootfs(const Mount& mount) { return mount.id() == 1; }
@@ -41,7 +43,9 @@ class MountTree {
   static Result<RefPtr<Mount>> clone_locked(Mount& original, RefPtr<Dentry> root);
   static Result<RefPtr<Mount>> clone_tree_locked(Mount& original, RefPtr<Dentry> root);
   static void changed_locked(MountNamespace* space);
-  static void set_flags_locked(Mount& mount, MountFlags flags) { mount.flags_.store(flags, std::memory_order_release); }
+  static void set_flags_locked(Mount& mount, MountFlags flags) {
+    mount.flags_.store(flags, std::memory_order_release);
+  }
   static bool has_writers(const Mount& mount) { return mount.writers_.load(std::memory_order_seq_cst) != 0; }
   static void set_propagation_locked(Mount& mount, Propagation kind);
   static bool mark_expiry_locked(Mount& mount) { return std::exchange(mount.expiry_marked_, true); }

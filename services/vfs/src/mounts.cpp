@@ -20,10 +20,12 @@ Result<void> attach(RefPtr<Mount> mount, const Path& given) {
   MountTree::cross(target);
   if (target.dentry().is_negative() || target.inode().has(Inode::dead_directory)) return error(Errno::enoent);
   if (!target.dentry().is_root() && !target.dentry().has(Dentry::hashed)) return error(Errno::enoent);
-  if (is_directory(target.inode().mode()) != is_directory(mount->root().inode()->mode())) return error(Errno::enotdir);
+  if (is_directory(target.inode().mode()) != is_directory(mount->root().inode()->mode()))
+    return error(Errno::enotdir);
   MountNamespace* space = target.mount().mount_namespace();
   if (!space) return error(Errno::einval);
-  if (MountTree::mount_count(*space) >= limits.mount_max.load(std::memory_order_relaxed)) return error(Errno::enospc);
+  if (MountTree::mount_count(*space) >= limits.mount_max.load(std::memory_order_relaxed))
+    return error(Errno::enospc);
   MountTree::attach_locked(std::move(mount), target);
   return {};
 }
@@ -32,8 +34,9 @@ bool is_mount_root(const Path& path) { return &path.dentry() == &path.mount().ro
 
 }  // namespace
 
-Result<void> mount_new(const Caller& caller, std::string_view source, const Path& target, std::string_view type_name,
-                       MountFlags flags, bool file_system_read_only, std::string_view data) {
+Result<void> mount_new(const Caller& caller, std::string_view source, const Path& target,
+                       std::string_view type_name, MountFlags flags, bool file_system_read_only,
+                       std::string_view data) {
   TRY(may_mount(caller));
   const FileSystemType* type = find_file_system(type_name);
   if (!type) return error(Errno::enodev);
@@ -41,11 +44,13 @@ Result<void> mount_new(const Caller& caller, std::string_view source, const Path
   auto file_system = TRY(type->mount(options));
   if (file_system_read_only) file_system->set_read_only(true);
   RefPtr<Dentry> root = file_system->root();
-  auto mount = TRY(Mount::create(std::move(file_system), std::move(root), source.empty() ? "none" : source, flags));
+  auto mount =
+      TRY(Mount::create(std::move(file_system), std::move(root), source.empty() ? "none" : source, flags));
   return attach(std::move(mount), target);
 }
 
-Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target, MountFlags flags) {
+Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target,
+                          MountFlags flags) {
   auto file_system = TRY(type.mount(options));
   RefPtr<Dentry> root = file_system->root();
   auto mount = TRY(Mount::create(std::move(file_system), std::move(root), options.source, flags));
@@ -87,9 +92,11 @@ Result<void> mount_move(const Caller& caller, const Path& source, const Path& gi
   Path target = given_target;
   MountTree::cross(target);
   Mount& mount = source.mount();
-  if (!mount.parent() || !mount.mount_namespace() || !target.mount().mount_namespace()) return error(Errno::einval);
+  if (!mount.parent() || !mount.mount_namespace() || !target.mount().mount_namespace())
+    return error(Errno::einval);
   if (mount.parent()->propagation() == Propagation::shared) return error(Errno::einval);
-  if (is_directory(target.inode().mode()) != is_directory(source.inode().mode())) return error(Errno::enotdir);
+  if (is_directory(target.inode().mode()) != is_directory(source.inode().mode()))
+    return error(Errno::enotdir);
   if (MountTree::is_below_locked(target.mount(), mount)) return error(Errno::eloop);
   RefPtr<Mount> reference = MountTree::detach_locked(mount);
   MountTree::keep_place(mount, old_parent, old_point);
@@ -142,12 +149,14 @@ Result<void> mount_remount(const Caller& caller, const Path& target, MountFlags 
   return {};
 }
 
-Result<void> mount_set_propagation(const Caller& caller, const Path& target, Propagation kind, Recursion recursion) {
+Result<void> mount_set_propagation(const Caller& caller, const Path& target, Propagation kind,
+                                   Recursion recursion) {
   TRY(may_mount(caller));
   if (!is_mount_root(target)) return error(Errno::einval);
   core::MutexGuard guard{mount_mutex()};
   if (recursion == Recursion::recursive)
-    MountTree::for_each_below_locked(target.mount(), [&](Mount& mount) { MountTree::set_propagation_locked(mount, kind); });
+    MountTree::for_each_below_locked(target.mount(),
+                                     [&](Mount& mount) { MountTree::set_propagation_locked(mount, kind); });
   else
     MountTree::set_propagation_locked(target.mount(), kind);
   MountTree::changed_locked(target.mount().mount_namespace());
@@ -155,7 +164,8 @@ Result<void> mount_set_propagation(const Caller& caller, const Path& target, Pro
 }
 
 Result<void> unmount(const Caller& caller, const Path& target, unsigned flags) {
-  if (flags & ~(unmount_force | unmount_detach | unmount_expire | unmount_no_follow)) return error(Errno::einval);
+  if (flags & ~(unmount_force | unmount_detach | unmount_expire | unmount_no_follow))
+    return error(Errno::einval);
   TRY(may_mount(caller));
   if ((flags & unmount_expire) && (flags & (unmount_force | unmount_detach))) return error(Errno::einval);
   if (!is_mount_root(target)) return error(Errno::einval);
@@ -192,8 +202,9 @@ Result<void> pivot_root(const Caller& caller, const Path& new_root, const Path& 
     if (!new_mount.mount_namespace() || new_mount.mount_namespace() != root_mount.mount_namespace())
       return error(Errno::einval);
     if (&new_mount == &root_mount || &put_old.mount() == &root_mount) return error(Errno::ebusy);
-    // The root file system itself cannot be pivoted away from: it has no place to come back to. Only where the current
-    // root is a mount with a parent, or the top of the namespace over which something else was mounted.
+    // The root file system itself cannot be pivoted away from: it has no place to come back to. Only where
+    // the current root is a mount with a parent, or the top of the namespace over which something else was
+    // mounted.
     if (!new_mount.parent() || root_mount.parent()) return error(Errno::einval);
     if (MountTree::is_rootfs(root_mount)) return error(Errno::einval);
     if (!MountTree::is_below_locked(put_old.mount(), new_mount)) return error(Errno::einval);
@@ -229,7 +240,8 @@ Result<std::string_view> current_directory_text(const Caller& caller, std::span<
 void sync_all() {
   // One at a time, without the mutex while one works.
   base::Vector<RefPtr<Mount>> mounts;
-  initial_mount_namespace().for_each([&](Mount& mount) { (void)mounts.try_push_back(RefPtr<Mount>(&mount)); });
+  initial_mount_namespace().for_each(
+      [&](Mount& mount) { (void)mounts.try_push_back(RefPtr<Mount>(&mount)); });
   for (auto& mount : mounts) (void)mount->file_system().sync();
 }
 

@@ -31,7 +31,8 @@ Result<void> may_open(const Path& path, OpenFlags flags, const Credentials& cred
   Inode& inode = path.inode();
   Access access = access_of(flags);
   switch (inode.mode() & mode_type_mask) {
-    case mode_symlink: return error(Errno::eloop);
+    case mode_symlink:
+      return error(Errno::eloop);
     case mode_directory:
       if (access & access_write) return error(Errno::eisdir);
       if (access & access_execute) return error(Errno::eacces);
@@ -51,20 +52,23 @@ Result<void> may_open(const Path& path, OpenFlags flags, const Credentials& cred
         if (inode.has(Inode::immutable)) return error(Errno::eperm);
       }
       break;
-    default: break;
+    default:
+      break;
   }
   TRY(check_permission(inode, credentials, access));
   if (inode.has(Inode::append_only)) {
     if ((access & access_write) && !(flags & open_append)) return error(Errno::eperm);
     if (flags & open_truncate) return error(Errno::eperm);
   }
-  if ((flags & open_no_access_time) && inode.uid() != credentials.fsuid && !credentials.can(Capability::fowner))
+  if ((flags & open_no_access_time) && inode.uid() != credentials.fsuid &&
+      !credentials.can(Capability::fowner))
     return error(Errno::eperm);
   return {};
 }
 
 // With O_CREAT in a sticky directory others may write to: not into their FIFOs and files (fs.protected_*).
-Result<void> may_create_in_sticky(const Inode& directory, const Inode& inode, const Credentials& credentials) {
+Result<void> may_create_in_sticky(const Inode& directory, const Inode& inode,
+                                  const Credentials& credentials) {
   Mode mode = directory.mode();
   if (!(mode & mode_sticky) || inode.uid() == directory.uid() || inode.uid() == credentials.fsuid) return {};
   int level = is_fifo(inode.mode())      ? limits.protected_fifos.load(std::memory_order_relaxed)
@@ -77,7 +81,8 @@ Result<void> may_create_in_sticky(const Inode& directory, const Inode& inode, co
 
 enum class Created { no, yes };
 
-Result<RefPtr<File>> finish_open(Path path, OpenFlags flags, RefPtr<const Credentials> credentials, Created created) {
+Result<RefPtr<File>> finish_open(Path path, OpenFlags flags, RefPtr<const Credentials> credentials,
+                                 Created created) {
   if (flags & open_path) {
     auto file = TRY(base::try_make_ref<PathFile>());
     file->attach(std::move(path), flags, std::move(credentials));
@@ -95,8 +100,11 @@ Result<RefPtr<File>> finish_open(Path path, OpenFlags flags, RefPtr<const Creden
   return file;
 }
 
-// The opener's credentials are those of the caller; they are reference counted, and a const reference is enough to share.
-RefPtr<const Credentials> share(const Credentials& credentials) { return RefPtr<const Credentials>(&credentials); }
+// The opener's credentials are those of the caller; they are reference counted, and a const reference is
+// enough to share.
+RefPtr<const Credentials> share(const Credentials& credentials) {
+  return RefPtr<const Credentials>(&credentials);
+}
 
 Result<Path> create_file(const Caller& caller, const Path& parent, std::string_view name, const OpenHow& how,
                          Created& created) {
@@ -112,7 +120,8 @@ Result<Path> create_file(const Caller& caller, const Path& parent, std::string_v
   if (!writable) return error(Errno::erofs);
   if (directory.has(Inode::dead_directory)) return error(Errno::enoent);
   TRY(check_permission(directory, caller.credentials, access_write | access_execute));
-  auto inode = TRY(directory.create(*entry, new_inode(directory, caller, mode_regular | (how.mode & mode_permissions))));
+  auto inode = TRY(
+      directory.create(*entry, new_inode(directory, caller, mode_regular | (how.mode & mode_permissions))));
   entry->instantiate(std::move(inode));
   if (!entry->has(Dentry::hashed)) entry->insert_in_cache();
   notify_entry(directory, notify_create, name);
@@ -120,8 +129,8 @@ Result<Path> create_file(const Caller& caller, const Path& parent, std::string_v
   return path;
 }
 
-Result<RefPtr<File>> open_creating(const Caller& caller, const Path* start, std::string_view path, const OpenHow& how,
-                                   LookupFlags lookup) {
+Result<RefPtr<File>> open_creating(const Caller& caller, const Path* start, std::string_view path,
+                                   const OpenHow& how, LookupFlags lookup) {
   bool follows = !(how.flags & (open_no_follow | open_exclusive));
   return with_walk(caller, lookup, [&](Walk& walk) -> Result<RefPtr<File>> {
     TRY(walk.run(start, path, Walk::Stop::at_parent));
@@ -136,7 +145,8 @@ Result<RefPtr<File>> open_creating(const Caller& caller, const Path* start, std:
       Path parent{RefPtr<Mount>(&walk.mount()), RefPtr<Dentry>(&walk.dentry())};
       Created created;
       Path found = TRY(create_file(caller, parent, walk.last(), how, created));
-      if (created == Created::yes) return finish_open(std::move(found), how.flags, share(caller.credentials), created);
+      if (created == Created::yes)
+        return finish_open(std::move(found), how.flags, share(caller.credentials), created);
       if (how.flags & open_exclusive) return error(Errno::eexist);
       MountTree::cross(found);
       Inode& inode = found.inode();
@@ -159,7 +169,8 @@ Result<RefPtr<File>> open_temporary_file(const Caller& caller, const Path* start
   TRY(write.acquire(directory.mount()));
   Inode& inode = directory.inode();
   TRY(check_permission(inode, caller.credentials, access_write | access_execute));
-  auto file = TRY(inode.create_temporary(new_inode(inode, caller, mode_regular | (how.mode & mode_permissions))));
+  auto file =
+      TRY(inode.create_temporary(new_inode(inode, caller, mode_regular | (how.mode & mode_permissions))));
   // A name for /proc/PID/fd: as if it had been removed right away.
   char text[24];
   base::TextBuffer name(text);
@@ -168,12 +179,14 @@ Result<RefPtr<File>> open_temporary_file(const Caller& caller, const Path* start
   entry->instantiate(std::move(file));
   if (entry->has(Dentry::pinned)) DentryCache::drop_pin(*entry);
   OpenFlags flags = how.flags & ~open_temporary;
-  return finish_open(Path(directory.mount_reference(), std::move(entry)), flags, share(caller.credentials), Created::yes);
+  return finish_open(Path(directory.mount_reference(), std::move(entry)), flags, share(caller.credentials),
+                     Created::yes);
 }
 
 }  // namespace
 
-Result<RefPtr<File>> open(const Caller& caller, const Path* start, std::string_view path, const OpenHow& how_given) {
+Result<RefPtr<File>> open(const Caller& caller, const Path* start, std::string_view path,
+                          const OpenHow& how_given) {
   if (path.empty()) return error(Errno::enoent);
   OpenHow how = how_given;
   LookupFlags lookup = how.resolve;
@@ -186,7 +199,8 @@ Result<RefPtr<File>> open(const Caller& caller, const Path* start, std::string_v
   if (how.flags & open_temporary_bit) return error(Errno::einval);
   if (how.flags & open_create) {
     if (how.flags & open_directory) return error(Errno::einval);
-    return open_creating(caller, start, path, how, lookup | (how.flags & open_exclusive ? 0u : lookup_follow));
+    return open_creating(caller, start, path, how,
+                         lookup | (how.flags & open_exclusive ? 0u : lookup_follow));
   }
   if (!(how.flags & open_no_follow)) lookup |= lookup_follow;
   Path found = TRY(with_walk(caller, lookup, [&](Walk& walk) -> Result<Path> {
@@ -196,7 +210,8 @@ Result<RefPtr<File>> open(const Caller& caller, const Path* start, std::string_v
   return finish_open(std::move(found), how.flags, share(caller.credentials), Created::no);
 }
 
-Result<RefPtr<File>> open_path_object(const Path& path, OpenFlags flags, RefPtr<const Credentials> credentials) {
+Result<RefPtr<File>> open_path_object(const Path& path, OpenFlags flags,
+                                      RefPtr<const Credentials> credentials) {
   return finish_open(path, flags, std::move(credentials), Created::no);
 }
 

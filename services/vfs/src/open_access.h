@@ -11,7 +11,9 @@ namespace vfs {
 class MountWrite {
  public:
   MountWrite() = default;
-  ~MountWrite() { if (mount_) mount_->release_write(); }
+  ~MountWrite() {
+    if (mount_) mount_->release_write();
+  }
   MountWrite(const MountWrite&) = delete;
   Result<void> acquire(Mount& mount) {
     TRY(mount.acquire_write());
@@ -61,8 +63,10 @@ class OpenAccess {
 // Owner, group and mode of a new object in `directory`.
 NewInode new_inode(const Inode& directory, const Caller& caller, Mode mode, DeviceNumber device = {});
 
-// May `victim` be taken out of `directory`: permissions, sticky bit, immutable flags, and whether it is what was wanted.
+// May `victim` be taken out of `directory`: permissions, sticky bit, immutable flags, and whether it is what
+// was wanted.
 enum class VictimKind { any, directory, not_directory };
-Result<void> may_delete(const Inode& directory, const Dentry& victim, const Credentials& credentials, VictimKind wanted);
+Result<void> may_delete(const Inode& directory, const Dentry& victim, const Credentials& credentials,
+                        VictimKind wanted);
 
 }  // namespace vfs

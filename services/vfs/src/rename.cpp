@@ -19,8 +19,8 @@ bool is_ancestor(const Dentry& ancestor, const Dentry& dentry) {
   }
 }
 
-// Both directories exclusively: one lock if they are the same, else the ancestor first, else by address. Two different
-// ones only under the file system's rename mutex, so that their relation cannot change.
+// Both directories exclusively: one lock if they are the same, else the ancestor first, else by address. Two
+// different ones only under the file system's rename mutex, so that their relation cannot change.
 class DirectoryPair {
  public:
   DirectoryPair(Dentry& a, Dentry& b) {
@@ -56,7 +56,9 @@ class InodePair {
 
 struct NameOwner {
   DentryName* name = nullptr;
-  ~NameOwner() { if (name) DentryCache::free_name(name); }
+  ~NameOwner() {
+    if (name) DentryCache::free_name(name);
+  }
 };
 
 struct Rename {
@@ -98,7 +100,8 @@ struct Rename {
     // A directory that changes its parent is written to: its "..".
     if (&old_directory != &new_directory) {
       if (moves_directory) TRY(check_permission(*moved, credentials, access_write));
-      if (exchange && is_directory(replaced->mode())) TRY(check_permission(*replaced, credentials, access_write));
+      if (exchange && is_directory(replaced->mode()))
+        TRY(check_permission(*replaced, credentials, access_write));
     }
     if (source->has(Dentry::mount_point) || target->has(Dentry::mount_point)) return error(Errno::ebusy);
     return {};
@@ -144,10 +147,11 @@ void notify_rename(Rename& rename) {
 
 }  // namespace
 
-Result<void> rename(const Caller& caller, const Path* old_start, std::string_view old_path, const Path* new_start,
-                    std::string_view new_path, unsigned flags) {
+Result<void> rename(const Caller& caller, const Path* old_start, std::string_view old_path,
+                    const Path* new_start, std::string_view new_path, unsigned flags) {
   if (flags & ~(rename_no_replace | rename_exchange | rename_whiteout)) return error(Errno::einval);
-  if ((flags & (rename_no_replace | rename_whiteout)) && (flags & rename_exchange)) return error(Errno::einval);
+  if ((flags & (rename_no_replace | rename_whiteout)) && (flags & rename_exchange))
+    return error(Errno::einval);
   if ((flags & rename_whiteout) && !caller.credentials.can(Capability::mknod)) return error(Errno::eperm);
   auto old_place = TRY(resolve_parent(caller, old_start, old_path, lookup_default));
   auto new_place = TRY(resolve_parent(caller, new_start, new_path, lookup_default));

@@ -70,7 +70,8 @@ Result<Path> Walk::take() {
     if (!valid) return error(walk_again);
     return Path(std::move(mount), std::move(dentry));
   }
-  Path path(RefPtr<Mount>::adopt(std::exchange(mount_, nullptr)), RefPtr<Dentry>::adopt(std::exchange(dentry_, nullptr)));
+  Path path(RefPtr<Mount>::adopt(std::exchange(mount_, nullptr)),
+            RefPtr<Dentry>::adopt(std::exchange(dentry_, nullptr)));
   if ((flags_ & (lookup_beneath | lookup_in_root)) && !is_below(path, root_)) return error(Errno::exdev);
   return path;
 }
@@ -110,7 +111,8 @@ Result<void> Walk::begin(const Path* start, std::string_view path) {
   dentry_ = view.dentry;
   sequence_ = dentry_->sequence();
   inode_ = dentry_->inode();
-  if (!inode_ || (context_sequence & 1) || !caller_.context.sequence_is(context_sequence)) return error(walk_again);
+  if (!inode_ || (context_sequence & 1) || !caller_.context.sequence_is(context_sequence))
+    return error(walk_again);
   return {};
 }
 
@@ -124,7 +126,8 @@ Result<void> Walk::run(const Path* start, std::string_view path, Stop stop) {
     last_kind_ = ParentAndName::Kind::root;
   }
   TRY(walk_text());
-  if (stop == Stop::at_end && (must_be_directory_ || (flags_ & lookup_directory)) && !is_directory(inode_->mode()))
+  if (stop == Stop::at_end && (must_be_directory_ || (flags_ & lookup_directory)) &&
+      !is_directory(inode_->mode()))
     return error(Errno::enotdir);
   return {};
 }
@@ -151,14 +154,15 @@ Result<void> Walk::walk_text() {
     Mode mode = inode_->mode();
     bool custom = inode_->has(Inode::custom_permission);
     if (custom) TRY(leave_rcu());  // it may sleep
-    if ((mode & 0111) != 0111 || custom)
-      TRY(check_permission(*inode_, caller_.credentials, access_execute));
+    if ((mode & 0111) != 0111 || custom) TRY(check_permission(*inode_, caller_.credentials, access_execute));
     if (length > name_max) return error(Errno::enametoolong);
 
     bool dot = name == ".", dot_dot = name == "..";
     if (is_last && stop_ == Stop::at_parent) {
       last_ = name;
-      last_kind_ = dot ? ParentAndName::Kind::dot : dot_dot ? ParentAndName::Kind::dot_dot : ParentAndName::Kind::normal;
+      last_kind_ = dot       ? ParentAndName::Kind::dot
+                   : dot_dot ? ParentAndName::Kind::dot_dot
+                             : ParentAndName::Kind::normal;
       trailing_slash_ = has_slash || must_be_directory_;
       return {};
     }
@@ -228,8 +232,8 @@ Result<void> Walk::step(std::string_view name, std::string_view after, bool is_l
   return {};
 }
 
-Result<void> Walk::step_rcu(std::string_view name, std::uint32_t hash, Mount*& mount, Dentry*& dentry, Inode*& inode,
-                            std::uint32_t& sequence) {
+Result<void> Walk::step_rcu(std::string_view name, std::uint32_t hash, Mount*& mount, Dentry*& dentry,
+                            Inode*& inode, std::uint32_t& sequence) {
   std::uint32_t rename_before = rename_sequence.load(std::memory_order_acquire);
   dentry = DentryCache::find_rcu(*dentry_, name, hash, sequence);
   if (!dentry_->sequence_is(sequence_)) return error(walk_again);
@@ -375,7 +379,8 @@ Result<void> Walk::may_follow(Mount& mount, Inode& link, bool is_last) {
   if (++links_ > symlinks_max) return error(Errno::eloop);
   if (flags_ & lookup_no_symlinks) return error(Errno::eloop);
   if (mount.has(mount_no_symlink_follow)) return error(Errno::eloop);
-  // In a sticky directory that everybody may write to, only links of one's own or of the directory's owner lead on.
+  // In a sticky directory that everybody may write to, only links of one's own or of the directory's owner
+  // lead on.
   Mode directory = inode_->mode();
   if (is_last && limits.protected_symlinks.load(std::memory_order_relaxed) && (directory & mode_sticky) &&
       (directory & 02) && link.uid() != caller_.credentials.fsuid && link.uid() != inode_->uid())
@@ -393,7 +398,8 @@ Result<void> Walk::jump_to_root() {
     dentry_ = root.dentry;
     sequence_ = dentry_->sequence();
     inode_ = dentry_->inode();
-    if ((context_sequence & 1) || !caller_.context.sequence_is(context_sequence) || !inode_) return error(walk_again);
+    if ((context_sequence & 1) || !caller_.context.sequence_is(context_sequence) || !inode_)
+      return error(walk_again);
     return {};
   }
   if ((flags_ & lookup_no_mount_crossing) && &root_.mount() != mount_) return error(Errno::exdev);
@@ -401,8 +407,8 @@ Result<void> Walk::jump_to_root() {
   return {};
 }
 
-Result<void> Walk::follow(Mount& mount, Dentry& link, Inode& inode, std::uint32_t sequence, std::string_view after,
-                          bool is_last) {
+Result<void> Walk::follow(Mount& mount, Dentry& link, Inode& inode, std::uint32_t sequence,
+                          std::string_view after, bool is_last) {
   TRY(may_follow(mount, inode, is_last));
   std::string_view text = inode.inline_link();
   Frame fresh;

@@ -1,8 +1,8 @@
 // One path walk; see vfs/lookup.h. The state is a position (mount, dentry, inode) and the text still to go.
 //
-// Two modes. With `rcu`, the position is borrowed: nothing is referenced, everything read is checked afterwards
-// against sequences, and any doubt ends in Errno walk_again. In reference mode the position owns a reference on mount and
-// dentry. leave_rcu() turns the first into the second where that is possible.
+// Two modes. With `rcu`, the position is borrowed: nothing is referenced, everything read is checked
+// afterwards against sequences, and any doubt ends in Errno walk_again. In reference mode the position owns a
+// reference on mount and dentry. leave_rcu() turns the first into the second where that is possible.
 #pragma once
 
 #include "base/string.h"
@@ -31,8 +31,8 @@ class Walk {
   std::string_view last() const { return last_; }
   ParentAndName::Kind last_kind() const { return last_kind_; }
   bool trailing_slash() const { return trailing_slash_; }
-  // The parent is the position; what was found for last() is a link that is to be followed: walks on to the parent
-  // of where it leads. In reference mode.
+  // The parent is the position; what was found for last() is a link that is to be followed: walks on to the
+  // parent of where it leads. In reference mode.
   Result<void> follow_last(Dentry& link);
 
   bool in_rcu() const { return rcu_; }
@@ -56,14 +56,14 @@ class Walk {
   Result<void> begin(const Path* start, std::string_view path);
   Result<void> walk_text();
   Result<void> step(std::string_view name, std::string_view after, bool is_last, bool has_slash);
-  Result<void> step_rcu(std::string_view name, std::uint32_t hash, Mount*& mount, Dentry*& dentry, Inode*& inode,
-                        std::uint32_t& sequence);
+  Result<void> step_rcu(std::string_view name, std::uint32_t hash, Mount*& mount, Dentry*& dentry,
+                        Inode*& inode, std::uint32_t& sequence);
   Result<RefPtr<Dentry>> step_references(std::string_view name, std::uint32_t hash);
   Result<void> step_up();
   Result<void> step_up_rcu();
   Result<void> step_up_references();
-  Result<void> follow(Mount& mount, Dentry& link, Inode& inode, std::uint32_t sequence, std::string_view after,
-                      bool is_last);
+  Result<void> follow(Mount& mount, Dentry& link, Inode& inode, std::uint32_t sequence,
+                      std::string_view after, bool is_last);
   Result<void> jump_to_root();
   Result<void> may_follow(Mount& mount, Inode& link, bool is_last);
   bool pop();
@@ -86,9 +86,10 @@ class Walk {
   Dentry* dentry_ = nullptr;
   Inode* inode_ = nullptr;
   std::string_view rest_, last_;
-  Path root_;  // reference mode
+  Path root_;   // reference mode
   Frame text_;  // of the text being walked; its `rest` is unused
-  // Texts to go on with once a link's text is done. Under rcu nothing is allocated: deeper nesting takes references.
+  // Texts to go on with once a link's text is done. Under rcu nothing is allocated: deeper nesting takes
+  // references.
   base::Vector<Frame> stack_;
   static constexpr unsigned rcu_depth = 3;
   struct {
@@ -98,12 +99,14 @@ class Walk {
   unsigned rcu_stack_size_ = 0;
 };
 
-// The name in a directory whose inode lock is held exclusively: cached, or asked from the file system. May be negative.
+// The name in a directory whose inode lock is held exclusively: cached, or asked from the file system. May be
+// negative.
 Result<RefPtr<Dentry>> lookup_locked(Dentry& directory, std::string_view name);
 
 // Runs `use(walk)` in rcu mode, and once more in reference mode if that was not enough.
 template <typename Use>
-auto with_walk(const Caller& caller, LookupFlags flags, Use&& use) -> decltype(use(*static_cast<Walk*>(nullptr))) {
+auto with_walk(const Caller& caller, LookupFlags flags, Use&& use)
+    -> decltype(use(*static_cast<Walk*>(nullptr))) {
   constexpr LookupFlags scoped = lookup_beneath | lookup_in_root;
   if (!(flags & scoped)) {
     Walk walk(caller, flags, Walk::Style::rcu);

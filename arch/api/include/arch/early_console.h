@@ -1,4 +1,5 @@
-// Output before there are drivers, and in a panic: polls the hardware, takes no lock, works from the first instruction.
+// Output before there are drivers, and in a panic: polls the hardware, takes no lock, works from the first
+// instruction.
 #pragma once
 
 #include <string_view>

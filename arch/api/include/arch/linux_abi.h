@@ -25,17 +25,20 @@ std::uint64_t linux_hwcap2();
 const char* linux_platform();
 
 // arch_prctl(2); EINVAL for what there is not, ENOSYS on architectures without the call.
-base::Result<long> linux_arch_prctl(UserRegisters& registers, ThreadState& state, int operation, std::uintptr_t argument);
+base::Result<long> linux_arch_prctl(UserRegisters& registers, ThreadState& state, int operation,
+                                    std::uintptr_t argument);
 
 // A new program's first registers: everything but these is zero.
-void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter, std::uintptr_t stack_pointer);
+void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter,
+                         std::uintptr_t stack_pointer);
 // The child of clone returns 0 and may get a stack and a thread pointer of its own.
 void linux_start_child(UserRegisters& registers, std::uintptr_t stack_pointer_or_zero);
 
 // A stack of 47 bits or whatever the address space has: one past the highest address a program may use.
 std::uintptr_t linux_stack_top();
 // Where mmap_base may lie at random: bits of randomness in pages.
-inline constexpr unsigned linux_mmap_random_bits = 28, linux_stack_random_bits = 22, linux_break_random_bits = 13;
+inline constexpr unsigned linux_mmap_random_bits = 28, linux_stack_random_bits = 22,
+                          linux_break_random_bits = 13;
 
 // Text for /proc/cpuinfo is elsewhere (procfs asks arch for it).
 

@@ -1,7 +1,8 @@
-// The vDSO: a small shared library that the kernel maps into every program, so that reading a clock needs no system call.
+// The vDSO: a small shared library that the kernel maps into every program, so that reading a clock needs no
+// system call.
 //
-// What is mapped is linux_vdso_page_count() pages in a row, read-only: first linux_vdso_data_pages() of data, not executable,
-// then the image. The program learns the address of the image (AT_SYSINFO_EHDR).
+// What is mapped is linux_vdso_page_count() pages in a row, read-only: first linux_vdso_data_pages() of data,
+// not executable, then the image. The program learns the address of the image (AT_SYSINFO_EHDR).
 #pragma once
 
 #include <cstdint>

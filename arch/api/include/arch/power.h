@@ -9,7 +9,8 @@ namespace arch {
 [[noreturn]] void power_off();
 [[noreturn]] void restart();
 
-// Ends an emulator started for tests with a status (QEMU's isa-debug-exit and friends); returns if there is no such device.
+// Ends an emulator started for tests with a status (QEMU's isa-debug-exit and friends); returns if there is
+// no such device.
 void exit_emulator(std::uint8_t status);
 
 }  // namespace arch

@@ -1,6 +1,6 @@
-// The host: unit tests run the kernel's code as an ordinary program. Every thread of the host counts as a CPU of its own
-// while it lives, so per-CPU data is exclusive to it; "interrupts off" and the preemption count are per-thread words
-// that only the checks look at.
+// The host: unit tests run the kernel's code as an ordinary program. Every thread of the host counts as a CPU
+// of its own while it lives, so per-CPU data is exclusive to it; "interrupts off" and the preemption count
+// are per-thread words that only the checks look at.
 #pragma once
 
 #include <arch/cpu.h>
@@ -15,7 +15,7 @@ struct HostCpu {
   bool need_reschedule = false;
   bool interrupts_enabled = true;
   core::Thread* current_thread = nullptr;
-  HostCpu();   // takes a free number
+  HostCpu();  // takes a free number
   ~HostCpu();
 };
 HostCpu& host_cpu();
@@ -26,7 +26,7 @@ void host_yield();
 namespace core {
 // Supplied by core/sched: gives the calling thread of the host a core::Thread on first use.
 Thread* host_adopt_thread();
-}
+}  // namespace core
 
 namespace arch {
 
@@ -46,7 +46,8 @@ inline unsigned cpu_index() { return host_cpu().index; }
 inline std::uintptr_t this_cpu_offset() { return 0; }
 inline core::Thread* current_thread() {
   auto& cpu = host_cpu();
-  if (!cpu.current_thread) [[unlikely]] cpu.current_thread = core::host_adopt_thread();
+  if (!cpu.current_thread) [[unlikely]]
+    cpu.current_thread = core::host_adopt_thread();
   return cpu.current_thread;
 }
 inline void set_current_thread(core::Thread* thread) { host_cpu().current_thread = thread; }

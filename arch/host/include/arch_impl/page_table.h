@@ -1,5 +1,6 @@
-// The host: page tables in a format of its own (three levels, software walks), so that the generic code of core/memory
-// runs under test against a machine that no real one resembles. The test supplies what a CPU would do with them.
+// The host: page tables in a format of its own (three levels, software walks), so that the generic code of
+// core/memory runs under test against a machine that no real one resembles. The test supplies what a CPU
+// would do with them.
 #pragma once
 
 #include <arch/page_attributes.h>
@@ -34,8 +35,12 @@ class PageTableEntry {
   static constexpr PageTableEntry make_leaf(std::uintptr_t physical, PageAttributes attributes, unsigned) {
     return PageTableEntry((physical & address_mask) | valid | leaf | bits_of(attributes));
   }
-  static constexpr PageTableEntry make_table(std::uintptr_t physical) { return PageTableEntry((physical & address_mask) | valid); }
-  static constexpr PageTableEntry make_software(std::uint64_t payload) { return PageTableEntry(payload << 2 | leaf); }
+  static constexpr PageTableEntry make_table(std::uintptr_t physical) {
+    return PageTableEntry((physical & address_mask) | valid);
+  }
+  static constexpr PageTableEntry make_software(std::uint64_t payload) {
+    return PageTableEntry(payload << 2 | leaf);
+  }
   constexpr bool is_empty() const { return raw_ == 0; }
   constexpr bool is_present() const { return raw_ & valid; }
   constexpr bool is_software() const { return !(raw_ & valid) && (raw_ & leaf); }
@@ -49,8 +54,8 @@ class PageTableEntry {
   constexpr bool executable() const { return raw_ & execute; }
   constexpr bool is_user() const { return raw_ & user; }
   constexpr PageAttributes attributes(unsigned) const {
-    return {readable(), writable(), executable(), is_user(), (raw_ & global) != 0,
-            static_cast<CacheType>(raw_ >> 60 & 3)};
+    return {readable(), writable(),           executable(),
+            is_user(),  (raw_ & global) != 0, static_cast<CacheType>(raw_ >> 60 & 3)};
   }
   constexpr PageTableEntry with_accessed(bool on) const { return with(accessed_bit, on); }
   constexpr PageTableEntry with_dirty(bool on) const { return with(dirty_bit, on); }
@@ -60,18 +65,23 @@ class PageTableEntry {
     return PageTableEntry((raw_ & kept) | bits_of(attributes));
   }
   constexpr bool software_bit(unsigned n) const { return raw_ & (std::uint64_t{1} << (56 + n)); }
-  constexpr PageTableEntry with_software_bit(unsigned n, bool on) const { return with(std::uint64_t{1} << (56 + n), on); }
+  constexpr PageTableEntry with_software_bit(unsigned n, bool on) const {
+    return with(std::uint64_t{1} << (56 + n), on);
+  }
   constexpr bool operator==(const PageTableEntry&) const = default;
 
  private:
   explicit constexpr PageTableEntry(std::uint64_t raw) : raw_(raw) {}
-  constexpr PageTableEntry with(std::uint64_t bit, bool on) const { return PageTableEntry(on ? raw_ | bit : raw_ & ~bit); }
+  constexpr PageTableEntry with(std::uint64_t bit, bool on) const {
+    return PageTableEntry(on ? raw_ | bit : raw_ & ~bit);
+  }
   static constexpr std::uint64_t bits_of(PageAttributes a) {
     return (a.read ? read : 0) | (a.write ? write : 0) | (a.execute ? execute : 0) | (a.user ? user : 0) |
            (a.global ? global : 0) | static_cast<std::uint64_t>(a.cache) << 60;
   }
-  static constexpr std::uint64_t valid = 1, leaf = 2, read = 4, write = 8, execute = 16, user = 32, accessed_bit = 64,
-                                 dirty_bit = 128, global = 256, software_bits = std::uint64_t{7} << 56;
+  static constexpr std::uint64_t valid = 1, leaf = 2, read = 4, write = 8, execute = 16, user = 32,
+                                 accessed_bit = 64, dirty_bit = 128, global = 256,
+                                 software_bits = std::uint64_t{7} << 56;
   static constexpr std::uint64_t address_mask = 0x000ffffffffff000;
 
   std::uint64_t raw_ = 0;
@@ -79,7 +89,8 @@ class PageTableEntry {
 
 // SAFETY (below): an entry is one 64-bit word.
 inline PageTableEntry read_entry(const PageTableEntry* entry) {
-  return PageTableEntry::from_raw(__atomic_load_n(reinterpret_cast<const std::uint64_t*>(entry), __ATOMIC_ACQUIRE));
+  return PageTableEntry::from_raw(
+      __atomic_load_n(reinterpret_cast<const std::uint64_t*>(entry), __ATOMIC_ACQUIRE));
 }
 inline void write_entry(PageTableEntry* entry, PageTableEntry value) {
   __atomic_store_n(reinterpret_cast<std::uint64_t*>(entry), value.raw(), __ATOMIC_RELEASE);

@@ -1,6 +1,6 @@
-// Runs where the loader put the image, in the identity map, before relocation: only addresses relative to the instruction
-// pointer are right, nothing may be called outside this file, and the canary is not set yet (so no stack protector: see
-// CMakeLists.txt).
+// Runs where the loader put the image, in the identity map, before relocation: only addresses relative to the
+// instruction pointer are right, nothing may be called outside this file, and the canary is not set yet (so
+// no stack protector: see CMakeLists.txt).
 #include <cstddef>
 #include <cstdint>
 
@@ -8,7 +8,8 @@ extern "C" {
 extern char __kernel_start[], __kernel_end[], __bss_start[], __bss_end[];
 extern const std::uint64_t __relr_start[], __relr_end[];
 extern std::uint64_t boot_page_tables[];
-// What -fstack-protector compares with. Random from here on; the lowest byte is zero, so that no string carries it over.
+// What -fstack-protector compares with. Random from here on; the lowest byte is zero, so that no string
+// carries it over.
 std::uint64_t __stack_chk_guard = 0x595e9fbd94fda700;
 }
 
@@ -32,7 +33,10 @@ bool has_word(const char* text, const char* word) {
   while (text && *text) {
     while (*text == ' ') ++text;
     const char *at = text, *expected = word;
-    while (*expected && *at == *expected) { ++at; ++expected; }
+    while (*expected && *at == *expected) {
+      ++at;
+      ++expected;
+    }
     if (!*expected && (*at == 0 || *at == ' ')) return true;
     while (*text && *text != ' ') ++text;
   }
@@ -54,7 +58,8 @@ std::uint64_t entropy() {
   return value * 0xd6e8feb86659fd93 >> 16;
 }
 
-// Packed relative relocations: an even word is an address to relocate; an odd one a bitmap of the 63 words that follow.
+// Packed relative relocations: an even word is an address to relocate; an odd one a bitmap of the 63 words
+// that follow.
 void relocate(std::uint64_t image_offset, std::uint64_t slide) {
   std::uint64_t* where = nullptr;
   for (const std::uint64_t* entry = __relr_start; entry < __relr_end; ++entry) {

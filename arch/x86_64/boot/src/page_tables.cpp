@@ -35,7 +35,9 @@ class Builder {
   std::uintptr_t root() const { return root_; }
 
   // SAFETY: tables lie below 4 GiB, mapped one to one while they are built.
-  static std::uint64_t* table_at(std::uintptr_t physical) { return reinterpret_cast<std::uint64_t*>(physical); }
+  static std::uint64_t* table_at(std::uintptr_t physical) {
+    return reinterpret_cast<std::uint64_t*>(physical);
+  }
 
   std::uintptr_t take_page() {
     if (chunk_left_ == 0) {
@@ -57,7 +59,8 @@ class Builder {
   void finish() {
     for (std::size_t i = 0; i < info_.memory_count && chunk_left_; ++i) {
       boot::MemoryRange& range = info_.memory[i];
-      if (range.kind != boot::MemoryKind::boot_tables || chunk_ < range.start || chunk_ >= range.end()) continue;
+      if (range.kind != boot::MemoryKind::boot_tables || chunk_ < range.start || chunk_ >= range.end())
+        continue;
       std::uintptr_t free_end = chunk_ + chunk_left_ * page_size;
       if (free_end != range.end()) break;
       range.size = chunk_ - range.start;
@@ -90,7 +93,9 @@ class Builder {
       }
       std::size_t span = page_size << (bits_per_level * level);
       std::uint64_t* entry = entry_for(address, level);
-      auto leaf = PageTableEntry::make_leaf(physical, attributes, level).with_accessed(true).with_dirty(attributes.write);
+      auto leaf = PageTableEntry::make_leaf(physical, attributes, level)
+                      .with_accessed(true)
+                      .with_dirty(attributes.write);
       if (!cpu_features().no_execute) leaf = PageTableEntry::from_raw(leaf.raw() & ~(std::uint64_t{1} << 63));
       *entry = leaf.raw();
       address += span;
@@ -106,7 +111,9 @@ class Builder {
   std::size_t chunk_left_ = 0;
 };
 
-std::uintptr_t address_of(const char* symbol) { return reinterpret_cast<std::uintptr_t>(symbol); }  // SAFETY: a number
+std::uintptr_t address_of(const char* symbol) {
+  return reinterpret_cast<std::uintptr_t>(symbol);
+}  // SAFETY: a number
 
 std::uintptr_t end_of_memory(const boot::BootInfo& info) {
   std::uintptr_t end = 0;
@@ -153,13 +160,15 @@ void build_kernel_page_tables(boot::BootInfo& info, bool randomise) {
     std::uintptr_t pointers = builder.take_page(), directory = builder.take_page();
     Builder::table_at(trampoline.root)[0] = PageTableEntry::make_table(pointers).raw();
     Builder::table_at(pointers)[0] = PageTableEntry::make_table(directory).raw();
-    Builder::table_at(directory)[0] =
-        PageTableEntry::make_leaf(0, {.write = true, .execute = true}, 1).with_accessed(true).with_dirty(true).raw();
+    Builder::table_at(directory)[0] = PageTableEntry::make_leaf(0, {.write = true, .execute = true}, 1)
+                                          .with_accessed(true)
+                                          .with_dirty(true)
+                                          .raw();
   }
 
   // The image, each segment with its own rights.
-  std::uintptr_t start = address_of(__kernel_start), rodata = address_of(__rodata_start), data = address_of(__data_start),
-                 end = address_of(__kernel_end);
+  std::uintptr_t start = address_of(__kernel_start), rodata = address_of(__rodata_start),
+                 data = address_of(__data_start), end = address_of(__kernel_end);
   std::uintptr_t physical = info.kernel_physical.start;
   builder.map(start, physical, rodata - start, {.execute = true, .global = true});
   builder.map(rodata, physical + (rodata - start), data - rodata, {.global = true});
@@ -172,20 +181,24 @@ void build_kernel_page_tables(boot::BootInfo& info, bool randomise) {
     if (range.kind == boot::MemoryKind::reserved || range.kind == boot::MemoryKind::unusable) continue;
     // Neighbours of other kinds are mapped in one go, so that large pages can be used across them.
     while (i + 1 < info.memory_count && info.memory[i + 1].start == range.end() &&
-           info.memory[i + 1].kind != boot::MemoryKind::reserved && info.memory[i + 1].kind != boot::MemoryKind::unusable)
+           info.memory[i + 1].kind != boot::MemoryKind::reserved &&
+           info.memory[i + 1].kind != boot::MemoryKind::unusable)
       range.size += info.memory[++i].size;
     auto map_part = [&](std::uintptr_t from, std::uintptr_t to, bool write) {
       if (from < range.start) from = range.start;
       if (to > range.end()) to = range.end();
-      if (from < to) builder.map(info.direct_map_base + from, from, to - from, {.write = write, .global = true});
+      if (from < to)
+        builder.map(info.direct_map_base + from, from, to - from, {.write = write, .global = true});
     };
     map_part(0, physical, true);
     map_part(physical, constant_end, false);
     map_part(constant_end, ~std::uintptr_t{0}, true);
   }
 
-  // The regions that core/memory fills: their second level exists from now on, so that all address spaces share it.
-  for (std::uintptr_t region : {info.page_array_base, info.dynamic_map_start}) builder.entry_for(region, levels() - 2);
+  // The regions that core/memory fills: their second level exists from now on, so that all address spaces
+  // share it.
+  for (std::uintptr_t region : {info.page_array_base, info.dynamic_map_start})
+    builder.entry_for(region, levels() - 2);
 
   std::uintptr_t root = builder.root();
   builder.finish();

@@ -50,13 +50,21 @@ std::uintptr_t memory_limit(std::string_view text) {
     if (at != 0 && text[at - 1] != ' ') continue;
     std::uintptr_t value = 0;
     std::size_t i = at + 4;
-    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) value = value * 10 + static_cast<unsigned>(text[i] - '0');
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i)
+      value = value * 10 + static_cast<unsigned>(text[i] - '0');
     if (i < text.size()) {
       switch (text[i] | 0x20) {
-        case 'k': value <<= 10; break;
-        case 'm': value <<= 20; break;
-        case 'g': value <<= 30; break;
-        default: break;
+        case 'k':
+          value <<= 10;
+          break;
+        case 'm':
+          value <<= 20;
+          break;
+        case 'g':
+          value <<= 30;
+          break;
+        default:
+          break;
       }
     }
     if (value >= 16 * base::MiB) limit = value;
@@ -82,13 +90,15 @@ void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr
   info.kernel_virtual = start;
   info.kernel_slide = static_cast<std::ptrdiff_t>(start - link_base);
   info.kernel_physical = {image_physical(), reinterpret_cast<std::uintptr_t>(__kernel_end) - start};
-  // The first page stays unused: address 0 means "none" in too many places, and the firmware keeps its data there.
+  // The first page stays unused: address 0 means "none" in too many places, and the firmware keeps its data
+  // there.
   boot::reserve_memory(info, 0, page_size, boot::MemoryKind::reserved);
   if (std::uintptr_t limit = memory_limit(info.command_line)) boot::limit_memory(info, limit);
-  boot::reserve_memory(info, info.kernel_physical.start, info.kernel_physical.start + info.kernel_physical.size,
-                       boot::MemoryKind::kernel);
+  boot::reserve_memory(info, info.kernel_physical.start,
+                       info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
   if (info.initrd.size)
-    boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size, boot::MemoryKind::initrd);
+    boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size,
+                         boot::MemoryKind::initrd);
 }
 
 [[noreturn]] void start(std::uint32_t protocol, std::uintptr_t structure) {

@@ -8,8 +8,8 @@
 #include <arch_impl/context.h>
 
 #include "base/check.h"
-#include "x86_64/extended_state.h"
 #include "x86_64/cpu_area.h"
+#include "x86_64/extended_state.h"
 #include "x86_64/features.h"
 #include "x86_64/registers.h"
 
@@ -74,8 +74,8 @@ void take_up_user_state(ThreadState& state, CpuLocal& local) {
 }  // namespace
 
 base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)(void*), void* argument) {
-  // SAFETY: builds the frame that arch_switch_stacks pops: r15 r14 r13 r12 rbx rbp, return address; below an end of the
-  // frame pointer chain.
+  // SAFETY: builds the frame that arch_switch_stacks pops: r15 r14 r13 r12 rbx rbp, return address; below an
+  // end of the frame pointer chain.
   auto top = reinterpret_cast<std::uintptr_t>(stack_top) & ~std::uintptr_t{15};
   auto* word = reinterpret_cast<std::uint64_t*>(top);
   *--word = 0;

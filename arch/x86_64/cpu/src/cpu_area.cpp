@@ -41,8 +41,9 @@ alignas(4096) constinit Gate gates[256];
 void set_gate(unsigned vector, unsigned privilege, unsigned stack) {
   // SAFETY: the stubs are equally spaced code.
   auto address = reinterpret_cast<std::uint64_t>(arch_trap_stubs) + vector * 16;
-  gates[vector].low = (address & 0xffff) | std::uint64_t{SELECTOR_KERNEL_CODE} << 16 | std::uint64_t{stack} << 32 |
-                      std::uint64_t{0x8e | privilege << 5} << 40 | (address >> 16 & 0xffff) << 48;
+  gates[vector].low = (address & 0xffff) | std::uint64_t{SELECTOR_KERNEL_CODE} << 16 |
+                      std::uint64_t{stack} << 32 | std::uint64_t{0x8e | privilege << 5} << 40 |
+                      (address >> 16 & 0xffff) << 48;
   gates[vector].high = address >> 32;
 }
 
@@ -78,8 +79,8 @@ void fill_cpu_area(unsigned cpu, CpuLocal* local, TrapStacks* stacks, std::uint3
   area.gdt[SELECTOR_KERNEL_DATA / 8] = 0x00cf93000000ffff;
   area.gdt[SELECTOR_USER_DATA / 8] = 0x00cff3000000ffff;
   area.gdt[SELECTOR_USER_CODE / 8] = 0x00affb000000ffff;
-  area.gdt[SELECTOR_TASK_STATE / 8] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (task & 0xffffff) << 16 |
-                                      (task >> 24 & 0xff) << 56;
+  area.gdt[SELECTOR_TASK_STATE / 8] =
+      0x0000890000000000 | (sizeof(TaskState) - 1) | (task & 0xffffff) << 16 | (task >> 24 & 0xff) << 56;
   area.gdt[SELECTOR_TASK_STATE / 8 + 1] = task >> 32;
   area.gdt[15] = 0x0040f50000000000 | (cpu & 0xffff) | std::uint64_t{cpu >> 16 & 15} << 48;
 }
@@ -123,15 +124,17 @@ void load_cpu_tables() {
   asm volatile(
       "pushq %0\n leaq 1f(%%rip), %%rax\n pushq %%rax\n lretq\n 1:\n"
       "movl %1, %%eax\n movl %%eax, %%ds\n movl %%eax, %%es\n movl %%eax, %%ss\n"
-      "xorl %%eax, %%eax\n movl %%eax, %%fs\n"
-      ::"i"(SELECTOR_KERNEL_CODE), "i"(SELECTOR_KERNEL_DATA) : "rax", "memory");
+      "xorl %%eax, %%eax\n movl %%eax, %%fs\n" ::"i"(SELECTOR_KERNEL_CODE),
+      "i"(SELECTOR_KERNEL_DATA)
+      : "rax", "memory");
   // Loading a selector into GS would clear its base: it is null since boot.
   area.gdt[SELECTOR_TASK_STATE / 8] &= ~(std::uint64_t{2} << 40);  // not busy
   asm volatile("ltr %w0" ::"r"(SELECTOR_TASK_STATE));
   TablePointer idt{{}, sizeof(gates) - 1, reinterpret_cast<std::uint64_t>(gates)};
   asm volatile("lidt %0" ::"m"(idt.limit), "m"(idt));
 
-  // SYSCALL: kernel code and stack selectors 0x10/0x18, SYSRET: user ones from 0x23; flags cleared on entry: TF IF DF IOPL NT RF AC ID.
+  // SYSCALL: kernel code and stack selectors 0x10/0x18, SYSRET: user ones from 0x23; flags cleared on entry:
+  // TF IF DF IOPL NT RF AC ID.
   write_msr(Msr::star, std::uint64_t{SELECTOR_KERNEL_CODE} << 32 | std::uint64_t{0x23} << 48);
   write_msr(Msr::lstar, reinterpret_cast<std::uint64_t>(&arch_system_call_entry));
   write_msr(Msr::cstar, 0);

@@ -15,8 +15,8 @@ void prepare() {
   out8(base + 3, 0x80);  // divisor: 115200 baud
   out8(base + 0, 1);
   out8(base + 1, 0);
-  out8(base + 3, 3);     // 8 bits, no parity, one stop bit
-  out8(base + 2, 7);     // FIFO on and empty
+  out8(base + 3, 3);  // 8 bits, no parity, one stop bit
+  out8(base + 2, 7);  // FIFO on and empty
   out8(base + 4, 3);
   prepared = true;
 }

@@ -19,7 +19,8 @@ base::Result<std::byte*> allocate_extended_state() {
   auto* block = static_cast<std::byte*>(::operator new(size, std::nothrow));
   if (!block) return base::error(base::Errno::enomem);
   // SAFETY: rounds up inside the block just allocated.
-  auto address = (reinterpret_cast<std::uintptr_t>(block) + sizeof(std::uintptr_t) + alignment - 1) & ~(alignment - 1);
+  auto address =
+      (reinterpret_cast<std::uintptr_t>(block) + sizeof(std::uintptr_t) + alignment - 1) & ~(alignment - 1);
   auto* area = reinterpret_cast<std::byte*>(address);
   std::memcpy(area - sizeof(block), &block, sizeof(block));
   reset_extended_state(area);
@@ -41,8 +42,8 @@ void reset_extended_state(std::byte* area) {
   std::memcpy(area + 24, &simd_control, sizeof(simd_control));
 }
 
-// SAFETY: the area has the size that CPUID gives for all enabled components. A component in its initial state is not written
-// by XSAVEOPT; its bit in the header says so.
+// SAFETY: the area has the size that CPUID gives for all enabled components. A component in its initial state
+// is not written by XSAVEOPT; its bit in the header says so.
 void save_extended_state(std::byte* area) {
   const CpuFeatures& features = cpu_features();
   if (features.xsaveopt)

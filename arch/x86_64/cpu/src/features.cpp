@@ -115,7 +115,8 @@ void enable_cpu_features() {
   if (features.xsave) write_xcr0(features.extended_components);
   if (features.xsaves) write_msr(Msr::xss, 0);
   write_msr(Msr::efer, read_msr(Msr::efer) | 1 | (features.no_execute ? 0x800 : 0));  // SYSCALL, NX
-  // 0 write-back, 1 write-combining, 2 uncached-, 3 uncached, the same again with 7 write-through: arch_impl/page_table.h.
+  // 0 write-back, 1 write-combining, 2 uncached-, 3 uncached, the same again with 7 write-through:
+  // arch_impl/page_table.h.
   write_msr(Msr::page_attribute_table, 0x0407010600070106);
 }
 

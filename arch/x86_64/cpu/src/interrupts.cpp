@@ -1,4 +1,5 @@
-// Vectors above the processor's own: device interrupts by way of the controller's driver, and what CPUs send each other.
+// Vectors above the processor's own: device interrupts by way of the controller's driver, and what CPUs send
+// each other.
 #include "interrupts.h"
 
 #include <arch/cpu.h>
@@ -49,8 +50,10 @@ void dispatch_interrupt(unsigned vector) {
     case SystemVector::spurious:
       break;  // not acknowledged, by definition
     default:
-      if (vector >= first_device_vector() && device_handler) device_handler(vector);
-      else if (vector >= first_device_vector()) end_of_interrupt();
+      if (vector >= first_device_vector() && device_handler)
+        device_handler(vector);
+      else if (vector >= first_device_vector())
+        end_of_interrupt();
       break;
   }
   // Whoever wanted a reschedule meanwhile gets it where the interrupt returns.
@@ -63,7 +66,8 @@ unsigned device_vector_count() { return static_cast<unsigned>(SystemVector::firs
 base::Result<unsigned> allocate_device_vector() {
   for (unsigned i = 0; i < device_vector_count(); ++i) {
     std::uint64_t bit = std::uint64_t{1} << (i % 64);
-    if (!(__atomic_fetch_or(&vectors_in_use[i / 64], bit, __ATOMIC_ACQ_REL) & bit)) return first_device_vector() + i;
+    if (!(__atomic_fetch_or(&vectors_in_use[i / 64], bit, __ATOMIC_ACQ_REL) & bit))
+      return first_device_vector() + i;
   }
   return base::error(base::Errno::enospc);
 }
@@ -80,12 +84,18 @@ std::uint32_t hardware_cpu_id(unsigned cpu) { return cpu_local(cpu).apic_id; }
 InterruptStatistic interrupt_statistic(unsigned cpu, unsigned i) {
   const std::uint64_t* counts = cpu_area(cpu).system_interrupts;
   switch (i) {
-    case 0: return {"NMI", "Non-maskable interrupts", cpu_area(cpu).non_maskable_interrupts};
-    case 1: return {"LOC", "Local timer interrupts", counts[0]};
-    case 2: return {"RES", "Rescheduling interrupts", counts[1]};
-    case 3: return {"CAL", "Function call interrupts", counts[2]};
-    case 4: return {"ERR", "APIC error interrupts", counts[3]};
-    default: return {nullptr, nullptr, 0};
+    case 0:
+      return {"NMI", "Non-maskable interrupts", cpu_area(cpu).non_maskable_interrupts};
+    case 1:
+      return {"LOC", "Local timer interrupts", counts[0]};
+    case 2:
+      return {"RES", "Rescheduling interrupts", counts[1]};
+    case 3:
+      return {"CAL", "Function call interrupts", counts[2]};
+    case 4:
+      return {"ERR", "APIC error interrupts", counts[3]};
+    default:
+      return {nullptr, nullptr, 0};
   }
 }
 

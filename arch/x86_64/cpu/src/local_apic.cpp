@@ -24,7 +24,8 @@ bool uses_x2apic() { return memory_registers == nullptr; }
 
 std::uint32_t read_apic(ApicRegister reg) {
   if (!memory_registers)
-    return static_cast<std::uint32_t>(read_msr(static_cast<std::uint32_t>(Msr::x2apic_base) + static_cast<std::uint32_t>(reg)));
+    return static_cast<std::uint32_t>(
+        read_msr(static_cast<std::uint32_t>(Msr::x2apic_base) + static_cast<std::uint32_t>(reg)));
   return memory_registers[static_cast<std::uint32_t>(reg) * 4];
 }
 
@@ -60,27 +61,35 @@ void enable_local_apic() {
 void initialize_local_apic() {
   std::uint64_t base = read_msr(Msr::apic_base);
   if (!cpu_features().x2apic) {
-    auto mapped = core::map_device_memory(base::PhysicalAddress(base & 0xffffff000), 4096, CacheType::uncached);
+    auto mapped =
+        core::map_device_memory(base::PhysicalAddress(base & 0xffffff000), 4096, CacheType::uncached);
     if (!mapped) core::panic("local APIC: no memory to map its registers");
     memory_registers = static_cast<volatile std::uint32_t*>(*mapped);
   }
   // The two old controllers stay masked for good; their vectors are moved away from the processor's.
   constexpr std::uint16_t first = 0x20, second = 0xa0;
-  out8(first, 0x11); out8(second, 0x11);
-  out8(first + 1, 0x20); out8(second + 1, 0x28);
-  out8(first + 1, 4); out8(second + 1, 2);
-  out8(first + 1, 1); out8(second + 1, 1);
-  out8(first + 1, 0xff); out8(second + 1, 0xff);
+  out8(first, 0x11);
+  out8(second, 0x11);
+  out8(first + 1, 0x20);
+  out8(second + 1, 0x28);
+  out8(first + 1, 4);
+  out8(second + 1, 2);
+  out8(first + 1, 1);
+  out8(second + 1, 1);
+  out8(first + 1, 0xff);
+  out8(second + 1, 0xff);
   enable_local_apic();
-  core::log(core::LogLevel::info, "local APIC {} version {:#x}{}", local_apic_id(), read_apic(ApicRegister::version) & 0xff,
-            memory_registers ? "" : ", x2APIC");
+  core::log(core::LogLevel::info, "local APIC {} version {:#x}{}", local_apic_id(),
+            read_apic(ApicRegister::version) & 0xff, memory_registers ? "" : ", x2APIC");
 }
 
 void send_apic_command(std::uint32_t apic_id, std::uint32_t command) {
-  // What was written to memory before must be seen by the CPU that is interrupted; WRMSR to the x2APIC does not order.
+  // What was written to memory before must be seen by the CPU that is interrupted; WRMSR to the x2APIC does
+  // not order.
   full_memory_barrier();
   if (!memory_registers) {
-    write_msr(static_cast<std::uint32_t>(Msr::x2apic_base) + 0x30, std::uint64_t{apic_id} << 32 | command | assert_level);
+    write_msr(static_cast<std::uint32_t>(Msr::x2apic_base) + 0x30,
+              std::uint64_t{apic_id} << 32 | command | assert_level);
     return;
   }
   InterruptsOff off;

@@ -1,4 +1,5 @@
-// The interrupt controller inside each CPU (Intel SDM 3A, chapter 11): registers in memory (xAPIC) or as MSRs (x2APIC).
+// The interrupt controller inside each CPU (Intel SDM 3A, chapter 11): registers in memory (xAPIC) or as MSRs
+// (x2APIC).
 #pragma once
 
 #include <cstdint>
@@ -6,9 +7,24 @@
 namespace arch {
 
 enum class ApicRegister : std::uint32_t {
-  id = 0x2, version = 0x3, task_priority = 0x8, end_of_interrupt = 0xb, logical_destination = 0xd, destination_format = 0xe,
-  spurious = 0xf, error_status = 0x28, command_low = 0x30, command_high = 0x31, timer = 0x32, thermal = 0x33,
-  performance = 0x34, line0 = 0x35, line1 = 0x36, error = 0x37, timer_initial = 0x38, timer_current = 0x39,
+  id = 0x2,
+  version = 0x3,
+  task_priority = 0x8,
+  end_of_interrupt = 0xb,
+  logical_destination = 0xd,
+  destination_format = 0xe,
+  spurious = 0xf,
+  error_status = 0x28,
+  command_low = 0x30,
+  command_high = 0x31,
+  timer = 0x32,
+  thermal = 0x33,
+  performance = 0x34,
+  line0 = 0x35,
+  line1 = 0x36,
+  error = 0x37,
+  timer_initial = 0x38,
+  timer_current = 0x39,
   timer_divide = 0x3e,
 };
 

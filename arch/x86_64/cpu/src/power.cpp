@@ -68,10 +68,14 @@ void power_off() {
       out8(acpi.enable_port, acpi.enable_value);
       for (unsigned i = 0; i < 3000 && !(in16(acpi.control_a) & sci_enable); ++i) delay_microseconds(100);
     }
-    auto keep = [](std::uint16_t port) { return static_cast<std::uint16_t>(in16(port) & ~(7u << 10 | sleep_enable)); };
-    out16(acpi.control_a, static_cast<std::uint16_t>(keep(acpi.control_a) | acpi.sleep_type_a | sleep_enable));
+    auto keep = [](std::uint16_t port) {
+      return static_cast<std::uint16_t>(in16(port) & ~(7u << 10 | sleep_enable));
+    };
+    out16(acpi.control_a,
+          static_cast<std::uint16_t>(keep(acpi.control_a) | acpi.sleep_type_a | sleep_enable));
     if (acpi.control_b)
-      out16(acpi.control_b, static_cast<std::uint16_t>(keep(acpi.control_b) | acpi.sleep_type_b | sleep_enable));
+      out16(acpi.control_b,
+            static_cast<std::uint16_t>(keep(acpi.control_b) | acpi.sleep_type_b | sleep_enable));
     delay_microseconds(100000);
   }
   halt_forever();
@@ -81,10 +85,16 @@ void restart() {
   disable_interrupts();
   stop_other_cpus();
   switch (first_method) {
-    case 't': triple_fault();
-    case 'k': keyboard_restart(); break;
-    case 'p': pci_restart(); break;
-    default: break;
+    case 't':
+      triple_fault();
+    case 'k':
+      keyboard_restart();
+      break;
+    case 'p':
+      pci_restart();
+      break;
+    default:
+      break;
   }
   acpi_restart();
   keyboard_restart();

@@ -25,10 +25,12 @@ void write_cell(std::uint8_t cell, unsigned value) {
 
 ClockReading read_once() {
   for (unsigned i = 0; i < 10000 && read_cell(0x0a) & 0x80; ++i) relax();  // an update is under way
-  return {read_cell(0), read_cell(2), read_cell(4), read_cell(7), read_cell(8), read_cell(9), read_cell(0x32)};
+  return {read_cell(0), read_cell(2), read_cell(4),   read_cell(7),
+          read_cell(8), read_cell(9), read_cell(0x32)};
 }
 
-// Days from 1970-01-01 to a date of the Gregorian calendar; the year is taken to begin in March, so leap days come last.
+// Days from 1970-01-01 to a date of the Gregorian calendar; the year is taken to begin in March, so leap days
+// come last.
 std::int64_t days_since_1970(std::int64_t year, unsigned month, unsigned day) {
   if (month <= 2) --year;
   std::int64_t era = year / 400;
@@ -54,7 +56,8 @@ std::uint64_t seconds_since_1970() {
   if (!day_of_24_hours) hour = hour % 12 + (afternoon ? 12 : 0);
   unsigned century = decode(reading.century);
   if (century < 19 || century > 29) century = 20;
-  std::int64_t days = days_since_1970(century * 100 + decode(reading.year), decode(reading.month), decode(reading.day));
+  std::int64_t days =
+      days_since_1970(century * 100 + decode(reading.year), decode(reading.month), decode(reading.day));
   std::int64_t seconds = days * 86400 + hour * 3600 + decode(reading.minute) * 60 + decode(reading.second);
   return seconds > 0 ? static_cast<std::uint64_t>(seconds) : 0;
 }

@@ -50,7 +50,8 @@ struct [[gnu::packed]] TrampolineData {
   std::uint64_t stack, local, entry;
 };
 
-// --- Calls. Every CPU has one call of its own under way at most; a bit in the receiver's mailbox says whose to serve.
+// --- Calls. Every CPU has one call of its own under way at most; a bit in the receiver's mailbox says whose
+// to serve.
 struct alignas(cache_line_size) Mailbox {
   std::atomic<std::uint64_t> senders[max_cpus / 64];
 };
@@ -72,9 +73,11 @@ bool start_cpu(unsigned cpu, std::uint32_t apic_id) {
     core::log(core::LogLevel::error, "CPU {}: no memory", cpu);
     return false;
   }
-  // SAFETY: the page below 1 MiB is ours; the image is position independent but for the three addresses set here.
+  // SAFETY: the page below 1 MiB is ours; the image is position independent but for the three addresses set
+  // here.
   auto* page = core::to_virtual<std::byte>(core::PhysicalAddress(trampoline.page));
-  std::memcpy(page, secondary_trampoline, static_cast<std::size_t>(secondary_trampoline_end - secondary_trampoline));
+  std::memcpy(page, secondary_trampoline,
+              static_cast<std::size_t>(secondary_trampoline_end - secondary_trampoline));
   TrampolineData data;
   std::memcpy(&data, secondary_trampoline_data, sizeof(data));
   auto address = static_cast<std::uint32_t>(trampoline.page);
@@ -160,7 +163,8 @@ void serve_calls() {
   for (unsigned word = 0; word < max_cpus / 64; ++word) {
     std::uint64_t senders = mailbox.senders[word].load(std::memory_order_relaxed);
     if (!senders) continue;
-    senders = mailbox.senders[word].exchange(0, std::memory_order_acquire);  // the sender's function is visible
+    senders =
+        mailbox.senders[word].exchange(0, std::memory_order_acquire);  // the sender's function is visible
     while (senders) {
       OwnCall& call = own_calls[word * 64 + static_cast<unsigned>(__builtin_ctzll(senders))];
       senders &= senders - 1;
@@ -179,8 +183,10 @@ void call_on_cpus(std::span<const std::uint64_t> mask, base::FunctionRef<void()>
   auto in_mask = [&](unsigned cpu) { return cpu / 64 < mask.size() && (mask[cpu / 64] >> (cpu % 64) & 1); };
   for (unsigned cpu = 0; cpu < count; ++cpu) {
     if (!in_mask(cpu)) continue;
-    if (cpu == self) run_here = true;
-    else ++receivers;
+    if (cpu == self)
+      run_here = true;
+    else
+      ++receivers;
   }
   if (receivers) {
     call.function = &function;

@@ -9,9 +9,9 @@ void walk_stack(std::uintptr_t frame_pointer, std::uintptr_t program_counter,
   constexpr std::uintptr_t largest_stack = 64 * 1024;
   std::uintptr_t limit = frame_pointer + largest_stack;
   while (frame_pointer >= 0xffff800000000000 && (frame_pointer & 7) == 0 && frame_pointer < limit) {
-    // Two words that lie in one page with the word before them, which the function whose frame it is has just used, or
-    // in the next: stacks are mapped as a whole.
-    // SAFETY: follows the convention that every function of the kernel keeps.
+    // Two words that lie in one page with the word before them, which the function whose frame it is has just
+    // used, or in the next: stacks are mapped as a whole. SAFETY: follows the convention that every function
+    // of the kernel keeps.
     const auto* frame = reinterpret_cast<const std::uintptr_t*>(frame_pointer);
     std::uintptr_t next = frame[0], return_address = frame[1];
     if (return_address < 0xffff800000000000 || !function(return_address, argument)) return;

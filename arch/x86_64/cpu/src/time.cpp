@@ -18,7 +18,7 @@ namespace arch {
 namespace {
 
 constinit CounterScale scale{};
-constinit std::uint64_t frequency = 0;       // of the counter, per second
+constinit std::uint64_t frequency = 0;         // of the counter, per second
 constinit std::uint64_t timer_multiplier = 0;  // APIC timer ticks = ns * multiplier >> 32
 constinit std::uint64_t tick_multiplier = 0;   // counter ticks = ns * multiplier >> 30
 constinit bool deadline_mode = false;
@@ -48,7 +48,8 @@ Reference choose_reference(const volatile void* hpet, std::uint16_t pm_timer_por
     if (period_fs >= 100'000 && period_fs <= 100'000'000) {
       registers[2] = registers[2] | 1;  // run
       bool wide = registers[0] >> 13 & 1;
-      return {.hpet = registers, .frequency = ns_per_second * 1'000'000 / period_fs,
+      return {.hpet = registers,
+              .frequency = ns_per_second * 1'000'000 / period_fs,
               .mask = wide ? ~std::uint64_t{0} : 0xffffffff};
     }
   }
@@ -65,8 +66,8 @@ struct Sample {
   std::uint32_t timer = 0;
 };
 
-// The reading of the reference that took the shortest of a few, so that a moment in which the machine did something else
-// does not count.
+// The reading of the reference that took the shortest of a few, so that a moment in which the machine did
+// something else does not count.
 Sample take_sample(const Reference& reference) {
   Sample best;
   std::uint64_t best_width = ~std::uint64_t{0};
@@ -158,7 +159,8 @@ const CounterScale& counter_scale() { return scale; }
 const char* clock_source_name() { return "tsc"; }
 
 std::uint64_t nanoseconds() {
-  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(counter() - scale.base) * scale.multiplier >> 32);
+  return static_cast<std::uint64_t>(
+      static_cast<unsigned __int128>(counter() - scale.base) * scale.multiplier >> 32);
 }
 
 void delay_microseconds(unsigned microseconds) {
@@ -177,14 +179,17 @@ void initialize_time(const volatile void* hpet, std::uint16_t pm_timer_port) {
   Rates rates = calibrate(reference);
   bool agree = announced && close(announced, rates.counter, 100);
   if (announced && !agree)
-    core::log(core::LogLevel::warning, "time: counter announced at {} kHz, measured at {} kHz", announced / 1000,
-              rates.counter / 1000);
+    core::log(core::LogLevel::warning, "time: counter announced at {} kHz, measured at {} kHz",
+              announced / 1000, rates.counter / 1000);
   set_scale(agree ? announced : rates.counter);
   timer_multiplier = (rates.timer << 32) / ns_per_second;
   deadline_mode = cpu_features().tsc_deadline;
   enable_timer();
   core::log(core::LogLevel::info, "time: counter {} kHz by {}, {} timer {} kHz", frequency / 1000,
-            agree ? "announcement" : reference.hpet ? "HPET" : reference.pm_timer ? "ACPI timer" : "PIT",
+            agree                ? "announcement"
+            : reference.hpet     ? "HPET"
+            : reference.pm_timer ? "ACPI timer"
+                                 : "PIT",
             deadline_mode ? "deadline" : "one-shot", rates.timer / 1000);
 }
 
@@ -198,16 +203,19 @@ void enable_timer() {
 void set_timer(std::uint64_t deadline_ns) {
   if (deadline_mode) {
     if (deadline_ns == no_timer) return write_msr(Msr::tsc_deadline, 0);
-    auto ticks = static_cast<std::uint64_t>(static_cast<unsigned __int128>(deadline_ns) * tick_multiplier >> 30);
+    auto ticks =
+        static_cast<std::uint64_t>(static_cast<unsigned __int128>(deadline_ns) * tick_multiplier >> 30);
     return write_msr(Msr::tsc_deadline, scale.base + ticks + 1);
   }
   if (deadline_ns == no_timer) return write_apic(ApicRegister::timer_initial, 0);
   std::uint64_t now = nanoseconds();
   std::uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-  constexpr std::uint64_t longest = 1'000'000'000;  // further away: the interrupt finds nothing to do and asks again
+  constexpr std::uint64_t longest =
+      1'000'000'000;  // further away: the interrupt finds nothing to do and asks again
   if (left > longest) left = longest;
   std::uint64_t ticks = (left * timer_multiplier >> 32) + 1;
-  write_apic(ApicRegister::timer_initial, ticks > 0xffffffff ? 0xffffffff : static_cast<std::uint32_t>(ticks));
+  write_apic(ApicRegister::timer_initial,
+             ticks > 0xffffffff ? 0xffffffff : static_cast<std::uint32_t>(ticks));
 }
 
 }  // namespace arch

@@ -1,7 +1,7 @@
 // Address spaces and the translation cache.
 //
-// With process context identifiers a CPU keeps the translations of the last few address spaces it ran. Each slot remembers
-// which address space it holds and the flush generation up to which it is clean.
+// With process context identifiers a CPU keeps the translations of the last few address spaces it ran. Each
+// slot remembers which address space it holds and the flush generation up to which it is clean.
 #include <arch/cpu.h>
 #include <arch/page_table.h>
 #include <arch/smp.h>
@@ -78,7 +78,8 @@ void activate_address_space(std::uintptr_t root, std::uint64_t id, std::uint64_t
   write_cr3(root | (victim + 1));
 }
 
-void flush_tlb_user_local(std::uint64_t id, std::uint64_t generation, std::uintptr_t start, std::uintptr_t end) {
+void flush_tlb_user_local(std::uint64_t id, std::uint64_t generation, std::uintptr_t start,
+                          std::uintptr_t end) {
   TlbState& state = local_state();
   Slot& slot = state.slots[state.active];
   if (slot.id != id || slot.generation >= generation) return;

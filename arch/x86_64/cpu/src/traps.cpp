@@ -15,7 +15,8 @@
 #include "x86_64/registers.h"
 
 extern "C" {
-// Pairs of distances from the word itself: an instruction that may fault on a user address, and where it goes on then.
+// Pairs of distances from the word itself: an instruction that may fault on a user address, and where it goes
+// on then.
 struct ExceptionTableEntry {
   std::int32_t instruction;
   std::int32_t fixup;
@@ -28,11 +29,28 @@ namespace {
 
 using Kind = UserFault::Kind;
 
-constexpr const char* trap_names[] = {
-    "divide error", "debug trap", "non-maskable interrupt", "breakpoint", "overflow", "bound range exceeded", "invalid opcode",
-    "device not available", "double fault", "coprocessor segment overrun", "invalid task state", "segment not present",
-    "stack fault", "general protection fault", "page fault", "reserved", "floating-point error", "alignment check", "machine check",
-    "SIMD floating-point error", "virtualisation exception", "control protection fault"};
+constexpr const char* trap_names[] = {"divide error",
+                                      "debug trap",
+                                      "non-maskable interrupt",
+                                      "breakpoint",
+                                      "overflow",
+                                      "bound range exceeded",
+                                      "invalid opcode",
+                                      "device not available",
+                                      "double fault",
+                                      "coprocessor segment overrun",
+                                      "invalid task state",
+                                      "segment not present",
+                                      "stack fault",
+                                      "general protection fault",
+                                      "page fault",
+                                      "reserved",
+                                      "floating-point error",
+                                      "alignment check",
+                                      "machine check",
+                                      "SIMD floating-point error",
+                                      "virtualisation exception",
+                                      "control protection fault"};
 
 // Not a table of strings with relocations at fault: names may be null past the end.
 const char* trap_name(std::uint64_t vector) {
@@ -48,13 +66,14 @@ void print_registers(const void* argument) {
   constexpr auto level = core::LogLevel::emergency;
   const FatalTrap& trap = *static_cast<const FatalTrap*>(argument);
   const TrapFrame& f = trap.frame;
-  core::log(level, "RIP {:016x}  RSP {:016x}  flags {:#x}  CS {:#x}  error {:#x}  trap {}", f.rip, f.rsp, f.flags, f.cs,
-            trap.error, trap.vector);
+  core::log(level, "RIP {:016x}  RSP {:016x}  flags {:#x}  CS {:#x}  error {:#x}  trap {}", f.rip, f.rsp,
+            f.flags, f.cs, trap.error, trap.vector);
   core::log(level, "RAX {:016x}  RBX {:016x}  RCX {:016x}  RDX {:016x}", f.rax, f.rbx, f.rcx, f.rdx);
   core::log(level, "RSI {:016x}  RDI {:016x}  RBP {:016x}  R8  {:016x}", f.rsi, f.rdi, f.rbp, f.r8);
   core::log(level, "R9  {:016x}  R10 {:016x}  R11 {:016x}  R12 {:016x}", f.r9, f.r10, f.r11, f.r12);
   core::log(level, "R13 {:016x}  R14 {:016x}  R15 {:016x}", f.r13, f.r14, f.r15);
-  core::log(level, "CR0 {:016x}  CR2 {:016x}  CR3 {:016x}  CR4 {:016x}", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+  core::log(level, "CR0 {:016x}  CR2 {:016x}  CR3 {:016x}  CR4 {:016x}", read_cr0(), read_cr2(), read_cr3(),
+            read_cr4());
 }
 
 [[noreturn]] void die(std::uint64_t vector, std::uint64_t error, const TrapFrame& frame) {
@@ -64,8 +83,10 @@ void print_registers(const void* argument) {
     std::uintptr_t address = read_cr2();
     const char* what = core::describe_kernel_address(address);
     base::format(reason, "page fault in the kernel: {} at {:#x}, {}{}{}",
-                 error & 16 ? "execution" : error & 2 ? "write" : "read", address,
-                 error & 1 ? "not allowed" : "nothing mapped", what ? ": " : "", what ? what : "");
+                 error & 16  ? "execution"
+                 : error & 2 ? "write"
+                             : "read",
+                 address, error & 1 ? "not allowed" : "nothing mapped", what ? ": " : "", what ? what : "");
   } else {
     base::format(reason, "{} in the kernel, error {:#x}", trap_name(vector), error);
   }
@@ -77,7 +98,8 @@ void print_registers(const void* argument) {
 const ExceptionTableEntry* find_fixup(std::uintptr_t instruction) {
   for (const auto* entry = __exception_table_start; entry != __exception_table_end; ++entry) {
     // SAFETY: distances from the words themselves, made by the assembler.
-    if (reinterpret_cast<std::uintptr_t>(&entry->instruction) + static_cast<std::uintptr_t>(std::intptr_t{entry->instruction}) ==
+    if (reinterpret_cast<std::uintptr_t>(&entry->instruction) +
+            static_cast<std::uintptr_t>(std::intptr_t{entry->instruction}) ==
         instruction)
       return entry;
   }
@@ -104,15 +126,17 @@ bool mend_kernel_trap(std::uint64_t vector, std::uint64_t error, TrapFrame& fram
       if (again) return true;
     }
   }
-  frame.rip = reinterpret_cast<std::uintptr_t>(&entry->fixup) + static_cast<std::uintptr_t>(std::intptr_t{entry->fixup});
+  frame.rip = reinterpret_cast<std::uintptr_t>(&entry->fixup) +
+              static_cast<std::uintptr_t>(std::intptr_t{entry->fixup});
   return true;
 }
 
-// si_code of a floating-point trap from the unmasked condition bits (invalid, denormal, zero divide, overflow, underflow, precision).
+// si_code of a floating-point trap from the unmasked condition bits (invalid, denormal, zero divide,
+// overflow, underflow, precision).
 int floating_point_code(unsigned conditions) {
-  if (conditions & 1) return 7;   // FPE_FLTINV
-  if (conditions & 4) return 3;   // FPE_FLTDIV
-  if (conditions & 8) return 4;   // FPE_FLTOVF
+  if (conditions & 1) return 7;     // FPE_FLTINV
+  if (conditions & 4) return 3;     // FPE_FLTDIV
+  if (conditions & 8) return 4;     // FPE_FLTOVF
   if (conditions & 0x12) return 5;  // FPE_FLTUND
   if (conditions & 0x20) return 6;  // FPE_FLTRES
   return 0;
@@ -137,7 +161,10 @@ void describe_user_trap(UserFault& fault, std::uint64_t vector, std::uint64_t er
   fault.trap_number = vector;
   fault.error_code = error == ~std::uint64_t{0} ? 0 : error;
   switch (static_cast<Trap>(vector)) {
-    case Trap::divide_error: fault.kind = Kind::divide_error; fault.signal_code = 1; break;  // FPE_INTDIV
+    case Trap::divide_error:
+      fault.kind = Kind::divide_error;
+      fault.signal_code = 1;
+      break;  // FPE_INTDIV
     case Trap::debug: {
       std::uint64_t status = read_dr6();
       write_dr6(0xffff0ff0);
@@ -146,22 +173,46 @@ void describe_user_trap(UserFault& fault, std::uint64_t vector, std::uint64_t er
       current_thread_state()->debug.status = status ^ 0xffff0ff0;
       break;
     }
-    case Trap::breakpoint: fault.kind = Kind::breakpoint; break;
-    case Trap::overflow: fault.kind = Kind::overflow; break;
-    case Trap::bounds: fault.kind = Kind::bounds; break;
-    case Trap::invalid_opcode: fault.kind = Kind::illegal_instruction; fault.signal_code = 2; break;  // ILL_ILLOPN
-    case Trap::segment_not_present: fault.kind = Kind::segment_not_present; break;
-    case Trap::stack: fault.kind = Kind::stack; break;
+    case Trap::breakpoint:
+      fault.kind = Kind::breakpoint;
+      break;
+    case Trap::overflow:
+      fault.kind = Kind::overflow;
+      break;
+    case Trap::bounds:
+      fault.kind = Kind::bounds;
+      break;
+    case Trap::invalid_opcode:
+      fault.kind = Kind::illegal_instruction;
+      fault.signal_code = 2;
+      break;  // ILL_ILLOPN
+    case Trap::segment_not_present:
+      fault.kind = Kind::segment_not_present;
+      break;
+    case Trap::stack:
+      fault.kind = Kind::stack;
+      break;
     case Trap::page_fault:
       fault.kind = error & 0x20 ? Kind::protection_key : Kind::page_fault;
       fault.address = read_cr2();
       fault.access = access_of(error);
       fault.page_present = error & 1;
       break;
-    case Trap::floating_point: fault.kind = Kind::floating_point; fault.signal_code = x87_code(); break;
-    case Trap::simd: fault.kind = Kind::simd_floating_point; fault.signal_code = simd_code(); break;
-    case Trap::alignment: fault.kind = Kind::alignment; fault.signal_code = 1; break;  // BUS_ADRALN
-    default: fault.kind = Kind::general_protection; break;
+    case Trap::floating_point:
+      fault.kind = Kind::floating_point;
+      fault.signal_code = x87_code();
+      break;
+    case Trap::simd:
+      fault.kind = Kind::simd_floating_point;
+      fault.signal_code = simd_code();
+      break;
+    case Trap::alignment:
+      fault.kind = Kind::alignment;
+      fault.signal_code = 1;
+      break;  // BUS_ADRALN
+    default:
+      fault.kind = Kind::general_protection;
+      break;
   }
 }
 

@@ -1,8 +1,8 @@
 #include <arch/user_copy.h>
 
-#include "x86_64/user_access.h"
 #include "x86_64/features.h"
 #include "x86_64/registers.h"
+#include "x86_64/user_access.h"
 
 extern "C" {
 std::size_t arch_copy_user(void* to, const void* from, std::size_t size);
@@ -58,12 +58,14 @@ base::Result<void> user_store64(std::uintptr_t address, std::uint64_t value) {
   if (arch_user_store64(address, nullptr, value)) return fault();
   return {};
 }
-base::Result<std::uint32_t> user_compare_exchange32(std::uintptr_t address, std::uint32_t expected, std::uint32_t desired) {
+base::Result<std::uint32_t> user_compare_exchange32(std::uintptr_t address, std::uint32_t expected,
+                                                    std::uint32_t desired) {
   if (arch_user_compare_exchange32(address, &expected, desired)) return fault();
   return expected;
 }
 
-base::Result<std::uint32_t> user_atomic32(std::uintptr_t address, UserAtomic operation, std::uint32_t operand) {
+base::Result<std::uint32_t> user_atomic32(std::uintptr_t address, UserAtomic operation,
+                                          std::uint32_t operand) {
   std::uint32_t found;
   if (operation == UserAtomic::exchange) {
     if (arch_user_exchange32(address, &found, operand)) return fault();
@@ -74,7 +76,8 @@ base::Result<std::uint32_t> user_atomic32(std::uintptr_t address, UserAtomic ope
     return found;
   }
   found = TRY(user_load32(address));
-  // A program can make this fail as often as it likes, so the number of attempts is bounded (Linux: 128, EAGAIN).
+  // A program can make this fail as often as it likes, so the number of attempts is bounded (Linux: 128,
+  // EAGAIN).
   for (unsigned attempt = 0; attempt < 128; ++attempt) {
     std::uint32_t desired = operation == UserAtomic::bit_or        ? found | operand
                             : operation == UserAtomic::bit_and_not ? found & ~operand
@@ -92,7 +95,8 @@ void prepare_user_access() {
   if (cpu_features().smap) return;
   for (const std::int32_t* site = __smap_sites_start; site != __smap_sites_end; ++site) {
     // SAFETY: the three bytes of STAC or CLAC, overwritten by a three-byte NOP.
-    auto* code = reinterpret_cast<std::uint8_t*>(reinterpret_cast<std::uintptr_t>(site) + static_cast<std::uintptr_t>(std::intptr_t{*site}));
+    auto* code = reinterpret_cast<std::uint8_t*>(reinterpret_cast<std::uintptr_t>(site) +
+                                                 static_cast<std::uintptr_t>(std::intptr_t{*site}));
     code[0] = 0x0f;
     code[1] = 0x1f;
     code[2] = 0x00;

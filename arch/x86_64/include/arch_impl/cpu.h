@@ -1,5 +1,5 @@
-// x86-64: the inline part of <arch/cpu.h>. Each access to a word of the CPU's area is one instruction, so that it is whole
-// against interrupts and migration.
+// x86-64: the inline part of <arch/cpu.h>. Each access to a word of the CPU's area is one instruction, so
+// that it is whole against interrupts and migration.
 #pragma once
 
 #include <cstddef>
@@ -86,7 +86,8 @@ inline bool need_reschedule() {
   return !(count & PREEMPT_NO_RESCHEDULE);
 }
 
-// Instruction fetch sees stores as soon as the CPU has executed a serialising instruction; a return from a trap is one.
+// Instruction fetch sees stores as soon as the CPU has executed a serialising instruction; a return from a
+// trap is one.
 inline void synchronize_instruction_fetch(const void*, std::size_t) {
   asm volatile("pushq %%rbx; xorl %%eax, %%eax; cpuid; popq %%rbx" ::: "eax", "ecx", "edx", "memory");
 }

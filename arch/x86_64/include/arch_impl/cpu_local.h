@@ -1,4 +1,5 @@
-// The words at the start of each CPU's area, reached through the GS base. The offsets are known to assembly (asm_offsets.h).
+// The words at the start of each CPU's area, reached through the GS base. The offsets are known to assembly
+// (asm_offsets.h).
 #pragma once
 
 #include <cstddef>
@@ -27,15 +28,15 @@ struct [[gnu::packed]] TaskState {
 
 struct alignas(64) CpuLocal {
   CpuLocal* self = nullptr;
-  std::uintptr_t offset = 0;                // this_cpu_offset()
+  std::uintptr_t offset = 0;  // this_cpu_offset()
   core::Thread* current_thread = nullptr;
-  std::uint64_t kernel_stack = 0;           // where enter_user() was when it left
-  std::uint64_t user_stack = 0;             // scratch of the system call entry
+  std::uint64_t kernel_stack = 0;  // where enter_user() was when it left
+  std::uint64_t user_stack = 0;    // scratch of the system call entry
   std::uint64_t reserved0 = 0;
   std::uint32_t preempt_count = 0x80000000u;
   std::uint32_t cpu_index = 0;
   ThreadState* current_state = nullptr;
-  ThreadState* unit_owner = nullptr;        // whose floating-point registers are in the unit
+  ThreadState* unit_owner = nullptr;  // whose floating-point registers are in the unit
   std::uint32_t apic_id = 0;
   std::uint32_t interrupt_depth = 0;
   std::uint64_t reserved[6] = {};

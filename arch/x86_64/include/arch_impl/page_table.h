@@ -23,7 +23,9 @@ inline constexpr std::uintptr_t kernel_address_start = 0xffff800000000000;
 
 // 1 GiB leaves depend on the processor.
 bool gigabyte_pages_supported();
-inline bool is_leaf_level_supported(unsigned level) { return level <= 1 || (level == 2 && gigabyte_pages_supported()); }
+inline bool is_leaf_level_supported(unsigned level) {
+  return level <= 1 || (level == 2 && gigabyte_pages_supported());
+}
 
 constexpr unsigned table_index(std::uintptr_t address, unsigned level) {
   return (address >> (page_shift + bits_per_level * level)) & (entries_per_table - 1);
@@ -36,14 +38,17 @@ class PageTableEntry {
   static constexpr PageTableEntry from_raw(std::uint64_t raw) { return PageTableEntry(raw); }
   constexpr std::uint64_t raw() const { return raw_; }
 
-  static constexpr PageTableEntry make_leaf(std::uintptr_t physical, PageAttributes attributes, unsigned level) {
+  static constexpr PageTableEntry make_leaf(std::uintptr_t physical, PageAttributes attributes,
+                                            unsigned level) {
     return PageTableEntry((physical & address_mask) | bits_of(attributes, level));
   }
   // Permissions are decided in the leaves; the tables above allow everything.
   static constexpr PageTableEntry make_table(std::uintptr_t physical) {
     return PageTableEntry((physical & address_mask) | present | write | user | accessed_bit);
   }
-  static constexpr PageTableEntry make_software(std::uint64_t payload) { return PageTableEntry((payload << 2) | software_mark); }
+  static constexpr PageTableEntry make_software(std::uint64_t payload) {
+    return PageTableEntry((payload << 2) | software_mark);
+  }
 
   constexpr bool is_empty() const { return raw_ == 0; }
   // A page that may not be accessed at all keeps its address with `present` off and `none` set.
@@ -88,13 +93,18 @@ class PageTableEntry {
     return PageTableEntry((raw_ & kept) | (bits_of(attributes, level) & ~(accessed_bit | dirty_bit)));
   }
   constexpr bool software_bit(unsigned n) const { return raw_ & (std::uint64_t{1} << (9 + n)); }
-  constexpr PageTableEntry with_software_bit(unsigned n, bool on) const { return with(std::uint64_t{1} << (9 + n), on); }
+  constexpr PageTableEntry with_software_bit(unsigned n, bool on) const {
+    return with(std::uint64_t{1} << (9 + n), on);
+  }
   constexpr bool operator==(const PageTableEntry&) const = default;
 
  private:
   explicit constexpr PageTableEntry(std::uint64_t raw) : raw_(raw) {}
-  constexpr PageTableEntry with(std::uint64_t bit, bool on) const { return PageTableEntry(on ? raw_ | bit : raw_ & ~bit); }
-  // The page attribute table is set up (cpu/features) as: 0 write-back, 1 write-combining, 2 uncached-, 3 uncached, 7 write-through.
+  constexpr PageTableEntry with(std::uint64_t bit, bool on) const {
+    return PageTableEntry(on ? raw_ | bit : raw_ & ~bit);
+  }
+  // The page attribute table is set up (cpu/features) as: 0 write-back, 1 write-combining, 2 uncached-, 3
+  // uncached, 7 write-through.
   static constexpr std::uint64_t bits_of(PageAttributes a, unsigned level) {
     std::uint64_t pat_bit = level == 0 ? large : large_pat;
     std::uint64_t bits = a.read || a.write || a.execute ? present : none_mark;
@@ -104,16 +114,24 @@ class PageTableEntry {
     if (a.user) bits |= user;
     if (a.global) bits |= global;
     switch (a.cache) {
-      case CacheType::write_back: break;
-      case CacheType::write_combining: bits |= write_through; break;
-      case CacheType::uncached: bits |= write_through | cache_disable; break;
-      case CacheType::write_through: bits |= write_through | cache_disable | pat_bit; break;
+      case CacheType::write_back:
+        break;
+      case CacheType::write_combining:
+        bits |= write_through;
+        break;
+      case CacheType::uncached:
+        bits |= write_through | cache_disable;
+        break;
+      case CacheType::write_through:
+        bits |= write_through | cache_disable | pat_bit;
+        break;
     }
     return bits;
   }
 
-  static constexpr std::uint64_t present = 1, write = 2, user = 4, write_through = 8, cache_disable = 16, accessed_bit = 32,
-                                 dirty_bit = 64, large = 128, global = 256, software_bits = 7 << 9, large_pat = 1 << 12,
+  static constexpr std::uint64_t present = 1, write = 2, user = 4, write_through = 8, cache_disable = 16,
+                                 accessed_bit = 32, dirty_bit = 64, large = 128, global = 256,
+                                 software_bits = 7 << 9, large_pat = 1 << 12,
                                  no_execute = std::uint64_t{1} << 63;
   // Free when `present` is off; bit 58 and 1 are ignored by the hardware then.
   static constexpr std::uint64_t none_mark = std::uint64_t{1} << 58, software_mark = 2;
@@ -125,10 +143,12 @@ static_assert(sizeof(PageTableEntry) == 8);
 
 inline PageTableEntry read_entry(const PageTableEntry* entry) {
   // SAFETY: PageTableEntry is one 64-bit word; acquire pairs with write_entry, so a table is seen filled.
-  return PageTableEntry::from_raw(__atomic_load_n(reinterpret_cast<const std::uint64_t*>(entry), __ATOMIC_ACQUIRE));
+  return PageTableEntry::from_raw(
+      __atomic_load_n(reinterpret_cast<const std::uint64_t*>(entry), __ATOMIC_ACQUIRE));
 }
 inline void write_entry(PageTableEntry* entry, PageTableEntry value) {
-  __atomic_store_n(reinterpret_cast<std::uint64_t*>(entry), value.raw(), __ATOMIC_RELEASE);  // SAFETY: as above
+  __atomic_store_n(reinterpret_cast<std::uint64_t*>(entry), value.raw(),
+                   __ATOMIC_RELEASE);  // SAFETY: as above
 }
 inline PageTableEntry exchange_entry(PageTableEntry* entry, PageTableEntry value) {
   // SAFETY: as above

@@ -7,7 +7,8 @@ namespace arch {
 
 inline std::uint64_t counter() {
   std::uint32_t low, high;
-  // SAFETY: reads a counter. LFENCE keeps it from being read before earlier loads (AMD and Intel manuals, RDTSC).
+  // SAFETY: reads a counter. LFENCE keeps it from being read before earlier loads (AMD and Intel manuals,
+  // RDTSC).
   asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high)::"memory");
   return (std::uint64_t{high} << 32) | low;
 }

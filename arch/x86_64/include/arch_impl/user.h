@@ -1,7 +1,8 @@
 // x86-64: the registers of user code, and the call that runs it.
 //
-// The processor itself writes the end of UserRegisters: while a thread is in user mode, the stack pointer for traps (TSS.RSP0) is the
-// address just past it. That is why it is aligned to 16 and why the order of the fields cannot change.
+// The processor itself writes the end of UserRegisters: while a thread is in user mode, the stack pointer for
+// traps (TSS.RSP0) is the address just past it. That is why it is aligned to 16 and why the order of the
+// fields cannot change.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 namespace arch {
 
 struct alignas(16) UserRegisters {
-  // How user mode was left, and so may be entered again: by SYSRET only if nothing that it cannot restore was changed.
+  // How user mode was left, and so may be entered again: by SYSRET only if nothing that it cannot restore was
+  // changed.
   enum class ReturnPath : std::uint64_t { full = 0, system_call = 1 };
 
   ReturnPath path = ReturnPath::full;
@@ -26,7 +28,8 @@ struct alignas(16) UserRegisters {
   std::uint64_t rsp = 0;
   std::uint64_t ss = SELECTOR_USER_DATA;
 
-  // The flags that a program (its debugger, its signal handler) may choose; the others keep what the kernel needs.
+  // The flags that a program (its debugger, its signal handler) may choose; the others keep what the kernel
+  // needs.
   static constexpr std::uint64_t user_flags = 0x254dd5;  // CF PF AF ZF SF TF DF OF NT RF AC ID
 
   static UserRegisters for_program_start(std::uintptr_t program_counter, std::uintptr_t stack_pointer) {
@@ -38,27 +41,51 @@ struct alignas(16) UserRegisters {
 
   std::uintptr_t program_counter() const { return rip; }
   std::uintptr_t stack_pointer() const { return rsp; }
-  void set_program_counter(std::uintptr_t value) { rip = value; path = ReturnPath::full; }
-  void set_stack_pointer(std::uintptr_t value) { rsp = value; path = ReturnPath::full; }
+  void set_program_counter(std::uintptr_t value) {
+    rip = value;
+    path = ReturnPath::full;
+  }
+  void set_stack_pointer(std::uintptr_t value) {
+    rsp = value;
+    path = ReturnPath::full;
+  }
 
   std::uint64_t argument(unsigned i) const {
     switch (i) {
-      case 0: return rdi;
-      case 1: return rsi;
-      case 2: return rdx;
-      case 3: return r10;
-      case 4: return r8;
-      default: return r9;
+      case 0:
+        return rdi;
+      case 1:
+        return rsi;
+      case 2:
+        return rdx;
+      case 3:
+        return r10;
+      case 4:
+        return r8;
+      default:
+        return r9;
     }
   }
   void set_argument(unsigned i, std::uint64_t value) {
     switch (i) {
-      case 0: rdi = value; break;
-      case 1: rsi = value; break;
-      case 2: rdx = value; break;
-      case 3: r10 = value; break;
-      case 4: r8 = value; break;
-      default: r9 = value; break;
+      case 0:
+        rdi = value;
+        break;
+      case 1:
+        rsi = value;
+        break;
+      case 2:
+        rdx = value;
+        break;
+      case 3:
+        r10 = value;
+        break;
+      case 4:
+        r8 = value;
+        break;
+      default:
+        r9 = value;
+        break;
     }
   }
   long system_call_number() const { return static_cast<long>(original_rax); }
@@ -90,12 +117,13 @@ static_assert(sizeof(UserRegisters) == USER_REGISTERS_SIZE);
 inline UserEvent enter_user(UserRegisters& registers) {
   UserEvent event;
   UserRegisters* pointer = &registers;
-  // SAFETY: the assembly comes back here with every register but the frame and stack pointer changed. Saying so is cheaper
-  // than saving six registers on each system call.
+  // SAFETY: the assembly comes back here with every register but the frame and stack pointer changed. Saying
+  // so is cheaper than saving six registers on each system call.
   asm volatile("callq arch_enter_user"
                : "=a"(event), "+D"(pointer)
                :
-               : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+               : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
+                 "cc");
   return event;
 }
 

@@ -1,5 +1,6 @@
-// The signal frame of x86-64 (asm/sigcontext.h, asm/ucontext.h): what a handler gets as its third argument, and what
-// rt_sigreturn takes back. From high to low addresses: extended state (64-byte aligned), siginfo, ucontext, return address.
+// The signal frame of x86-64 (asm/sigcontext.h, asm/ucontext.h): what a handler gets as its third argument,
+// and what rt_sigreturn takes back. From high to low addresses: extended state (64-byte aligned), siginfo,
+// ucontext, return address.
 #include <arch/linux_signal.h>
 
 #include <cstring>
@@ -71,7 +72,8 @@ base::Result<void> store_extended_state(std::uintptr_t to, ThreadState& state) {
   TRY(put(to, {area, description_at}));
   TRY(put(to + description_at, std::as_bytes(std::span(&description, 1))));
   if (!cpu_features().xsave) return {};
-  // x87 and SSE are marked as in use, as Linux does: programs look at the legacy part without looking at the mark.
+  // x87 and SSE are marked as in use, as Linux does: programs look at the legacy part without looking at the
+  // mark.
   std::uint64_t in_use;
   std::memcpy(&in_use, area + legacy_size, sizeof(in_use));
   in_use |= 3;
@@ -104,19 +106,23 @@ base::Result<void> load_extended_state(std::uintptr_t from, ThreadState& state) 
   }
   if (from & 63) return base::error(base::Errno::efault);
   ExtendedDescription description;
-  TRY(core::copy_from_user(std::as_writable_bytes(std::span(&description, 1)), core::UserAddress(from + description_at)));
-  bool extended = cpu_features().xsave && description.magic == magic_start && description.state_size == state_size() &&
-                  description.total_size == stored_size();
+  TRY(core::copy_from_user(std::as_writable_bytes(std::span(&description, 1)),
+                           core::UserAddress(from + description_at)));
+  bool extended = cpu_features().xsave && description.magic == magic_start &&
+                  description.state_size == state_size() && description.total_size == stored_size();
   if (extended) {
     std::uint32_t mark;
-    TRY(core::copy_from_user(std::as_writable_bytes(std::span(&mark, 1)), core::UserAddress(from + state_size())));
+    TRY(core::copy_from_user(std::as_writable_bytes(std::span(&mark, 1)),
+                             core::UserAddress(from + state_size())));
     extended = mark == magic_end;
   }
   std::byte* area = detach_extended_state(state);
   base::Result<void> copied =
       core::copy_from_user({area, extended ? state_size() : legacy_size}, core::UserAddress(from));
-  if (!copied) reset_extended_state(area);
-  else make_loadable(area, extended);
+  if (!copied)
+    reset_extended_state(area);
+  else
+    make_loadable(area, extended);
   attach_extended_state(state);
   return copied;
 }
@@ -127,7 +133,8 @@ std::size_t linux_minimum_signal_stack() {
   return (sizeof(SignalFrame) + 8 + stored_size() + 63 + red_zone + 15) & ~std::size_t{15};
 }
 
-base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState& state, const LinuxSignalRequest& request) {
+base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState& state,
+                                           const LinuxSignalRequest& request) {
   // Without SA_RESTORER the handler would have nowhere to return to.
   if (!request.restorer) return base::error(base::Errno::efault);
   std::uintptr_t sp = request.stack;
@@ -139,20 +146,44 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
 
   SignalFrame frame{};
   frame.return_address = request.restorer;
-  frame.user.flags = has_stack_segment | strict_stack_segment | (cpu_features().xsave ? has_extended_state : 0);
+  frame.user.flags =
+      has_stack_segment | strict_stack_segment | (cpu_features().xsave ? has_extended_state : 0);
   frame.user.stack_base = request.alternate.base;
   frame.user.stack_flags = request.alternate.flags;
   frame.user.stack_size = request.alternate.size;
   frame.user.blocked = request.blocked;
   SignalContext& context = frame.user.context;
   const UserRegisters& r = registers;
-  context = {.r8 = r.r8, .r9 = r.r9, .r10 = r.r10, .r11 = r.r11, .r12 = r.r12, .r13 = r.r13, .r14 = r.r14, .r15 = r.r15,
-             .rdi = r.rdi, .rsi = r.rsi, .rbp = r.rbp, .rbx = r.rbx, .rdx = r.rdx, .rax = r.rax, .rcx = r.rcx, .rsp = r.rsp,
-             .rip = r.rip, .flags = r.flags, .cs = SELECTOR_USER_CODE, .gs = 0, .fs = 0, .ss = SELECTOR_USER_DATA,
-             .error = state.fault.error_code, .trap = state.fault.trap_number, .old_mask = request.blocked,
-             .cr2 = state.fault.address, .extended_state = extended, .reserved = {}};
+  context = {.r8 = r.r8,
+             .r9 = r.r9,
+             .r10 = r.r10,
+             .r11 = r.r11,
+             .r12 = r.r12,
+             .r13 = r.r13,
+             .r14 = r.r14,
+             .r15 = r.r15,
+             .rdi = r.rdi,
+             .rsi = r.rsi,
+             .rbp = r.rbp,
+             .rbx = r.rbx,
+             .rdx = r.rdx,
+             .rax = r.rax,
+             .rcx = r.rcx,
+             .rsp = r.rsp,
+             .rip = r.rip,
+             .flags = r.flags,
+             .cs = SELECTOR_USER_CODE,
+             .gs = 0,
+             .fs = 0,
+             .ss = SELECTOR_USER_DATA,
+             .error = state.fault.error_code,
+             .trap = state.fault.trap_number,
+             .old_mask = request.blocked,
+             .cr2 = state.fault.address,
+             .extended_state = extended,
+             .reserved = {}};
   std::size_t size = request.information.size() < sizeof(frame.information) ? request.information.size()
-                                                                           : sizeof(frame.information);
+                                                                            : sizeof(frame.information);
   std::memcpy(frame.information, request.information.data(), size);
   TRY(put(frame_at, std::as_bytes(std::span(&frame, 1))));
 
@@ -173,12 +204,26 @@ base::Result<LinuxSignalReturn> pop_linux_signal_frame(UserRegisters& registers,
   // The handler's return took the return address off the stack.
   std::uintptr_t frame_at = registers.rsp - 8;
   constexpr std::size_t needed = offsetof(SignalFrame, information);
-  TRY(core::copy_from_user({std::as_writable_bytes(std::span(&frame, 1)).data(), needed}, core::UserAddress(frame_at)));
+  TRY(core::copy_from_user({std::as_writable_bytes(std::span(&frame, 1)).data(), needed},
+                           core::UserAddress(frame_at)));
   const SignalContext& c = frame.user.context;
   TRY(load_extended_state(c.extended_state, state));
   UserRegisters& r = registers;
-  r.r8 = c.r8; r.r9 = c.r9; r.r10 = c.r10; r.r11 = c.r11; r.r12 = c.r12; r.r13 = c.r13; r.r14 = c.r14; r.r15 = c.r15;
-  r.rdi = c.rdi; r.rsi = c.rsi; r.rbp = c.rbp; r.rbx = c.rbx; r.rdx = c.rdx; r.rax = c.rax; r.rcx = c.rcx;
+  r.r8 = c.r8;
+  r.r9 = c.r9;
+  r.r10 = c.r10;
+  r.r11 = c.r11;
+  r.r12 = c.r12;
+  r.r13 = c.r13;
+  r.r14 = c.r14;
+  r.r15 = c.r15;
+  r.rdi = c.rdi;
+  r.rsi = c.rsi;
+  r.rbp = c.rbp;
+  r.rbx = c.rbx;
+  r.rdx = c.rdx;
+  r.rax = c.rax;
+  r.rcx = c.rcx;
   r.set_stack_pointer(c.rsp);
   r.set_program_counter(c.rip);
   r.set_flags(c.flags);

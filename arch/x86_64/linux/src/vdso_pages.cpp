@@ -1,8 +1,8 @@
 #include <arch/linux_vdso.h>
 #include <arch/page_table.h>
 
-#include "vdso_data.h"
 #include "boot/boot_info.h"
+#include "vdso_data.h"
 
 extern "C" const char vdso_image[], vdso_image_end[];
 
@@ -19,7 +19,8 @@ constinit DataPage page{.bytes = {}};
 
 std::uintptr_t physical_of_image_address(const void* address) {
   const boot::BootInfo& info = boot::boot_info();
-  return reinterpret_cast<std::uintptr_t>(address) - info.kernel_virtual + info.kernel_physical.start;  // SAFETY: a number
+  return reinterpret_cast<std::uintptr_t>(address) - info.kernel_virtual +
+         info.kernel_physical.start;  // SAFETY: a number
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// User code: runs in programs, with their stack and registers. Only the data page and instructions open to everybody.
+// User code: runs in programs, with their stack and registers. Only the data page and instructions open to
+// everybody.
 #include "../src/vdso_data.h"
 
 using uint32_t = __UINT32_TYPE__;
@@ -9,18 +10,32 @@ extern "C" {
 // One page below the image (vdso.lds).
 extern const VdsoData vdso_data __attribute__((visibility("hidden")));
 
-struct timespec { long seconds, nanoseconds; };
-struct timeval { long seconds, microseconds; };
-struct timezone { int minutes_west, dst_time; };
-
+struct timespec {
+  long seconds, nanoseconds;
+};
+struct timeval {
+  long seconds, microseconds;
+};
+struct timezone {
+  int minutes_west, dst_time;
+};
 }
 
 namespace {
 
-enum Clock { realtime = 0, monotonic = 1, monotonic_raw = 4, realtime_coarse = 5, monotonic_coarse = 6, boot_time = 7, tai = 11 };
+enum Clock {
+  realtime = 0,
+  monotonic = 1,
+  monotonic_raw = 4,
+  realtime_coarse = 5,
+  monotonic_coarse = 6,
+  boot_time = 7,
+  tai = 11
+};
 
 constexpr uint64_t ns_per_second = 1000000000;
-constexpr long number_gettimeofday = 96, number_time = 201, number_clock_gettime = 228, number_clock_getres = 229;
+constexpr long number_gettimeofday = 96, number_time = 201, number_clock_gettime = 228,
+               number_clock_getres = 229;
 
 inline long system_call(long number, long a, const void* b) {
   long result;
@@ -52,10 +67,17 @@ inline bool read_clock(long clock, uint64_t& ns) {
     value += clock == monotonic_raw ? data.raw_base_ns : data.monotonic_base_ns;
     switch (clock) {
       case realtime:
-      case realtime_coarse: value += data.realtime_offset_ns; break;
-      case boot_time: value += data.boot_offset_ns; break;
-      case tai: value += data.realtime_offset_ns + static_cast<uint64_t>(data.tai_offset_ns); break;
-      default: break;
+      case realtime_coarse:
+        value += data.realtime_offset_ns;
+        break;
+      case boot_time:
+        value += data.boot_offset_ns;
+        break;
+      case tai:
+        value += data.realtime_offset_ns + static_cast<uint64_t>(data.tai_offset_ns);
+        break;
+      default:
+        break;
     }
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&vdso_data.sequence, __ATOMIC_RELAXED) != sequence) continue;
@@ -113,7 +135,8 @@ __attribute__((visibility("default"))) long __vdso_time(long* result) {
   return seconds;
 }
 
-// The limit of a descriptor that user code may ask for holds the number of the CPU (and its node above bit 12).
+// The limit of a descriptor that user code may ask for holds the number of the CPU (and its node above bit
+// 12).
 __attribute__((visibility("default"))) long __vdso_getcpu(unsigned* cpu, unsigned* node, void*) {
   unsigned limit;
   asm volatile("lsl %1, %0" : "=r"(limit) : "r"(0x7b));
@@ -129,5 +152,4 @@ ALIAS(clock_getres) int clock_getres(int, timespec*);
 ALIAS(gettimeofday) int gettimeofday(timeval*, timezone*);
 ALIAS(time) long time(long*);
 ALIAS(getcpu) long getcpu(unsigned*, unsigned*, void*);
-
 }

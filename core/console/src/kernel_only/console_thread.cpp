@@ -17,7 +17,8 @@ void wake_readers() {
   if (log_wait_queue().has_waiters()) log_wait_queue().wake_all();
 }
 
-// Any context. Waking takes locks of the scheduler, which the caller may hold if preemption or interrupts are off.
+// Any context. Waking takes locks of the scheduler, which the caller may hold if preemption or interrupts are
+// off.
 void note_record() {
   if (!log_wait_queue().has_waiters()) return;
   if (arch::interrupts_enabled() && arch::preempt_count() == 0) return wake_readers();

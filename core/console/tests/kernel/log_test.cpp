@@ -23,9 +23,11 @@ struct Waiter {
     auto& self = *static_cast<Waiter*>(argument);
     LogReader reader{LogReader::Start::newest};
     self.waiting.complete();
-    self.woken = log_wait_queue()
-                     .wait(WaitMode::uninterruptible, [&] { return reader.has_next(); }, Deadline::after(2 * second_ns))
-                     .has_value();
+    self.woken =
+        log_wait_queue()
+            .wait(
+                WaitMode::uninterruptible, [&] { return reader.has_next(); }, Deadline::after(2 * second_ns))
+            .has_value();
     self.done.complete();
   }
 };

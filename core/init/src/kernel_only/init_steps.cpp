@@ -10,8 +10,8 @@ extern const core::InitStep __stop_init_steps[];
 namespace core {
 namespace {
 
-// The milestones of init_step.h, in the order that every step may rely on. The modules that do the work put their steps
-// before them.
+// The milestones of init_step.h, in the order that every step may rely on. The modules that do the work put
+// their steps before them.
 INIT_STEP threads_milestone{"threads", {}, nullptr};
 INIT_STEP interrupts_milestone{"interrupts", {"threads"}, nullptr};
 INIT_STEP buses_milestone{"buses", {"interrupts"}, nullptr};

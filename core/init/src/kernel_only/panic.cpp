@@ -66,7 +66,8 @@ void print_where(std::uintptr_t program_counter, std::uintptr_t frame_pointer) {
 
 }  // namespace
 
-void panic_arguments(std::string_view text, std::span<const base::FormatArgument> arguments, const void* frame) {
+void panic_arguments(std::string_view text, std::span<const base::FormatArgument> arguments,
+                     const void* frame) {
   begin_panic();
   {
     LogLine line{LogLevel::emergency};

@@ -22,7 +22,8 @@ constinit EarlyConsole early_console;
 void apply_log_options(const CommandLine& line) {
   if (line.has("debug")) set_console_level(10);
   if (line.has("quiet")) set_console_level(console_level_quiet);
-  if (auto level = line.get_number("loglevel"); level && *level <= 15) set_console_level(static_cast<int>(*level));
+  if (auto level = line.get_number("loglevel"); level && *level <= 15)
+    set_console_level(static_cast<int>(*level));
   set_console_options({.ignore_level = line.get_flag("ignore_loglevel", false),
                        .timestamps = line.get_flag("printk.time", true),
                        .keep_early = line.get_flag("keep_bootcon", false)});

@@ -54,13 +54,14 @@ std::size_t capture_back_trace(std::span<std::uintptr_t> addresses) {
     std::size_t count = 0;
   } state{addresses};
   // SAFETY: the frame address is only handed on; walk_stack checks what it follows.
-  arch::walk_stack(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)), 0,
-                   [](std::uintptr_t program_counter, void* argument) {
-                     State& s = *static_cast<State*>(argument);
-                     if (program_counter && s.count < s.addresses.size()) s.addresses[s.count++] = program_counter;
-                     return s.count < s.addresses.size();
-                   },
-                   &state);
+  arch::walk_stack(
+      reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)), 0,
+      [](std::uintptr_t program_counter, void* argument) {
+        State& s = *static_cast<State*>(argument);
+        if (program_counter && s.count < s.addresses.size()) s.addresses[s.count++] = program_counter;
+        return s.count < s.addresses.size();
+      },
+      &state);
   return state.count;
 }
 
@@ -85,14 +86,15 @@ void log_back_trace_from(LogLevel level, std::uintptr_t program_counter, std::ui
     bool exact;  // the first address is where something happened, not where a call returns to
     unsigned left = 64;
   } state{level, program_counter != 0};
-  arch::walk_stack(frame_pointer, program_counter,
-                   [](std::uintptr_t address, void* argument) {
-                     State& s = *static_cast<State*>(argument);
-                     if (address) log_trace_line(s.level, address, s.exact ? address : address - 1);
-                     s.exact = false;
-                     return --s.left > 0;
-                   },
-                   &state);
+  arch::walk_stack(
+      frame_pointer, program_counter,
+      [](std::uintptr_t address, void* argument) {
+        State& s = *static_cast<State*>(argument);
+        if (address) log_trace_line(s.level, address, s.exact ? address : address - 1);
+        s.exact = false;
+        return --s.left > 0;
+      },
+      &state);
 }
 
 }  // namespace core

@@ -34,7 +34,8 @@ std::vector<std::string> init_variables(std::string_view text) {
 using Words = std::vector<std::string>;
 
 TEST(CommandLine, SplitsAtWhiteSpace) {
-  EXPECT_EQ(words("  root=/dev/vda\tquiet\n console=ttyS0 "), (Words{"root=/dev/vda", "quiet", "console=ttyS0"}));
+  EXPECT_EQ(words("  root=/dev/vda\tquiet\n console=ttyS0 "),
+            (Words{"root=/dev/vda", "quiet", "console=ttyS0"}));
   EXPECT_EQ(words(""), Words{});
   EXPECT_EQ(words("   "), Words{});
 }
@@ -90,7 +91,8 @@ TEST(CommandLine, WordsAfterTheSeparatorAreNotForTheKernel) {
 }
 
 TEST(CommandLine, PassesUnknownWordsToTheFirstProgram) {
-  std::string_view text = "root=/dev/vda single SHELL=/bin/sh quiet nos.test=x module.option BOOT_IMAGE=/k -- -x quiet k=v";
+  std::string_view text =
+      "root=/dev/vda single SHELL=/bin/sh quiet nos.test=x module.option BOOT_IMAGE=/k -- -x quiet k=v";
   EXPECT_EQ(init_arguments(text), (Words{"single", "-x", "quiet", "k=v"}));
   EXPECT_EQ(init_variables(text), (Words{"SHELL=/bin/sh", "BOOT_IMAGE=/k"}));
 }

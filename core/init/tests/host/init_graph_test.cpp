@@ -32,8 +32,9 @@ Outcome run(std::span<const InitStep> steps) {
 
 TEST(InitGraph, RunsStepsAfterWhatTheyNeed) {
   static constexpr InitStep steps[] = {
-      {"c", {"b", "milestone"}, note<'c'>}, {"b", {"a"}, note<'b'>}, {"milestone", {}, nullptr},
-      {"a", {}, note<'a'>}, {"d", {}, note<'d'>, {"milestone"}},
+      {"c", {"b", "milestone"}, note<'c'>}, {"b", {"a"}, note<'b'>},
+      {"milestone", {}, nullptr},           {"a", {}, note<'a'>},
+      {"d", {}, note<'d'>, {"milestone"}},
   };
   Outcome outcome = run(steps);
   EXPECT_EQ(outcome.result.value(), 0u);
@@ -49,8 +50,11 @@ TEST(InitGraph, FailureSkipsWhatNeedsItAndNothingElse) {
 }
 
 TEST(InitGraph, NamesACycle) {
-  static constexpr InitStep steps[] = {
-      {"top", {"a"}, nullptr}, {"a", {"b"}, note<'a'>}, {"b", {"c"}, note<'b'>}, {"c", {}, note<'c'>}, {"d", {"a"}, nullptr, {"c"}}};
+  static constexpr InitStep steps[] = {{"top", {"a"}, nullptr},
+                                       {"a", {"b"}, note<'a'>},
+                                       {"b", {"c"}, note<'b'>},
+                                       {"c", {}, note<'c'>},
+                                       {"d", {"a"}, nullptr, {"c"}}};
   Outcome outcome = run(steps);
   EXPECT_EQ(outcome.result.error(), base::Errno::einval);
   EXPECT_EQ(outcome.trace, "");

@@ -60,7 +60,8 @@ void handle_interrupt(unsigned number) {
 
 // --- Registrations.
 
-base::Result<InterruptRegistration> InterruptRegistration::request(unsigned number, const InterruptHandler& handler) {
+base::Result<InterruptRegistration> InterruptRegistration::request(unsigned number,
+                                                                   const InterruptHandler& handler) {
   if (!handler.thread && !handler.quick) return base::error(base::Errno::einval);
   MutexGuard guard(lines_mutex);
   InterruptLine* line = line_of(number);
@@ -77,8 +78,8 @@ base::Result<InterruptRegistration> InterruptRegistration::request(unsigned numb
     char text[Thread::name_capacity];
     base::TextBuffer name(text);
     base::format(name, "irq/{}-{}", number, handler.name);
-    action->thread =
-        TRY(Thread::create(name.view(), action_thread, action.get(), SchedulingParameters::fifo(thread_priority)));
+    action->thread = TRY(Thread::create(name.view(), action_thread, action.get(),
+                                        SchedulingParameters::fifo(thread_priority)));
     action->thread->start();
   }
   if (!line->has_actions()) {
@@ -120,12 +121,15 @@ void InterruptRegistration::disable() {
   (void)!action_->calm.wait(WaitMode::uninterruptible, [&] { return !action_->busy.load(); });
 }
 void InterruptRegistration::enable() { action_->line->enable(); }
-base::Result<void> InterruptRegistration::set_affinity(const CpuMask& mask) { return action_->line->set_affinity(mask); }
+base::Result<void> InterruptRegistration::set_affinity(const CpuMask& mask) {
+  return action_->line->set_affinity(mask);
+}
 unsigned InterruptRegistration::number() const { return action_->line->number; }
 
 // --- Domains.
 
-base::Result<unsigned> InterruptDomain::map(unsigned hardware_number, InterruptTrigger trigger, unsigned preferred) {
+base::Result<unsigned> InterruptDomain::map(unsigned hardware_number, InterruptTrigger trigger,
+                                            unsigned preferred) {
   MutexGuard guard(lines_mutex);
   unsigned free = max_interrupts;
   for (unsigned number = 0; number < max_interrupts; ++number) {
@@ -151,8 +155,8 @@ void InterruptDomain::unmap(unsigned number) {
   InterruptLine* line = line_of(number);
   base::verify(line && &line->controller == this && !line->has_actions(), "unmap of an interrupt in use");
   lines[number].store(nullptr);
-  // An interrupt that was on its way may still look at it, with interrupts off; every CPU that answers is through. (Not
-  // RCU: an idle CPU counts as outside of readers also while it handles an interrupt.)
+  // An interrupt that was on its way may still look at it, with interrupts off; every CPU that answers is
+  // through. (Not RCU: an idle CPU counts as outside of readers also while it handles an interrupt.)
   arch::call_on_all_cpus([] {});
   delete line;
 }
@@ -182,8 +186,9 @@ bool next_interrupt(unsigned from, InterruptInformation& information) {
 }
 
 std::uint64_t interrupt_count(unsigned number, unsigned cpu) {
-  return number < max_interrupts && cpu < arch::cpu_count() ? counts.on(cpu).of[number].load(std::memory_order_relaxed)
-                                                            : 0;
+  return number < max_interrupts && cpu < arch::cpu_count()
+             ? counts.on(cpu).of[number].load(std::memory_order_relaxed)
+             : 0;
 }
 std::uint64_t spurious_interrupts() { return static_cast<std::uint64_t>(spurious.sum()); }
 

@@ -52,10 +52,12 @@ KERNEL_TEST(interrupt, level_stays_masked_until_handled) {
   expect_error(controller.map(7, InterruptTrigger::edge_rising), base::Errno::ebusy);
   Device device;
   {
-    auto registration = InterruptRegistration::request(*number, {.name = "test", .thread = Device::interrupted, .context = &device});
+    auto registration = InterruptRegistration::request(
+        *number, {.name = "test", .thread = Device::interrupted, .context = &device});
     if (!expect_ok(registration)) return;
     expect(!controller.masked, "a requested line is open");
-    expect_error(InterruptRegistration::request(*number, {.name = "other", .thread = Device::interrupted, .context = &device}),
+    expect_error(InterruptRegistration::request(
+                     *number, {.name = "other", .thread = Device::interrupted, .context = &device}),
                  base::Errno::ebusy);
     for (unsigned i = 0; i < 50; ++i) {
       raise(*number);

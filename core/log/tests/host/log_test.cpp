@@ -100,7 +100,8 @@ TEST(LogRing, LongRecordsOverwriteTextBeforeDescriptors) {
   EXPECT_EQ(record.view(), text);
 }
 
-// Every record that is read is what one writer stored; a writer that meets one a whole turn behind loses its text's end.
+// Every record that is read is what one writer stored; a writer that meets one a whole turn behind loses its
+// text's end.
 TEST(LogRing, ConcurrentWritersAndReadersSeeWholeRecords) {
   auto ring = std::make_unique<LogRing>();
   std::atomic<int> running = 4;
@@ -117,8 +118,12 @@ TEST(LogRing, ConcurrentWritersAndReadersSeeWholeRecords) {
     LogRecord record;
     while (running > 0) {
       switch (ring->read(sequence, record)) {
-        case LogRing::Look::lost: sequence = ring->skip_overwritten(sequence + 1); break;
-        case LogRing::Look::not_yet: std::this_thread::yield(); break;
+        case LogRing::Look::lost:
+          sequence = ring->skip_overwritten(sequence + 1);
+          break;
+        case LogRing::Look::not_yet:
+          std::this_thread::yield();
+          break;
         case LogRing::Look::record: {
           ++sequence, ++seen;
           std::string text(record.view());

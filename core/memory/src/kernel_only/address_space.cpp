@@ -55,7 +55,8 @@ Result<base::RefPtr<AddressSpace>> AddressSpace::create(const AddressSpaceLayout
   constexpr unsigned first = arch::kernel_root_first_index();
   Entry* entries = Mapper::table_of(space->root_);
   std::memset(static_cast<void*>(entries), 0, first * sizeof(Entry));
-  std::memcpy(static_cast<void*>(entries + first), Mapper::table_of(PhysicalAddress(arch::kernel_root())) + first,
+  std::memcpy(static_cast<void*>(entries + first),
+              Mapper::table_of(PhysicalAddress(arch::kernel_root())) + first,
               (arch::entries_per_table - first) * sizeof(Entry));
   // relaxed: only uniqueness matters.
   space->context_id_ = next_context_id.fetch_add(1, std::memory_order_relaxed);

@@ -14,20 +14,34 @@ struct FlagChange {
 };
 FlagChange flag_change(Advice advice) {
   switch (advice) {
-    case Advice::normal: return {0, bit(AreaFlag::random_read) | bit(AreaFlag::sequential_read)};
-    case Advice::random: return {bit(AreaFlag::random_read), bit(AreaFlag::sequential_read)};
-    case Advice::sequential: return {bit(AreaFlag::sequential_read), bit(AreaFlag::random_read)};
-    case Advice::dont_fork: return {bit(AreaFlag::dont_fork), 0};
-    case Advice::do_fork: return {0, bit(AreaFlag::dont_fork)};
-    case Advice::wipe_on_fork: return {bit(AreaFlag::wipe_on_fork), 0};
-    case Advice::keep_on_fork: return {0, bit(AreaFlag::wipe_on_fork)};
-    case Advice::dont_dump: return {bit(AreaFlag::dont_dump), 0};
-    case Advice::do_dump: return {0, bit(AreaFlag::dont_dump)};
-    case Advice::mergeable: return {bit(AreaFlag::mergeable), 0};
-    case Advice::unmergeable: return {0, bit(AreaFlag::mergeable)};
-    case Advice::huge_page: return {bit(AreaFlag::huge_page), bit(AreaFlag::no_huge_page)};
-    case Advice::no_huge_page: return {bit(AreaFlag::no_huge_page), bit(AreaFlag::huge_page)};
-    default: return {};
+    case Advice::normal:
+      return {0, bit(AreaFlag::random_read) | bit(AreaFlag::sequential_read)};
+    case Advice::random:
+      return {bit(AreaFlag::random_read), bit(AreaFlag::sequential_read)};
+    case Advice::sequential:
+      return {bit(AreaFlag::sequential_read), bit(AreaFlag::random_read)};
+    case Advice::dont_fork:
+      return {bit(AreaFlag::dont_fork), 0};
+    case Advice::do_fork:
+      return {0, bit(AreaFlag::dont_fork)};
+    case Advice::wipe_on_fork:
+      return {bit(AreaFlag::wipe_on_fork), 0};
+    case Advice::keep_on_fork:
+      return {0, bit(AreaFlag::wipe_on_fork)};
+    case Advice::dont_dump:
+      return {bit(AreaFlag::dont_dump), 0};
+    case Advice::do_dump:
+      return {0, bit(AreaFlag::dont_dump)};
+    case Advice::mergeable:
+      return {bit(AreaFlag::mergeable), 0};
+    case Advice::unmergeable:
+      return {0, bit(AreaFlag::mergeable)};
+    case Advice::huge_page:
+      return {bit(AreaFlag::huge_page), bit(AreaFlag::no_huge_page)};
+    case Advice::no_huge_page:
+      return {bit(AreaFlag::no_huge_page), bit(AreaFlag::huge_page)};
+    default:
+      return {};
   }
 }
 
@@ -44,13 +58,19 @@ Result<void> AddressSpace::advise(UserAddress address, std::size_t length, Advic
     case Advice::dont_need_locked:
     case Advice::free:
     case Advice::cold:
-    case Advice::page_out: return advise_zap(start, end, advice);
+    case Advice::page_out:
+      return advise_zap(start, end, advice);
     case Advice::will_need:
-    case Advice::remove: return advise_object(start, end, advice);
-    case Advice::populate_read: return advise_populate(start, end, FaultAccess::read);
-    case Advice::populate_write: return advise_populate(start, end, FaultAccess::write);
-    case Advice::collapse: return error(Errno::einval);  // no huge pages to collapse into
-    default: return advise_flags(start, end, advice);
+    case Advice::remove:
+      return advise_object(start, end, advice);
+    case Advice::populate_read:
+      return advise_populate(start, end, FaultAccess::read);
+    case Advice::populate_write:
+      return advise_populate(start, end, FaultAccess::write);
+    case Advice::collapse:
+      return error(Errno::einval);  // no huge pages to collapse into
+    default:
+      return advise_flags(start, end, advice);
   }
 }
 
@@ -75,8 +95,11 @@ Result<void> AddressSpace::advise_zap(std::uintptr_t start, std::uintptr_t end, 
         if (area->object_ || area->is_shared()) return error(Errno::einval);
         [[fallthrough]];
       case Advice::dont_need:
-      case Advice::dont_need_locked: Mapper::zap(*this, *area, at, piece_end, batch); break;
-      default: break;  // hints about what to reclaim first
+      case Advice::dont_need_locked:
+        Mapper::zap(*this, *area, at, piece_end, batch);
+        break;
+      default:
+        break;  // hints about what to reclaim first
     }
     at = piece_end;
   }
@@ -97,7 +120,8 @@ Result<void> AddressSpace::advise_flags(std::uintptr_t start, std::uintptr_t end
     }
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
     if (advice == Advice::wipe_on_fork && (area->object_ || area->is_shared())) return error(Errno::einval);
-    if ((advice == Advice::do_fork || advice == Advice::do_dump) && area->has(AreaFlag::special)) return error(Errno::einval);
+    if ((advice == Advice::do_fork || advice == Advice::do_dump) && area->has(AreaFlag::special))
+      return error(Errno::einval);
     std::uint32_t flags = area->flags_.load(std::memory_order_relaxed);
     if (((flags & ~change.clear) | change.set) != flags) {
       TRY(cut_locked(at, piece_end));
@@ -128,7 +152,8 @@ Result<void> AddressSpace::advise_object(std::uintptr_t start, std::uintptr_t en
       std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
       if (advice == Advice::remove) {
         if (area->has(AreaFlag::locked) || !area->object_) return error(Errno::einval);
-        if (!area->is_shared() || !includes(area->protection_, Protection::write)) return error(Errno::eacces);
+        if (!area->is_shared() || !includes(area->protection_, Protection::write))
+          return error(Errno::eacces);
       }
       object = area->object_;
       if (object) first_byte = area->index_of(at) << page_shift;
@@ -136,8 +161,10 @@ Result<void> AddressSpace::advise_object(std::uintptr_t start, std::uintptr_t en
       at = piece_end;
     }
     if (!object) continue;
-    if (advice == Advice::remove) TRY(object->remove_range(first_byte, first_byte + bytes - 1));
-    else object->read_ahead(first_byte >> page_shift, bytes >> page_shift);
+    if (advice == Advice::remove)
+      TRY(object->remove_range(first_byte, first_byte + bytes - 1));
+    else
+      object->read_ahead(first_byte >> page_shift, bytes >> page_shift);
   }
   if (gap) return error(Errno::enomem);
   return {};
@@ -151,17 +178,23 @@ Result<void> AddressSpace::advise_populate(std::uintptr_t start, std::uintptr_t 
     if (!area) return error(Errno::enomem);
     if (area->has(AreaFlag::special)) return error(Errno::einval);
     switch (fault_area(*area, at, access, false)) {
-      case FaultOutcome::resolved: break;
-      case FaultOutcome::no_access: return error(Errno::einval);
-      case FaultOutcome::out_of_memory: return error(Errno::enomem);
-      case FaultOutcome::interrupted: return error(Errno::eintr);
-      default: return error(Errno::efault);
+      case FaultOutcome::resolved:
+        break;
+      case FaultOutcome::no_access:
+        return error(Errno::einval);
+      case FaultOutcome::out_of_memory:
+        return error(Errno::enomem);
+      case FaultOutcome::interrupted:
+        return error(Errno::eintr);
+      default:
+        return error(Errno::efault);
     }
   }
   return {};
 }
 
-Result<void> AddressSpace::synchronise(UserAddress address, std::size_t length, SyncMode mode, bool invalidate) {
+Result<void> AddressSpace::synchronise(UserAddress address, std::size_t length, SyncMode mode,
+                                       bool invalidate) {
   std::uintptr_t start = address.value();
   std::size_t size = base::align_up(length, page_size);
   if (start & (page_size - 1)) return error(Errno::einval);

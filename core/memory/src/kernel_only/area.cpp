@@ -67,10 +67,11 @@ MemoryObject::~MemoryObject() {
 
 bool AreaOperations::same_properties(const Area& a, const Area& b) {
   constexpr auto ignored = static_cast<std::uint32_t>(AreaFlag::has_anonymous);
-  std::uint32_t difference = a.flags_.load(std::memory_order_relaxed) ^ b.flags_.load(std::memory_order_relaxed);
+  std::uint32_t difference =
+      a.flags_.load(std::memory_order_relaxed) ^ b.flags_.load(std::memory_order_relaxed);
   return (difference & ~ignored) == 0 && a.protection_ == b.protection_ &&
-         a.maximum_protection_ == b.maximum_protection_ && a.object_.get() == b.object_.get() && a.file_ == b.file_ &&
-         a.name_ == b.name_;
+         a.maximum_protection_ == b.maximum_protection_ && a.object_.get() == b.object_.get() &&
+         a.file_ == b.file_ && a.name_ == b.name_;
 }
 
 bool AreaOperations::can_join(const Area& low, const Area& high) {
@@ -89,11 +90,13 @@ void AreaOperations::copy_properties(Area& to, const Area& from) {
   to.file_ = from.file_;
   if (to.file_) to.file_->acquire_mapped_file();
   to.name_ = from.name_;
-  if (to.has(AreaFlag::shared_writable)) to.object_->writable_mappings_.fetch_add(1, std::memory_order_relaxed);
+  if (to.has(AreaFlag::shared_writable))
+    to.object_->writable_mappings_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void AreaOperations::drop(Area& area) {
-  if (area.has(AreaFlag::shared_writable)) area.object_->writable_mappings_.fetch_sub(1, std::memory_order_relaxed);
+  if (area.has(AreaFlag::shared_writable))
+    area.object_->writable_mappings_.fetch_sub(1, std::memory_order_relaxed);
   destroy_area(&area);
 }
 
@@ -101,7 +104,8 @@ void AreaOperations::drop(Area& area) {
 void AreaOperations::set_bounds(AreaSet<Area>& areas, Area& area, std::uintptr_t start, std::uintptr_t end) {
   auto change = [&] {
     if (area.object_ && start != area.start_)
-      area.first_index_ += static_cast<std::uint64_t>(static_cast<std::intptr_t>(start - area.start_) >> page_shift);
+      area.first_index_ +=
+          static_cast<std::uint64_t>(static_cast<std::intptr_t>(start - area.start_) >> page_shift);
     areas.set_bounds(area, start, end);
   };
   if (!area.object_) return change();

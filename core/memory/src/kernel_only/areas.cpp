@@ -16,9 +16,12 @@ void AddressSpace::account_locked(const Area& area, std::uint64_t pages, int sig
   if (area.has(AreaFlag::accounted)) committed_pages_ += delta;
   // The same three classes as in /proc/PID/status.
   bool writable = includes(area.protection(), Protection::write);
-  if (area.has(AreaFlag::stack) || area.has(AreaFlag::grows_down)) stack_pages_ += delta;
-  else if (!area.is_shared() && writable) data_pages_ += delta;
-  else if (includes(area.protection(), Protection::execute) && !writable) executable_pages_ += delta;
+  if (area.has(AreaFlag::stack) || area.has(AreaFlag::grows_down))
+    stack_pages_ += delta;
+  else if (!area.is_shared() && writable)
+    data_pages_ += delta;
+  else if (includes(area.protection(), Protection::execute) && !writable)
+    executable_pages_ += delta;
 }
 
 void AddressSpace::insert_locked(Area& area) {
@@ -81,7 +84,8 @@ void AddressSpace::set_flags_locked(Area& area, std::uint32_t set, std::uint32_t
 std::uint64_t AddressSpace::mapped_pages_locked(std::uintptr_t start, std::uintptr_t end) const {
   std::uint64_t pages = 0;
   for (Area* area = areas_.find_overlap(start, end); area && area->start_ < end; area = areas_.next(*area)) {
-    std::uintptr_t low = area->start_ > start ? area->start_ : start, high = area->end_ < end ? area->end_ : end;
+    std::uintptr_t low = area->start_ > start ? area->start_ : start,
+                   high = area->end_ < end ? area->end_ : end;
     pages += (high - low) >> page_shift;
   }
   return pages;

@@ -7,7 +7,8 @@ namespace {
 // Atomic against the hardware's accessed and dirty bits.
 template <typename Change>
 void modify(Entry* entry, Entry seen, Change&& change) {
-  while (!arch::compare_exchange_entry(entry, seen, change(seen))) {}
+  while (!arch::compare_exchange_entry(entry, seen, change(seen))) {
+  }
 }
 
 }  // namespace
@@ -38,50 +39,57 @@ void Mapper::change_protection(AddressSpace& space, Area& area, std::uintptr_t s
   });
 }
 
-Result<void> Mapper::copy_for_fork(AddressSpace& parent, AddressSpace& child, Area& from, Area& to, TlbBatch& batch) {
+Result<void> Mapper::copy_for_fork(AddressSpace& parent, AddressSpace& child, Area& from, Area& to,
+                                   TlbBatch& batch) {
   Result<void> result{};
-  for_each_run(parent, from.start(), from.end(), [&](EntryPlace place, std::uintptr_t address, unsigned count) {
-    EntryPlace target;
-    long anonymous = 0, file = 0;
-    for (unsigned done = 0; done < count && result;) {
-      if (!target) {
-        // Only tables with something in them are copied.
-        while (done < count && arch::read_entry(place.entry + done).is_empty()) ++done;
-        if (done == count) break;
-        auto made = make(child, address);
-        if (!made) {
-          result = error(Errno::enomem);
-          break;
-        }
-        target = *made;
-      }
-      TableLock parent_guard(*place.table);
-      TableLock child_guard(*target.table);
-      for (unsigned held = 0; done < count && held < entries_per_hold; ++done, ++held) {
-        Entry entry = arch::read_entry(place.entry + done);
-        if (!entry.is_present()) continue;
-        if (!is_special(entry)) {
-          Page& page = page_of_entry(entry);
-          Page& head = *page.head();
-          head.acquire();
-          head.map_count.fetch_add(1, std::memory_order_relaxed);
-          ++(page.has(PageFlag::anonymous) ? anonymous : file);
-          if (entry.writable()) {
-            std::uintptr_t at = address + (std::uintptr_t{done} << page_shift);
-            batch.note(at, at + page_size);
-            modify(place.entry + done, entry, [&](Entry value) { return entry = value.with_write(false); });
+  for_each_run(
+      parent, from.start(), from.end(), [&](EntryPlace place, std::uintptr_t address, unsigned count) {
+        EntryPlace target;
+        long anonymous = 0, file = 0;
+        for (unsigned done = 0; done < count && result;) {
+          if (!target) {
+            // Only tables with something in them are copied.
+            while (done < count && arch::read_entry(place.entry + done).is_empty()) ++done;
+            if (done == count) break;
+            auto made = make(child, address);
+            if (!made) {
+              result = error(Errno::enomem);
+              break;
+            }
+            target = *made;
+          }
+          TableLock parent_guard(*place.table);
+          TableLock child_guard(*target.table);
+          for (unsigned held = 0; done < count && held < entries_per_hold; ++done, ++held) {
+            Entry entry = arch::read_entry(place.entry + done);
+            if (!entry.is_present()) continue;
+            if (!is_special(entry)) {
+              Page& page = page_of_entry(entry);
+              Page& head = *page.head();
+              head.acquire();
+              head.map_count.fetch_add(1, std::memory_order_relaxed);
+              ++(page.has(PageFlag::anonymous) ? anonymous : file);
+              if (entry.writable()) {
+                std::uintptr_t at = address + (std::uintptr_t{done} << page_shift);
+                batch.note(at, at + page_size);
+                modify(place.entry + done, entry,
+                       [&](Entry value) { return entry = value.with_write(false); });
+              }
+            }
+            arch::write_entry(target.entry + done, entry);
           }
         }
-        arch::write_entry(target.entry + done, entry);
-      }
-    }
-    if (anonymous) add_resident(child, Kind::anonymous, anonymous);
-    if (file) add_resident(child, from.object() && from.object()->is_shared_memory() ? Kind::shared_memory : Kind::file, file);
-  });
+        if (anonymous) add_resident(child, Kind::anonymous, anonymous);
+        if (file)
+          add_resident(child,
+                       from.object() && from.object()->is_shared_memory() ? Kind::shared_memory : Kind::file,
+                       file);
+      });
   return result;
 }
 
-Result<void> Mapper::move_entries(AddressSpace& space, std::uintptr_t from, std::uintptr_t to, std::size_t size) {
+Result<void> Mapper::move_entries(AddressSpace& space, std::uintptr_t from, std::uintptr_t to,
+                                  std::size_t size) {
   // Tables first, so that the moving itself cannot fail half-way.
   Result<void> result{};
   for_each_run(space, from, from + size, [&](EntryPlace place, std::uintptr_t address, unsigned count) {
@@ -101,8 +109,8 @@ Result<void> Mapper::move_entries(AddressSpace& space, std::uintptr_t from, std:
       if (arch::read_entry(place.entry + i).is_empty()) continue;
       std::uintptr_t source = address + (std::uintptr_t{i} << page_shift);
       EntryPlace target = find(space, to + (source - from));
-      // The address space is locked for writing: the object's side is the only other one that could come, and it takes
-      // the lock of the table it finds an entry in.
+      // The address space is locked for writing: the object's side is the only other one that could come, and
+      // it takes the lock of the table it finds an entry in.
       Entry moved;
       {
         TableLock guard(*place.table);

@@ -56,9 +56,14 @@ base::Result<void> charge_commit(std::uint64_t pages) {
   std::uint64_t before = committed.fetch_add(pages, std::memory_order_relaxed);
   bool refused = false;
   switch (mode.load(std::memory_order_relaxed)) {
-    case OvercommitMode::always: break;
-    case OvercommitMode::heuristic: refused = pages > total_pages(); break;
-    case OvercommitMode::never: refused = before + pages > commit_limit_pages(); break;
+    case OvercommitMode::always:
+      break;
+    case OvercommitMode::heuristic:
+      refused = pages > total_pages();
+      break;
+    case OvercommitMode::never:
+      refused = before + pages > commit_limit_pages();
+      break;
   }
   if (!refused) return {};
   committed.fetch_sub(pages, std::memory_order_relaxed);
@@ -81,8 +86,11 @@ bool handle_out_of_memory() {
     if (guard) {
       switch (callback()) {
         case VictimResult::none:
-        case VictimResult::current_is_dying: return false;
-        case VictimResult::killed: count_memory(MemoryCounter::out_of_memory_kills, 1); break;
+        case VictimResult::current_is_dying:
+          return false;
+        case VictimResult::killed:
+          count_memory(MemoryCounter::out_of_memory_kills, 1);
+          break;
       }
     }
   }

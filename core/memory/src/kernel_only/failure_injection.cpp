@@ -51,7 +51,9 @@ FailureInjection failure_injection() {
   return {interval.load(), times.load(), all_threads.load(), failure_injection_pages.load()};
 }
 
-void set_failure_injection_filter(bool (*current_thread_opted_in)()) { thread_opted_in.store(current_thread_opted_in); }
+void set_failure_injection_filter(bool (*current_thread_opted_in)()) {
+  thread_opted_in.store(current_thread_opted_in);
+}
 
 std::uint64_t injected_failures() { return injected.load(); }
 

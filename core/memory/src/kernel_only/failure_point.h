@@ -13,8 +13,8 @@ bool failure_is_due();
 
 inline bool should_fail(AllocationFlags flags) {
   // relaxed: a switch that may be seen late.
-  return failure_injection_active.load(std::memory_order_relaxed) && !has(flags, AllocationFlags::no_injection) &&
-         failure_is_due();
+  return failure_injection_active.load(std::memory_order_relaxed) &&
+         !has(flags, AllocationFlags::no_injection) && failure_is_due();
 }
 inline bool should_fail_pages(AllocationFlags flags) {
   return failure_injection_pages.load(std::memory_order_relaxed) && has(flags, AllocationFlags::user) &&

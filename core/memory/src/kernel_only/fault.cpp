@@ -20,10 +20,10 @@ FaultOutcome outcome_of(base::Errno error) {
   return FaultOutcome::bus_error;
 }
 
-// Puts a page nobody else knows yet into an empty entry, or where `expected` still stands. Consumes the reference on
-// success.
-bool install_fresh(AddressSpace& space, const Area& area, const EntryPlace& place, Entry expected, PageRef& page,
-                   bool writable) {
+// Puts a page nobody else knows yet into an empty entry, or where `expected` still stands. Consumes the
+// reference on success.
+bool install_fresh(AddressSpace& space, const Area& area, const EntryPlace& place, Entry expected,
+                   PageRef& page, bool writable) {
   TableLock guard(*place.table);
   if (arch::read_entry(place.entry).raw() != expected.raw()) return false;
   Page* owned = page.leak();
@@ -35,7 +35,8 @@ bool install_fresh(AddressSpace& space, const Area& area, const EntryPlace& plac
 
 Result<PageRef> fresh_anonymous(AllocationFlags flags) {
   PageRef page = TRY(allocate_page(flags | AllocationFlags::user));
-  page->reset_flags(static_cast<std::uint32_t>(PageFlag::anonymous) | static_cast<std::uint32_t>(PageFlag::swap_backed), 0);
+  page->reset_flags(
+      static_cast<std::uint32_t>(PageFlag::anonymous) | static_cast<std::uint32_t>(PageFlag::swap_backed), 0);
   return page;
 }
 
@@ -56,8 +57,8 @@ FaultOutcome fault_anonymous(AddressSpace& space, Area& area, const EntryPlace& 
 }
 
 // The old page is replaced by a private copy. The caller holds a reference to it (none for the zero page).
-FaultOutcome copy_page(AddressSpace& space, Area& area, const EntryPlace& place, std::uintptr_t address, Entry seen,
-                       PageRef old) {
+FaultOutcome copy_page(AddressSpace& space, Area& area, const EntryPlace& place, std::uintptr_t address,
+                       Entry seen, PageRef old) {
   auto page = fresh_anonymous(old ? AllocationFlags::none : AllocationFlags::zero);
   if (!page) return outcome_of(page.error());
   if (old) std::memcpy(page->data(), old.data(), page_size);
@@ -72,7 +73,8 @@ FaultOutcome copy_page(AddressSpace& space, Area& area, const EntryPlace& place,
   return FaultOutcome::resolved;
 }
 
-FaultOutcome write_private(AddressSpace& space, Area& area, const EntryPlace& place, std::uintptr_t address, Entry seen) {
+FaultOutcome write_private(AddressSpace& space, Area& area, const EntryPlace& place, std::uintptr_t address,
+                           Entry seen) {
   PageRef old;
   {
     TableLock guard(*place.table);
@@ -103,12 +105,15 @@ FaultOutcome write_shared(Area& area, const EntryPlace& place, std::uintptr_t ad
       if (arch::read_entry(place.entry).raw() != seen.raw()) return FaultOutcome::resolved;
       page = PageRef::share(page_of_entry(seen));
     }
-    if (auto done = object.make_writable(*page, area.index_of(address)); !done) return outcome_of(done.error());
+    if (auto done = object.make_writable(*page, area.index_of(address)); !done)
+      return outcome_of(done.error());
   }
   TableLock guard(*place.table);
   Entry entry = arch::read_entry(place.entry);
   if (entry.raw() != seen.raw()) return FaultOutcome::resolved;
-  arch::write_entry(place.entry, entry.with_attributes(Mapper::attributes(area.protection(), true)).with_dirty(true).with_accessed(true));
+  arch::write_entry(place.entry, entry.with_attributes(Mapper::attributes(area.protection(), true))
+                                     .with_dirty(true)
+                                     .with_accessed(true));
   return FaultOutcome::resolved;
 }
 
@@ -148,7 +153,9 @@ FaultOutcome fault_special(Area& area, const EntryPlace& place, std::uintptr_t a
   arch::PageAttributes attributes = Mapper::attributes(area.protection(), area.is_shared());
   if (frame->uncached) attributes.cache = arch::CacheType::uncached;
   if (frame->write_combining) attributes.cache = arch::CacheType::write_combining;
-  Entry entry = Entry::make_leaf(frame->address.value(), attributes, 0).with_accessed(true).with_dirty(attributes.write);
+  Entry entry = Entry::make_leaf(frame->address.value(), attributes, 0)
+                    .with_accessed(true)
+                    .with_dirty(attributes.write);
   arch::write_entry(place.entry, entry.with_software_bit(special_bit, true));
   return FaultOutcome::resolved;
 }
@@ -156,8 +163,8 @@ FaultOutcome fault_special(Area& area, const EntryPlace& place, std::uintptr_t a
 }  // namespace
 
 // A page of an object into an empty entry.
-FaultOutcome Mapper::fault_object(AddressSpace& space, Area& area, const EntryPlace& place, std::uintptr_t address,
-                                  FaultAccess access) {
+FaultOutcome Mapper::fault_object(AddressSpace& space, Area& area, const EntryPlace& place,
+                                  std::uintptr_t address, FaultAccess access) {
   MemoryObject& object = *area.object();
   if (object.is_special()) return fault_special(area, place, address);
   std::uint64_t index = area.index_of(address);
@@ -198,7 +205,8 @@ FaultOutcome Mapper::fault_object(AddressSpace& space, Area& area, const EntryPl
   return FaultOutcome::resolved;
 }
 
-FaultOutcome Mapper::fault_in(AddressSpace& space, Area& area, std::uintptr_t address, FaultAccess access, bool force) {
+FaultOutcome Mapper::fault_in(AddressSpace& space, Area& area, std::uintptr_t address, FaultAccess access,
+                              bool force) {
   auto place = make(space, address);
   if (!place) return FaultOutcome::out_of_memory;
   Entry seen = arch::read_entry(place->entry);
@@ -211,7 +219,8 @@ FaultOutcome Mapper::fault_in(AddressSpace& space, Area& area, std::uintptr_t ad
   }
   if (access == FaultAccess::write && !seen.writable()) {
     if (!area.is_shared()) return write_private(space, area, *place, address, seen);
-    if (!force || includes(area.protection(), Protection::write)) return write_shared(area, *place, address, seen);
+    if (!force || includes(area.protection(), Protection::write))
+      return write_shared(area, *place, address, seen);
     return FaultOutcome::no_access;
   }
   // Somebody else resolved it; where software keeps the bits, this is how they get set.
@@ -219,7 +228,8 @@ FaultOutcome Mapper::fault_in(AddressSpace& space, Area& area, std::uintptr_t ad
     TableLock guard(*place->table);
     Entry entry = arch::read_entry(place->entry);
     if (entry.raw() == seen.raw())
-      arch::write_entry(place->entry, entry.with_accessed(true).with_dirty(entry.dirty() || access == FaultAccess::write));
+      arch::write_entry(place->entry,
+                        entry.with_accessed(true).with_dirty(entry.dirty() || access == FaultAccess::write));
   }
   return FaultOutcome::resolved;
 }

@@ -1,10 +1,11 @@
-// Where faults come in, and everything that behaves like one: stack growth, populating, pinning, remote access.
+// Where faults come in, and everything that behaves like one: stack growth, populating, pinning, remote
+// access.
 #include <arch/upcalls.h>
 
 #include <cstring>
 
-#include "core/memory/oom.h"
 #include "core/memory/kernel_map.h"
+#include "core/memory/oom.h"
 #include "core/sync/blocking.h"
 #include "mapper.h"
 
@@ -13,10 +14,13 @@ namespace {
 
 bool permits(const Area& area, FaultAccess access) {
   switch (access) {
-    case FaultAccess::write: return includes(area.protection(), Protection::write);
-    case FaultAccess::execute: return includes(area.protection(), Protection::execute);
+    case FaultAccess::write:
+      return includes(area.protection(), Protection::write);
+    case FaultAccess::execute:
+      return includes(area.protection(), Protection::execute);
     // Whatever can be executed or written can be read: no CPU of ours separates them.
-    case FaultAccess::read: return area.protection() != Protection::none;
+    case FaultAccess::read:
+      return area.protection() != Protection::none;
   }
   return false;
 }
@@ -75,10 +79,14 @@ Result<void> AddressSpace::populate(std::uintptr_t start, std::uintptr_t end) {
     if (area->protection_ == Protection::none || area->has(AreaFlag::locked_on_fault)) continue;
     bool write = includes(area->protection_, Protection::write) && !area->is_shared();
     switch (fault_area(*area, at, write ? FaultAccess::write : FaultAccess::read, false)) {
-      case FaultOutcome::resolved: break;
-      case FaultOutcome::out_of_memory: return error(Errno::eagain);
-      case FaultOutcome::interrupted: return error(Errno::eintr);
-      default: return error(Errno::enomem);
+      case FaultOutcome::resolved:
+        break;
+      case FaultOutcome::out_of_memory:
+        return error(Errno::eagain);
+      case FaultOutcome::interrupted:
+        return error(Errno::eintr);
+      default:
+        return error(Errno::enomem);
     }
   }
   return {};
@@ -91,7 +99,9 @@ Result<PageRef> AddressSpace::pin(std::uintptr_t address, FaultAccess access, bo
     Area* area = areas_.find(address);
     if (!area) return error(Errno::efault);
     bool permitted = permits(*area, access);
-    if (!permitted && !(force && includes(area->maximum_protection_, access == FaultAccess::write ? Protection::write : Protection::read)))
+    if (!permitted &&
+        !(force && includes(area->maximum_protection_,
+                            access == FaultAccess::write ? Protection::write : Protection::read)))
       return error(Errno::efault);
     // Forced writing goes to a private copy only.
     if (!permitted && access == FaultAccess::write && area->is_shared()) return error(Errno::efault);
@@ -103,14 +113,19 @@ Result<PageRef> AddressSpace::pin(std::uintptr_t address, FaultAccess access, bo
         if (is_special(entry) && !zero) return error(Errno::efault);
         Page& page = page_of_entry(entry);
         bool private_copy = page.has(PageFlag::anonymous) && page.reference_count() == 1;
-        if (access != FaultAccess::write || entry.writable() || (!permitted && private_copy)) return PageRef::share(page);
+        if (access != FaultAccess::write || entry.writable() || (!permitted && private_copy))
+          return PageRef::share(page);
       }
     }
     switch (fault_area(*area, address, access, force)) {
-      case FaultOutcome::resolved: break;
-      case FaultOutcome::out_of_memory: return error(Errno::enomem);
-      case FaultOutcome::interrupted: return error(Errno::eintr);
-      default: return error(Errno::efault);
+      case FaultOutcome::resolved:
+        break;
+      case FaultOutcome::out_of_memory:
+        return error(Errno::enomem);
+      case FaultOutcome::interrupted:
+        return error(Errno::eintr);
+      default:
+        return error(Errno::efault);
     }
   }
 }
@@ -133,7 +148,8 @@ std::size_t AddressSpace::read_remote(UserAddress address, std::span<std::byte> 
   return done;
 }
 
-std::size_t AddressSpace::write_remote(UserAddress address, std::span<const std::byte> from, RemoteAccess mode) {
+std::size_t AddressSpace::write_remote(UserAddress address, std::span<const std::byte> from,
+                                       RemoteAccess mode) {
   std::size_t done = 0;
   while (done < from.size()) {
     std::uintptr_t at = address.value() + done;
@@ -167,7 +183,8 @@ bool handle_kernel_fault_on_user_address(std::uintptr_t address, arch::Access ac
   AddressSpace* space = current_address_space();
   if (!space) return false;
   auto kind = access == arch::Access::write ? FaultAccess::write : FaultAccess::read;
-  return space->handle_fault(UserAddress(address), kind, AddressSpace::FaultOrigin::kernel) == FaultOutcome::resolved;
+  return space->handle_fault(UserAddress(address), kind, AddressSpace::FaultOrigin::kernel) ==
+         FaultOutcome::resolved;
 }
 
 const char* describe_kernel_address(std::uintptr_t address) {

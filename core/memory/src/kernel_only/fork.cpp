@@ -1,5 +1,5 @@
-// Copies of address spaces. Page tables are copied only where private pages may be: everything else is found again by
-// faulting, most of it around the first fault.
+// Copies of address spaces. Page tables are copied only where private pages may be: everything else is found
+// again by faulting, most of it around the first fault.
 #include "area_internal.h"
 #include "core/memory/oom.h"
 #include "mapper.h"
@@ -26,7 +26,8 @@ Result<void> AddressSpace::copy_areas_to_locked(AddressSpace& child) {
     copy.start_ = area->start_;
     copy.end_ = area->end_;
     child.insert_locked(copy);
-    bool copies_pages = !area->is_shared() && area->has(AreaFlag::has_anonymous) && !area->has(AreaFlag::wipe_on_fork);
+    bool copies_pages =
+        !area->is_shared() && area->has(AreaFlag::has_anonymous) && !area->has(AreaFlag::wipe_on_fork);
     if (copies_pages) TRY(Mapper::copy_for_fork(*this, child, *area, copy, batch));
   }
   return {};
@@ -39,8 +40,8 @@ Result<base::RefPtr<AddressSpace>> AddressSpace::fork() {
   child->break_start_ = break_start_;
   child->break_ = break_;
   child->program_ = program_;
-  child->set_limits({limit_address_space_.load(), limit_data_.load(), limit_stack_.load(), limit_locked_.load(),
-                     may_lock_without_limit_.load()});
+  child->set_limits({limit_address_space_.load(), limit_data_.load(), limit_stack_.load(),
+                     limit_locked_.load(), may_lock_without_limit_.load()});
   // On failure the child's destructor gives back what was copied.
   TRY(copy_areas_to_locked(*child));
   return child;

@@ -1,5 +1,6 @@
-// Ranges of the dynamic part of the kernel half. A range is in the tree from its allocation until the TLBs were flushed
-// after its end; while unmapped and waiting for that it is on the list `waiting` together with its pages.
+// Ranges of the dynamic part of the kernel half. A range is in the tree from its allocation until the TLBs
+// were flushed after its end; while unmapped and waiting for that it is on the list `waiting` together with
+// its pages.
 #include "core/memory/kernel_map.h"
 
 #include <arch/cpu.h>
@@ -57,7 +58,9 @@ void* pointer(std::uintptr_t address) {
   return reinterpret_cast<void*>(address);  // SAFETY: an address of our own range, mapped by us
 }
 
-Page*& next_waiting(Page& page) { return reinterpret_cast<Page*&>(page.words[0]); }  // SAFETY: the page is ours alone
+Page*& next_waiting(Page& page) {
+  return reinterpret_cast<Page*&>(page.words[0]);
+}  // SAFETY: the page is ours alone
 
 std::size_t mapped_size(const VirtualRange& range) { return range.end_ - range.start_ - page_size; }
 
@@ -121,8 +124,10 @@ std::uint64_t unmap_pages(VirtualRange& range) {
 
 void give_up(VirtualRange& range) {
   std::uint64_t count = unmap_pages(range);
-  if (range.kind == VirtualRange::Kind::pages) count_memory(MemoryCounter::virtual_mappings, -static_cast<long>(count));
-  if (range.kind == VirtualRange::Kind::stack) count_memory(MemoryCounter::kernel_stacks, -static_cast<long>(count));
+  if (range.kind == VirtualRange::Kind::pages)
+    count_memory(MemoryCounter::virtual_mappings, -static_cast<long>(count));
+  if (range.kind == VirtualRange::Kind::stack)
+    count_memory(MemoryCounter::kernel_stacks, -static_cast<long>(count));
   bool purge;
   {
     SpinGuard<PreemptOff> guard{lock};
@@ -140,7 +145,8 @@ VirtualRange* range_of(const void* memory) {
 }
 
 void free_deferred() {
-  if (!deferred.load(std::memory_order_relaxed)) [[likely]] return;
+  if (!deferred.load(std::memory_order_relaxed)) [[likely]]
+    return;
   void* list = deferred.exchange(nullptr, std::memory_order_acquire);
   while (list) {
     void* memory = list;
@@ -155,11 +161,13 @@ Result<void*> allocate_mapped(std::size_t size, AllocationFlags flags, VirtualRa
   free_deferred();
   VirtualRange* range = TRY(reserve(size, kind));
   long mapped = 0;
-  MemoryCounter counter = kind == VirtualRange::Kind::stack ? MemoryCounter::kernel_stacks : MemoryCounter::virtual_mappings;
+  MemoryCounter counter =
+      kind == VirtualRange::Kind::stack ? MemoryCounter::kernel_stacks : MemoryCounter::virtual_mappings;
   for (std::uintptr_t at = range->start_; at < range->end_ - page_size; at += page_size) {
     auto page = allocate_pages(0, flags);
-    Result<void> done = page ? map_page(at, physical_of(**page), {.read = true, .write = true, .global = true})
-                             : Result<void>(error(page.error()));
+    Result<void> done = page
+                            ? map_page(at, physical_of(**page), {.read = true, .write = true, .global = true})
+                            : Result<void>(error(page.error()));
     if (!done) {
       if (page) release_page(**page);
       count_memory(counter, mapped);
@@ -216,15 +224,19 @@ void free_virtual(void* memory) {
     void* head = deferred.load(std::memory_order_relaxed);
     do {
       *static_cast<void**>(memory) = head;
-    } while (!deferred.compare_exchange_weak(head, memory, std::memory_order_release, std::memory_order_relaxed));
+    } while (
+        !deferred.compare_exchange_weak(head, memory, std::memory_order_release, std::memory_order_relaxed));
     return;
   }
   VirtualRange* range = range_of(memory);
-  base::verify(range && number(memory) - range->start_ == range->offset, "free of a kernel mapping that does not exist");
+  base::verify(range && number(memory) - range->start_ == range->offset,
+               "free of a kernel mapping that does not exist");
   give_up(*range);
 }
 
-bool is_virtual_allocation(const void* memory) { return number(memory) >= map_start && number(memory) < map_end; }
+bool is_virtual_allocation(const void* memory) {
+  return number(memory) >= map_start && number(memory) < map_end;
+}
 
 std::size_t virtual_allocation_size(const void* memory) {
   VirtualRange* range = range_of(memory);
@@ -250,7 +262,8 @@ Result<void*> map_device_memory(PhysicalAddress address, std::size_t size, arch:
   VirtualRange* range = TRY(reserve(size + offset, VirtualRange::Kind::device));
   range->offset = offset;
   PhysicalAddress physical(address.value() - offset);
-  for (std::uintptr_t at = range->start_; at < range->end_ - page_size; at += page_size, physical = physical + page_size) {
+  for (std::uintptr_t at = range->start_; at < range->end_ - page_size;
+       at += page_size, physical = physical + page_size) {
     if (!map_page(at, physical, {.read = true, .write = true, .global = true, .cache = cache})) {
       give_up(*range);
       return error(Errno::enomem);
@@ -291,7 +304,8 @@ bool is_stack_guard(std::uintptr_t address) {
   auto above = [&]() NO_THREAD_SAFETY_ANALYSIS {
     VirtualRange* range = ranges.find_from(address);
     // In the guard behind a range the next one counts.
-    if (range && range->start_ <= address) range = address >= range->end_ - page_size ? ranges.next(*range) : nullptr;
+    if (range && range->start_ <= address)
+      range = address >= range->end_ - page_size ? ranges.next(*range) : nullptr;
     return range;
   }();
   return above && above->kind == VirtualRange::Kind::stack && above->start_ - address <= page_size;
@@ -307,7 +321,8 @@ KernelMapStatistics kernel_map_statistics() {
 // --- W^X
 
 Result<void> protect_kernel_range(const void* start, std::size_t size, KernelProtection protection) {
-  std::uintptr_t at = base::align_down(number(start), page_size), end = base::align_up(number(start) + size, page_size);
+  std::uintptr_t at = base::align_down(number(start), page_size),
+                 end = base::align_up(number(start) + size, page_size);
   for (std::uintptr_t next; at < end; at = next) {
     unsigned level;
     arch::PageTableEntry* entry = find_kernel_entry(at, level);

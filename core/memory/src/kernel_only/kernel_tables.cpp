@@ -13,7 +13,9 @@ Result<PhysicalAddress> allocate_kernel_table() {
 
 namespace {
 
-PhysicalAddress child_of(arch::PageTableEntry entry, unsigned level) { return PhysicalAddress(entry.physical(level)); }
+PhysicalAddress child_of(arch::PageTableEntry entry, unsigned level) {
+  return PhysicalAddress(entry.physical(level));
+}
 
 // Puts a table into an empty entry, or uses the one that somebody else put there first.
 Result<PhysicalAddress> ensure_table(arch::PageTableEntry* entry, unsigned level, TableSource source) {
@@ -21,7 +23,8 @@ Result<PhysicalAddress> ensure_table(arch::PageTableEntry* entry, unsigned level
   if (value.is_empty()) {
     PhysicalAddress table = TRY(source());
     arch::PageTableEntry expected{};
-    if (arch::compare_exchange_entry(entry, expected, arch::PageTableEntry::make_table(table.value()))) return table;
+    if (arch::compare_exchange_entry(entry, expected, arch::PageTableEntry::make_table(table.value())))
+      return table;
     release_page(page_of(table));
     count_memory(MemoryCounter::page_tables, -1);
     value = expected;
@@ -54,7 +57,8 @@ Result<void> split_kernel_leaf(arch::PageTableEntry* entry, unsigned level) {
   PhysicalAddress table = TRY(allocate_kernel_table());
   std::uintptr_t step = std::uintptr_t{1} << (arch::page_shift + arch::bits_per_level * (level - 1));
   for (unsigned i = 0; i < arch::entries_per_table; ++i) {
-    auto leaf = arch::PageTableEntry::make_leaf(value.physical(level) + i * step, value.attributes(level), level - 1);
+    auto leaf =
+        arch::PageTableEntry::make_leaf(value.physical(level) + i * step, value.attributes(level), level - 1);
     arch::write_entry(table_at(table) + i, leaf.with_accessed(true).with_dirty(value.writable()));
   }
   arch::write_entry(entry, arch::PageTableEntry::make_table(table.value()));

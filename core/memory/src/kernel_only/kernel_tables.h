@@ -15,10 +15,12 @@ using TableSource = base::FunctionRef<Result<PhysicalAddress>()>;
 Result<PhysicalAddress> allocate_kernel_table();
 inline constexpr auto kernel_table_source = [] { return allocate_kernel_table(); };
 
-inline arch::PageTableEntry* table_at(PhysicalAddress address) { return to_virtual<arch::PageTableEntry>(address); }
+inline arch::PageTableEntry* table_at(PhysicalAddress address) {
+  return to_virtual<arch::PageTableEntry>(address);
+}
 
-// The entry of `level` for `address`, with the tables above it made if need be. EEXIST if a larger leaf is in the way.
-// Several threads may do this at once for neighbouring addresses.
+// The entry of `level` for `address`, with the tables above it made if need be. EEXIST if a larger leaf is in
+// the way. Several threads may do this at once for neighbouring addresses.
 Result<arch::PageTableEntry*> make_kernel_entry(std::uintptr_t address, unsigned level, TableSource source);
 // The lowest entry that decides about `address`: a leaf, or the empty one; its level in `level`.
 arch::PageTableEntry* find_kernel_entry(std::uintptr_t address, unsigned& level);

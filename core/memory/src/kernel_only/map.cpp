@@ -26,7 +26,8 @@ bool is_accountable(const MapRequest& request) {
   return !has(request.flags, MapFlags::no_reserve) || overcommit_mode() == OvercommitMode::never;
 }
 
-constexpr std::uintptr_t four_gib_start = 0x40000000, four_gib_end = 0x80000000;  // MAP_32BIT: the first 2 GiB
+constexpr std::uintptr_t four_gib_start = 0x40000000,
+                         four_gib_end = 0x80000000;  // MAP_32BIT: the first 2 GiB
 
 }  // namespace
 
@@ -46,19 +47,23 @@ Result<std::uintptr_t> AddressSpace::find_place_locked(const MapRequest& request
   if (wanted && !low) {
     wanted = base::align_down(wanted, page_size);
     if (wanted < layout_.lowest) wanted = layout_.lowest;
-    // The hint is taken if it is free, guard gaps included: then the search within exactly that room finds it.
+    // The hint is taken if it is free, guard gaps included: then the search within exactly that room finds
+    // it.
     if (wanted <= layout_.highest - size && (wanted & (alignment - 1)) == 0)
       if (areas_.find_gap_bottom_up({size, wanted, wanted + size, page_size})) return wanted;
   }
-  GapRequest request_low{size, low ? four_gib_start : layout_.map_base, low ? four_gib_end : layout_.highest, alignment};
+  GapRequest request_low{size, low ? four_gib_start : layout_.map_base, low ? four_gib_end : layout_.highest,
+                         alignment};
   if (!low && !layout_.bottom_up) {
-    if (auto place = areas_.find_gap_top_down({size, layout_.lowest, layout_.map_base, alignment})) return *place;
+    if (auto place = areas_.find_gap_top_down({size, layout_.lowest, layout_.map_base, alignment}))
+      return *place;
     // Below is full: what is left above.
     request_low.lowest = layout_.lowest;
   }
   if (auto place = areas_.find_gap_bottom_up(request_low)) return *place;
   if (layout_.bottom_up && !low)
-    if (auto place = areas_.find_gap_bottom_up({size, layout_.lowest, layout_.highest, alignment})) return *place;
+    if (auto place = areas_.find_gap_bottom_up({size, layout_.lowest, layout_.highest, alignment}))
+      return *place;
   return error(Errno::enomem);
 }
 
@@ -69,7 +74,8 @@ Result<void> AddressSpace::check_lock_limit_locked(std::uint64_t more_pages) con
   return {};
 }
 
-Result<void> AddressSpace::check_limits_locked(const MapRequest& request, std::uint64_t pages, std::uint64_t replaced) {
+Result<void> AddressSpace::check_limits_locked(const MapRequest& request, std::uint64_t pages,
+                                               std::uint64_t replaced) {
   if (area_count_ >= max_areas_per_space) return error(Errno::enomem);
   if (total_pages_ - replaced + pages > limit_address_space_.load(std::memory_order_relaxed) >> page_shift)
     return error(Errno::enomem);
@@ -137,7 +143,8 @@ Result<UserAddress> AddressSpace::map_locked(const MapRequest& request, std::siz
   area.file_ = request.file;
   if (area.file_) area.file_->acquire_mapped_file();
   area.name_ = request.name;
-  if (request.object && has(request.flags, MapFlags::shared) && includes(request.maximum_protection, Protection::write)) {
+  if (request.object && has(request.flags, MapFlags::shared) &&
+      includes(request.maximum_protection, Protection::write)) {
     flags |= bit(AreaFlag::shared_writable);
     request.object->writable_mappings_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -157,10 +164,16 @@ Result<UserAddress> AddressSpace::map(const MapRequest& request) {
   UserAddress address;
   {
     WriteGuard guard{lock_};
-    MapRequest effective{.address = request.address, .length = request.length, .protection = request.protection,
-                         .maximum_protection = request.maximum_protection, .flags = request.flags,
-                         .object = request.object, .offset = request.offset, .file = request.file,
-                         .name = request.name, .alignment = request.alignment};
+    MapRequest effective{.address = request.address,
+                         .length = request.length,
+                         .protection = request.protection,
+                         .maximum_protection = request.maximum_protection,
+                         .flags = request.flags,
+                         .object = request.object,
+                         .offset = request.offset,
+                         .file = request.file,
+                         .name = request.name,
+                         .alignment = request.alignment};
     if (lock_future_ && !has(request.flags, MapFlags::special)) {
       effective.flags |= MapFlags::locked;
       if (lock_future_mode_ == LockMode::populate) populate_now = true;
@@ -197,16 +210,21 @@ UserAddress AddressSpace::set_break(UserAddress wanted) {
       } else if (new_end > old_end) {
         // The room for the guard of a stack above must stay, as must one page to whatever follows.
         Area* above = areas_.find_from(old_end);
-        std::uintptr_t room_end = above ? above->start_ - (above->guard_below() ? above->guard_below() : page_size) : layout_.highest;
+        std::uintptr_t room_end =
+            above ? above->start_ - (above->guard_below() ? above->guard_below() : page_size)
+                  : layout_.highest;
         if (above && (above->start_ < old_end || new_end > room_end)) return UserAddress(break_);
-        MapRequest request{.address = UserAddress(old_end), .length = new_end - old_end,
+        MapRequest request{.address = UserAddress(old_end),
+                           .length = new_end - old_end,
                            .protection = Protection::read | Protection::write,
-                           .flags = MapFlags::fixed | MapFlags::no_replace, .name = "[heap]"};
+                           .flags = MapFlags::fixed | MapFlags::no_replace,
+                           .name = "[heap]"};
         if (lock_future_) request.flags |= MapFlags::locked;
         Area* below = areas_.find(old_end - 1);
         // The heap grows in place: one area, whatever its size.
         bool is_heap = below && below->name_ == request.name && !below->object_ &&
-                       below->protection_ == request.protection && !lock_future_ && !below->has(AreaFlag::locked);
+                       below->protection_ == request.protection && !lock_future_ &&
+                       !below->has(AreaFlag::locked);
         std::uint64_t pages = (new_end - old_end) >> page_shift;
         if (is_heap && below->has(AreaFlag::accounted)) {
           if (!check_limits_locked(request, pages, 0) || !charge_commit(pages)) return UserAddress(break_);

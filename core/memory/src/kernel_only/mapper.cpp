@@ -45,7 +45,8 @@ arch::PageAttributes Mapper::attributes(Protection protection, bool writable) {
 }
 
 Entry Mapper::make_entry(const Area& area, PhysicalAddress frame, bool writable) {
-  Entry entry = Entry::make_leaf(frame.value(), attributes(area.protection(), writable), 0).with_accessed(true);
+  Entry entry =
+      Entry::make_leaf(frame.value(), attributes(area.protection(), writable), 0).with_accessed(true);
   // The hardware need not set what is certain to be set at once.
   return writable ? entry.with_dirty(true) : entry;
 }

@@ -1,10 +1,11 @@
-// The page tables of an address space: finding, making and changing entries. Everything here works on one Area and
-// needs AddressSpace::lock_ for reading at least (or, from the object's side, MemoryObject::mappings_lock_, which keeps
-// the tables of listed areas alive); entries change under the table's lock.
+// The page tables of an address space: finding, making and changing entries. Everything here works on one
+// Area and needs AddressSpace::lock_ for reading at least (or, from the object's side,
+// MemoryObject::mappings_lock_, which keeps the tables of listed areas alive); entries change under the
+// table's lock.
 //
 // A present entry refers to one of:
-//   a counted page      holds one reference; map_count counts entries to pages of objects and anonymous ones alike
-//   a special frame     software bit 0: the zero page, device memory, the vDSO; not counted anywhere
+//   a counted page      holds one reference; map_count counts entries to pages of objects and anonymous ones
+//   alike a special frame     software bit 0: the zero page, device memory, the vDSO; not counted anywhere
 #pragma once
 
 #include <arch/page_table.h>
@@ -41,7 +42,8 @@ struct Mapper {
   static Result<EntryPlace> make(AddressSpace& space, std::uintptr_t address);
   // Calls visit(place, address, count) for each run of entries in existing last-level tables of [start, end).
   template <typename Visit>
-  static void for_each_run(const AddressSpace& space, std::uintptr_t start, std::uintptr_t end, Visit&& visit);
+  static void for_each_run(const AddressSpace& space, std::uintptr_t start, std::uintptr_t end,
+                           Visit&& visit);
 
   static Entry make_entry(const Area& area, PhysicalAddress frame, bool writable);
   static arch::PageAttributes attributes(Protection protection, bool writable);
@@ -52,10 +54,11 @@ struct Mapper {
   static void add_resident(AddressSpace& space, Kind kind, long pages);
 
   // --- fault.cpp
-  static FaultOutcome fault_in(AddressSpace& space, Area& area, std::uintptr_t address, FaultAccess access, bool force);
+  static FaultOutcome fault_in(AddressSpace& space, Area& area, std::uintptr_t address, FaultAccess access,
+                               bool force);
 
-  static FaultOutcome fault_object(AddressSpace& space, Area& area, const EntryPlace& place, std::uintptr_t address,
-                                   FaultAccess access);
+  static FaultOutcome fault_object(AddressSpace& space, Area& area, const EntryPlace& place,
+                                   std::uintptr_t address, FaultAccess access);
 
   // --- zap.cpp
   // Takes away the entries of [start, end), for objects only those to its own pages if `keep_private`.
@@ -67,15 +70,18 @@ struct Mapper {
 
   // --- change.cpp
   static void change_protection(AddressSpace& space, Area& area, std::uintptr_t start, std::uintptr_t end);
-  static Result<void> copy_for_fork(AddressSpace& parent, AddressSpace& child, Area& from, Area& to, TlbBatch& batch);
-  static Result<void> move_entries(AddressSpace& space, std::uintptr_t from, std::uintptr_t to, std::size_t size);
+  static Result<void> copy_for_fork(AddressSpace& parent, AddressSpace& child, Area& from, Area& to,
+                                    TlbBatch& batch);
+  static Result<void> move_entries(AddressSpace& space, std::uintptr_t from, std::uintptr_t to,
+                                   std::size_t size);
 };
 
 // Entries handled under one hold of a table's lock.
 inline constexpr unsigned entries_per_hold = 32;
 
 template <typename Visit>
-void Mapper::for_each_run(const AddressSpace& space, std::uintptr_t start, std::uintptr_t end, Visit&& visit) {
+void Mapper::for_each_run(const AddressSpace& space, std::uintptr_t start, std::uintptr_t end,
+                          Visit&& visit) {
   constexpr std::uintptr_t table_span = std::uintptr_t{arch::entries_per_table} << arch::page_shift;
   while (start < end) {
     PhysicalAddress table = space.root_;

@@ -13,7 +13,8 @@ PER_CPU constinit PerCpu<Counters> counters;
 
 void count_memory(MemoryCounter counter, long delta) {
   // relaxed: lone statistics. Atomic, because the thread may move between finding the word and adding.
-  counters.local_unchecked().values[static_cast<unsigned>(counter)].fetch_add(delta, std::memory_order_relaxed);
+  counters.local_unchecked().values[static_cast<unsigned>(counter)].fetch_add(delta,
+                                                                              std::memory_order_relaxed);
 }
 
 long memory_counter(MemoryCounter counter) {

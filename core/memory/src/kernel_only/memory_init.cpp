@@ -1,7 +1,8 @@
 // Start-up: the descriptor array, then everything that is free to the allocator.
 //
-// The array is indexed by page number, but only parts whose pages are RAM are backed by memory: one page of descriptors
-// for every 512 KiB of RAM, or 2 MiB of descriptors at once where a 256 MiB stretch is mostly RAM (fewer TLB entries).
+// The array is indexed by page number, but only parts whose pages are RAM are backed by memory: one page of
+// descriptors for every 512 KiB of RAM, or 2 MiB of descriptors at once where a 256 MiB stretch is mostly RAM
+// (fewer TLB entries).
 #include "core/memory/memory_init.h"
 
 #include <arch/page_table.h>
@@ -10,8 +11,8 @@
 
 #include "../page_internal.h"
 #include "core/log/log.h"
-#include "early_memory.h"
 #include "core/memory/kasan.h"
+#include "early_memory.h"
 #include "kernel_map_internal.h"
 #include "kernel_tables.h"
 #include "zones.h"
@@ -28,19 +29,24 @@ bool is_ram(boot::MemoryKind kind) {
     case boot::MemoryKind::kernel:
     case boot::MemoryKind::initrd:
     case boot::MemoryKind::boot_tables:
-    case boot::MemoryKind::acpi_reclaimable: return true;
-    default: return false;
+    case boot::MemoryKind::acpi_reclaimable:
+      return true;
+    default:
+      return false;
   }
 }
 
-void mark_present(std::uint64_t group) { memory_map_presence[group / 64] |= std::uint64_t{1} << (group % 64); }
+void mark_present(std::uint64_t group) {
+  memory_map_presence[group / 64] |= std::uint64_t{1} << (group % 64);
+}
 bool is_present(std::uint64_t group) { return memory_map_presence[group / 64] >> (group % 64) & 1; }
 
 void map_early(EarlyMemory& memory, std::uintptr_t address, PhysicalAddress physical, unsigned level) {
   auto source = [&]() -> Result<PhysicalAddress> { return memory.allocate(page_size, page_size); };
   auto entry = make_kernel_entry(address, level, source);
   base::verify(entry.has_value(), "the room for page descriptors is in use");
-  auto leaf = arch::PageTableEntry::make_leaf(physical.value(), {.read = true, .write = true, .global = true}, level);
+  auto leaf =
+      arch::PageTableEntry::make_leaf(physical.value(), {.read = true, .write = true, .global = true}, level);
   arch::write_entry(*entry, leaf.with_accessed(true).with_dirty(true));
 }
 
@@ -54,7 +60,8 @@ void find_groups(const boot::BootInfo& info, EarlyMemory& memory) {
   memory_map_presence = to_virtual<std::uint64_t>(memory.allocate(words * 8, page_size));
   for (const boot::MemoryRange& range : info.memory_map()) {
     if (!is_ram(range.kind) || range.size == 0) continue;
-    std::uint64_t first = (range.start >> page_shift) / group_pages, last = ((range.end() - 1) >> page_shift) / group_pages;
+    std::uint64_t first = (range.start >> page_shift) / group_pages,
+                  last = ((range.end() - 1) >> page_shift) / group_pages;
     for (std::uint64_t group = first; group <= last; ++group) mark_present(group);
   }
 }
@@ -121,15 +128,16 @@ void initialize_memory(const boot::BootInfo& info) {
   set_watermarks();
   initialize_kernel_map(info.dynamic_map_start, info.dynamic_map_end);
   initialize_address_spaces();
-  log(LogLevel::info, "memory: {} KiB for the allocator, descriptors for {} MiB", memory_statistics().total_pages * 4,
-      memory_map_end >> (20 - page_shift));
+  log(LogLevel::info, "memory: {} KiB for the allocator, descriptors for {} MiB",
+      memory_statistics().total_pages * 4, memory_map_end >> (20 - page_shift));
 }
 
 void donate_memory(PhysicalAddress start, std::uint64_t size) {
   std::uint64_t first = base::align_up<std::uint64_t>(start.value(), page_size) >> page_shift;
   std::uint64_t end = (start.value() + size) >> page_shift;
   for (std::uint64_t number = first; number < end; ++number) {
-    base::verify(descriptor_exists(number) && memory_map[number].has(PageFlag::reserved), "donated memory is not ours");
+    base::verify(descriptor_exists(number) && memory_map[number].has(PageFlag::reserved),
+                 "donated memory is not ours");
     memory_map[number].reset_flags(0, 0);
     memory_map[number].references.store(0, std::memory_order_relaxed);
   }

@@ -4,11 +4,11 @@
 
 #include <cstring>
 
+#include "core/memory/kasan.h"
 #include "core/memory/oom.h"
 #include "core/sync/per_cpu.h"
 #include "core/sync/preempt.h"
 #include "failure_point.h"
-#include "core/memory/kasan.h"
 #include "reclaim.h"
 #include "zones.h"
 
@@ -59,7 +59,8 @@ unsigned take_from_zones(unsigned order, unsigned wanted, AllocationFlags flags,
   std::uint64_t free = buddy_free_pages();
   if (free < floor + (std::uint64_t{1} << order)) return 0;
   unsigned taken = 0;
-  for (unsigned index = has(flags, AllocationFlags::below_4g) ? 1 : zone_count; index-- > 0 && taken < wanted;) {
+  for (unsigned index = has(flags, AllocationFlags::below_4g) ? 1 : zone_count;
+       index-- > 0 && taken < wanted;) {
     Zone& zone = zones[index];
     SpinGuard<PreemptOff> guard{zone.lock};
     while (taken < wanted) {
@@ -101,7 +102,8 @@ void give_to_magazine(Page& page, unsigned order) {
   PageMagazine& magazine = magazines.local();
   next_in_magazine(page) = magazine.first[order];
   magazine.first[order] = &page;
-  if (++magazine.count[order] < 2 * PageMagazine::batch[order]) [[likely]] return;
+  if (++magazine.count[order] < 2 * PageMagazine::batch[order]) [[likely]]
+    return;
   for (unsigned i = 0; i < PageMagazine::batch[order]; ++i) {
     Page* out = magazine.first[order];
     magazine.first[order] = next_in_magazine(*out);
@@ -112,7 +114,8 @@ void give_to_magazine(Page& page, unsigned order) {
 }
 
 Page* try_allocate(unsigned order, AllocationFlags flags) {
-  if (order < PageMagazine::orders && !has(flags, AllocationFlags::below_4g)) return take_from_magazine(order, flags);
+  if (order < PageMagazine::orders && !has(flags, AllocationFlags::below_4g))
+    return take_from_magazine(order, flags);
   Page* list = nullptr;
   if (!take_from_zones(order, 1, flags, list)) return nullptr;
   count_memory(MemoryCounter::pages_allocated, 1l << order);
@@ -179,16 +182,20 @@ void prepare_block(Page& page, unsigned order, AllocationFlags flags) {
 
 Result<Page*> allocate_pages(unsigned order, AllocationFlags flags) {
   if (order > max_page_order) return error(Errno::enomem);
-  if (should_fail_pages(flags)) [[unlikely]] return error(Errno::enomem);
+  if (should_fail_pages(flags)) [[unlikely]]
+    return error(Errno::enomem);
   Page* page = try_allocate(order, flags);
-  if (!page) [[unlikely]] page = allocate_slowly(order, flags);
-  if (!page) [[unlikely]] return error(Errno::enomem);
+  if (!page) [[unlikely]]
+    page = allocate_slowly(order, flags);
+  if (!page) [[unlikely]]
+    return error(Errno::enomem);
   prepare_block(*page, order, flags);
   return page;
 }
 
 void free_pages(Page& page, unsigned order) {
-  base::debug_verify(!page.has(PageFlag::buddy) && !page.has(PageFlag::reserved), "free of a page not allocated");
+  base::debug_verify(!page.has(PageFlag::buddy) && !page.has(PageFlag::reserved),
+                     "free of a page not allocated");
   if (page.has(PageFlag::compound_head)) {
     for (std::size_t i = 1; i < std::size_t{1} << order; ++i) (&page)[i].reset_flags(0, 0);
   }
@@ -242,7 +249,8 @@ void add_free_pages(std::uint64_t first, std::uint64_t end) {
   while (first < end) {
     unsigned index = first >= zone_boundary ? 1 : 0;
     // In pieces, so that the lock is held for short.
-    std::uint64_t piece = base::align_down(first, std::uint64_t{1} << max_page_order) + (std::uint64_t{1} << max_page_order);
+    std::uint64_t piece =
+        base::align_down(first, std::uint64_t{1} << max_page_order) + (std::uint64_t{1} << max_page_order);
     if (piece > end) piece = end;
     if (index == 0 && piece > zone_boundary) piece = zone_boundary;
     kasan_poison(to_virtual(page_address(first)), (piece - first) << page_shift, KasanPoison::free_page);

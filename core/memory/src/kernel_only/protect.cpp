@@ -10,7 +10,8 @@ std::uint32_t bit(AreaFlag flag) { return static_cast<std::uint32_t>(flag); }
 
 }  // namespace
 
-Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Protection protection, ProtectEdge edge) {
+Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Protection protection,
+                                   ProtectEdge edge) {
   std::uintptr_t start = address.value();
   std::size_t size = base::align_up(length, page_size);
   if (start & (page_size - 1)) return error(Errno::einval);
@@ -21,7 +22,8 @@ Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Prot
   Area* area = areas_.find_from(start);
   if (!area) return error(Errno::enomem);
   if (edge == ProtectEdge::grows_down) {
-    if (area->start_ >= end || !area->has(AreaFlag::grows_down)) return error(area->start_ >= end ? Errno::enomem : Errno::einval);
+    if (area->start_ >= end || !area->has(AreaFlag::grows_down))
+      return error(area->start_ >= end ? Errno::enomem : Errno::einval);
     start = area->start_;
   }
   for (std::uintptr_t at = start; at < end;) {
@@ -34,7 +36,8 @@ Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Prot
       continue;
     }
     std::uint64_t pages = (piece_end - at) >> page_shift;
-    bool becomes_writable = includes(protection, Protection::write) && !includes(area->protection_, Protection::write);
+    bool becomes_writable =
+        includes(protection, Protection::write) && !includes(area->protection_, Protection::write);
     bool charge = becomes_writable && !area->is_shared() && !area->has(AreaFlag::accounted) &&
                   !area->has(AreaFlag::no_reserve) && !area->has(AreaFlag::special);
     if (becomes_writable && !area->is_shared() && !area->has(AreaFlag::stack) &&
@@ -66,9 +69,11 @@ Result<void> AddressSpace::lock_range(UserAddress address, std::size_t length, L
     bool unlimited = may_lock_without_limit_.load(std::memory_order_relaxed);
     if (!unlimited && limit_locked_.load(std::memory_order_relaxed) == 0) return error(Errno::eperm);
     std::uint64_t already = 0;
-    for (Area* area = areas_.find_overlap(start, end); area && area->start_ < end; area = areas_.next(*area)) {
+    for (Area* area = areas_.find_overlap(start, end); area && area->start_ < end;
+         area = areas_.next(*area)) {
       if (!area->has(AreaFlag::locked)) continue;
-      std::uintptr_t low = area->start_ > start ? area->start_ : start, high = area->end_ < end ? area->end_ : end;
+      std::uintptr_t low = area->start_ > start ? area->start_ : start,
+                     high = area->end_ < end ? area->end_ : end;
       already += (high - low) >> page_shift;
     }
     TRY(check_lock_limit_locked(((end - start) >> page_shift) - already));
@@ -126,9 +131,11 @@ Result<void> AddressSpace::lock_all(LockAll what) {
     bool on_fault = what.mode == LockMode::on_fault;
     for (Area* area = areas_.first(); area; area = areas_.next(*area)) {
       if (area->has(AreaFlag::special)) continue;
-      if (!locks) set_flags_locked(*area, 0, bit(AreaFlag::locked) | bit(AreaFlag::locked_on_fault));
-      else set_flags_locked(*area, bit(AreaFlag::locked) | (on_fault ? bit(AreaFlag::locked_on_fault) : 0),
-                            on_fault ? 0 : bit(AreaFlag::locked_on_fault));
+      if (!locks)
+        set_flags_locked(*area, 0, bit(AreaFlag::locked) | bit(AreaFlag::locked_on_fault));
+      else
+        set_flags_locked(*area, bit(AreaFlag::locked) | (on_fault ? bit(AreaFlag::locked_on_fault) : 0),
+                         on_fault ? 0 : bit(AreaFlag::locked_on_fault));
     }
     if (!locks || on_fault) return {};
   }

@@ -18,7 +18,8 @@ class ReclaimList {
   }
   static std::uint64_t reclaimable() {
     std::uint64_t pages = 0;
-    for (Reclaimer* at = first.load(std::memory_order_acquire); at; at = at->next_) pages += at->reclaimable_pages();
+    for (Reclaimer* at = first.load(std::memory_order_acquire); at; at = at->next_)
+      pages += at->reclaimable_pages();
     return pages;
   }
   // Only ever grows, so readers need no lock.
@@ -34,8 +35,8 @@ void register_reclaimer(Reclaimer& reclaimer) {
 }
 
 std::uint64_t reclaim_pages(std::uint64_t wanted) {
-  // A reclaimer that allocates must not end up here again: the thread that reclaims is remembered. One at a time is
-  // enough; others retry after it.
+  // A reclaimer that allocates must not end up here again: the thread that reclaims is remembered. One at a
+  // time is enough; others retry after it.
   static constinit std::atomic<const void*> reclaiming{nullptr};
   const void* self = &ThreadBase::current();
   const void* expected = nullptr;

@@ -24,16 +24,18 @@ bool overlap(std::uintptr_t a, std::size_t a_size, std::uintptr_t b, std::size_t
 
 Result<UserAddress> AddressSpace::remap(UserAddress address, std::size_t old_length, std::size_t new_length,
                                         RemapFlags flags, UserAddress new_address) {
-  RemapWork work{address.value(), base::align_up(old_length, page_size), base::align_up(new_length, page_size), flags,
-                 new_address.value()};
+  RemapWork work{address.value(), base::align_up(old_length, page_size),
+                 base::align_up(new_length, page_size), flags, new_address.value()};
   if (flags.fixed && !flags.may_move) return error(Errno::einval);
   if (flags.dont_unmap && (!flags.may_move || work.old_size != work.new_size)) return error(Errno::einval);
   if ((work.old_start & (page_size - 1)) || work.new_size == 0) return error(Errno::einval);
-  if (work.old_size < old_length || work.new_size < new_length || work.old_start + work.old_size < work.old_start)
+  if (work.old_size < old_length || work.new_size < new_length ||
+      work.old_start + work.old_size < work.old_start)
     return error(Errno::einval);
   if (flags.fixed) {
     if (work.new_start & (page_size - 1)) return error(Errno::einval);
-    if (work.new_size > layout_.highest || work.new_start > layout_.highest - work.new_size) return error(Errno::einval);
+    if (work.new_size > layout_.highest || work.new_start > layout_.highest - work.new_size)
+      return error(Errno::einval);
     if (work.new_start < layout_.lowest) return error(Errno::eperm);
     if (overlap(work.old_start, work.old_size, work.new_start, work.new_size)) return error(Errno::einval);
   }
@@ -42,7 +44,8 @@ Result<UserAddress> AddressSpace::remap(UserAddress address, std::size_t old_len
     WriteGuard guard{lock_};
     result = TRY(remap_locked(work));
   }
-  if (work.populate_start < work.populate_end) (void)populate(work.populate_start, work.populate_end).has_value();
+  if (work.populate_start < work.populate_end)
+    (void)populate(work.populate_start, work.populate_end).has_value();
   return result;
 }
 
@@ -69,9 +72,12 @@ Result<UserAddress> AddressSpace::remap_locked(RemapWork& work) {
   std::uint64_t more = work.flags.dont_unmap ? work.new_size >> page_shift : growth;
   if (growth && area->has(AreaFlag::special)) return error(Errno::efault);
   if (area->has(AreaFlag::locked) && !check_lock_limit_locked(more)) return error(Errno::eagain);
-  if (total_pages_ + more > limit_address_space_.load(std::memory_order_relaxed) >> page_shift) return error(Errno::enomem);
-  bool is_data = includes(area->protection_, Protection::write) && !area->is_shared() && !area->has(AreaFlag::stack);
-  if (is_data && data_pages_ + more > limit_data_.load(std::memory_order_relaxed) >> page_shift) return error(Errno::enomem);
+  if (total_pages_ + more > limit_address_space_.load(std::memory_order_relaxed) >> page_shift)
+    return error(Errno::enomem);
+  bool is_data =
+      includes(area->protection_, Protection::write) && !area->is_shared() && !area->has(AreaFlag::stack);
+  if (is_data && data_pages_ + more > limit_data_.load(std::memory_order_relaxed) >> page_shift)
+    return error(Errno::enomem);
   bool charge = area->has(AreaFlag::accounted) && more;
   if (charge) TRY(charge_commit(more));
   auto fail = [&](Errno code) {
@@ -94,7 +100,8 @@ Result<UserAddress> AddressSpace::remap_locked(RemapWork& work) {
   }
   if (!work.flags.may_move) return fail(Errno::enomem);
   if (!work.flags.fixed) {
-    auto place = find_place_locked({.address = UserAddress(work.flags.dont_unmap ? work.new_start : 0)}, work.new_size);
+    auto place = find_place_locked({.address = UserAddress(work.flags.dont_unmap ? work.new_start : 0)},
+                                   work.new_size);
     if (!place) return fail(place.error());
     work.new_start = *place;
   }
@@ -127,7 +134,8 @@ Result<UserAddress> AddressSpace::move_locked(RemapWork& work, Area& whole) {
     }
     if (!moved) {
       // Only tables could fail; nothing has moved yet. The caller gives the charge for the growth back.
-      if (fresh.has(AreaFlag::accounted)) set_flags_locked(fresh, 0, static_cast<std::uint32_t>(AreaFlag::accounted));
+      if (fresh.has(AreaFlag::accounted))
+        set_flags_locked(fresh, 0, static_cast<std::uint32_t>(AreaFlag::accounted));
       remove_areas_locked(fresh.start_, fresh.end_);
       return error(moved.error());
     }
@@ -140,8 +148,11 @@ Result<UserAddress> AddressSpace::move_locked(RemapWork& work, Area& whole) {
     // Its charge has gone over to the new place.
     set_flags_locked(*old_area, 0, static_cast<std::uint32_t>(AreaFlag::accounted));
     remove_areas_locked(work.old_start, old_end);
-  } else if (work.flags.dont_unmap && old_area->has(AreaFlag::locked) && old_area->start_ == work.old_start && old_area->end_ == old_end) {
-    set_flags_locked(*old_area, 0, static_cast<std::uint32_t>(AreaFlag::locked) | static_cast<std::uint32_t>(AreaFlag::locked_on_fault));
+  } else if (work.flags.dont_unmap && old_area->has(AreaFlag::locked) && old_area->start_ == work.old_start &&
+             old_area->end_ == old_end) {
+    set_flags_locked(
+        *old_area, 0,
+        static_cast<std::uint32_t>(AreaFlag::locked) | static_cast<std::uint32_t>(AreaFlag::locked_on_fault));
   }
   join_around_locked(fresh);
   return UserAddress(work.new_start);

@@ -9,9 +9,9 @@
 namespace core {
 namespace {
 
-// Pages by index in a tree of tables of 512 slots each. Slots go from empty to a table or page by compare-exchange, and
-// back only in remove_range() (pages) or the destructor. Readers take no lock: a page found is acquired, then looked up
-// again, because it may have been on its way out.
+// Pages by index in a tree of tables of 512 slots each. Slots go from empty to a table or page by
+// compare-exchange, and back only in remove_range() (pages) or the destructor. Readers take no lock: a page
+// found is acquired, then looked up again, because it may have been on its way out.
 class SharedMemory final : public MemoryObject {
  public:
   explicit SharedMemory(std::uint64_t pages) : pages_(pages) {
@@ -29,7 +29,9 @@ class SharedMemory final : public MemoryObject {
       if (PageRef page = acquire(*slot)) return page;
       PageRef fresh = TRY(allocate_page(AllocationFlags::zero | AllocationFlags::user));
       fresh->mapped = {this, index};
-      fresh->reset_flags(static_cast<std::uint32_t>(PageFlag::swap_backed) | static_cast<std::uint32_t>(PageFlag::up_to_date), 0);
+      fresh->reset_flags(static_cast<std::uint32_t>(PageFlag::swap_backed) |
+                             static_cast<std::uint32_t>(PageFlag::up_to_date),
+                         0);
       PageRef ours = fresh.clone();
       void* expected = nullptr;
       if (!slot->compare_exchange_strong(expected, ours.get())) continue;
@@ -74,7 +76,9 @@ class SharedMemory final : public MemoryObject {
   static_assert(sizeof(Table) == page_size);
 
   std::uint64_t capacity() const { return std::uint64_t{1} << (bits * levels_); }
-  static unsigned slot_index(std::uint64_t index, unsigned level) { return (index >> (bits * (level - 1))) & (slots - 1); }
+  static unsigned slot_index(std::uint64_t index, unsigned level) {
+    return (index >> (bits * (level - 1))) & (slots - 1);
+  }
   static void count(long delta) {
     count_memory(MemoryCounter::shared_memory, delta);
     count_memory(MemoryCounter::file_cache, delta);
@@ -105,8 +109,10 @@ class SharedMemory final : public MemoryObject {
       if (!table) {
         void* fresh = kernel_allocate(sizeof(Table), AllocationFlags::zero);
         if (!fresh) return error(Errno::enomem);
-        if (at->compare_exchange_strong(table, fresh)) table = fresh;
-        else kernel_free(fresh);
+        if (at->compare_exchange_strong(table, fresh))
+          table = fresh;
+        else
+          kernel_free(fresh);
       }
       at = &static_cast<Table*>(table)->slot[slot_index(index, level)];
     }

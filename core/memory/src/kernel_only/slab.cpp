@@ -4,11 +4,11 @@
 #include <bit>
 #include <cstring>
 
+#include "core/memory/kasan.h"
 #include "core/memory/kernel_map.h"
 #include "core/sync/per_cpu.h"
 #include "core/sync/preempt.h"
 #include "failure_point.h"
-#include "core/memory/kasan.h"
 #include "slab_internal.h"
 
 namespace core {
@@ -51,7 +51,8 @@ void* allocate_slowly(std::uint32_t id, AllocationFlags flags) {
     Magazine*& magazine = magazines.local().of_cache[id];
     if (!magazine) magazine = make_magazine(state);
     // We may be on another CPU than before, whose magazine is full: what does not fit goes back.
-    while (magazine && got > 1 && magazine->count < magazine->capacity) magazine->slots[magazine->count++] = slots[--got];
+    while (magazine && got > 1 && magazine->count < magazine->capacity)
+      magazine->slots[magazine->count++] = slots[--got];
   }
   if (got > 1) SlabInternals::give_slots(state, slots + 1, got - 1);
   return slots[0];
@@ -106,12 +107,14 @@ void free_to_cache(std::uint32_t id, void* object) {
 
 void* SlabCache::allocate(AllocationFlags flags) {
   std::uint32_t id = SlabInternals::registered_id(*this);
-  if (should_fail(flags)) [[unlikely]] return nullptr;
+  if (should_fail(flags)) [[unlikely]]
+    return nullptr;
   void* object = nullptr;
   {
     PreemptOff pinned;
     Magazine* magazine = magazines.local().of_cache[id];
-    if (magazine && magazine->count) [[likely]] object = magazine->slots[--magazine->count];
+    if (magazine && magazine->count) [[likely]]
+      object = magazine->slots[--magazine->count];
   }
   if (!object) [[unlikely]] {
     object = allocate_slowly(id, flags);
@@ -138,7 +141,7 @@ void SlabCache::free(void* object) {
 
 namespace {
 
-constexpr std::size_t class_sizes[] = {8,   16,  32,  48,   64,   96,   128,  192,  256, 384,
+constexpr std::size_t class_sizes[] = {8,   16,  32,   48,   64,   96,   128,  192,  256, 384,
                                        512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192};
 constexpr unsigned class_count = sizeof(class_sizes) / sizeof(class_sizes[0]);
 constexpr std::size_t largest_class = class_sizes[class_count - 1];
@@ -150,15 +153,15 @@ constexpr std::size_t class_alignment(std::size_t size) {
 }
 
 constinit SlabCache size_classes[class_count] = {
-    {"kmalloc-8", 8, class_alignment(8)},          {"kmalloc-16", 16, class_alignment(16)},
-    {"kmalloc-32", 32, class_alignment(32)},       {"kmalloc-48", 48, class_alignment(48)},
-    {"kmalloc-64", 64, class_alignment(64)},       {"kmalloc-96", 96, class_alignment(96)},
-    {"kmalloc-128", 128, class_alignment(128)},    {"kmalloc-192", 192, class_alignment(192)},
-    {"kmalloc-256", 256, class_alignment(256)},    {"kmalloc-384", 384, class_alignment(384)},
-    {"kmalloc-512", 512, class_alignment(512)},    {"kmalloc-768", 768, class_alignment(768)},
-    {"kmalloc-1k", 1024, class_alignment(1024)},   {"kmalloc-1536", 1536, class_alignment(1536)},
-    {"kmalloc-2k", 2048, class_alignment(2048)},   {"kmalloc-3k", 3072, class_alignment(3072)},
-    {"kmalloc-4k", 4096, class_alignment(4096)},   {"kmalloc-6k", 6144, class_alignment(6144)},
+    {"kmalloc-8", 8, class_alignment(8)},        {"kmalloc-16", 16, class_alignment(16)},
+    {"kmalloc-32", 32, class_alignment(32)},     {"kmalloc-48", 48, class_alignment(48)},
+    {"kmalloc-64", 64, class_alignment(64)},     {"kmalloc-96", 96, class_alignment(96)},
+    {"kmalloc-128", 128, class_alignment(128)},  {"kmalloc-192", 192, class_alignment(192)},
+    {"kmalloc-256", 256, class_alignment(256)},  {"kmalloc-384", 384, class_alignment(384)},
+    {"kmalloc-512", 512, class_alignment(512)},  {"kmalloc-768", 768, class_alignment(768)},
+    {"kmalloc-1k", 1024, class_alignment(1024)}, {"kmalloc-1536", 1536, class_alignment(1536)},
+    {"kmalloc-2k", 2048, class_alignment(2048)}, {"kmalloc-3k", 3072, class_alignment(3072)},
+    {"kmalloc-4k", 4096, class_alignment(4096)}, {"kmalloc-6k", 6144, class_alignment(6144)},
     {"kmalloc-8k", 8192, class_alignment(8192)},
 };
 
@@ -177,7 +180,8 @@ struct SmallTable {
 constexpr SmallTable small_table;
 
 unsigned class_of(std::size_t size) {
-  if (size <= 1024) [[likely]] return small_table.index[(size + 7) / 8];
+  if (size <= 1024) [[likely]]
+    return small_table.index[(size + 7) / 8];
   return search_class(size);
 }
 
@@ -202,13 +206,15 @@ void* allocate_large(std::size_t size, AllocationFlags flags) {
 }  // namespace
 
 void* kernel_allocate(std::size_t size, AllocationFlags flags) {
-  if (size > largest_class) [[unlikely]] return allocate_large(size, flags);
+  if (size > largest_class) [[unlikely]]
+    return allocate_large(size, flags);
   return size_classes[class_of(size)].allocate(flags);
 }
 
 void kernel_free(void* memory) {
   if (!memory) return;
-  if (is_virtual_allocation(memory)) [[unlikely]] return free_virtual(memory);
+  if (is_virtual_allocation(memory)) [[unlikely]]
+    return free_virtual(memory);
   Page& page = *page_of_data(memory).head();
   if (page.has(PageFlag::slab)) [[likely]]
     return free_to_cache(static_cast<std::uint32_t>(page.map_count.load(std::memory_order_relaxed)), memory);
@@ -237,7 +243,8 @@ std::uint64_t shrink_slab_caches() {
     {
       PreemptOff pinned;
       Magazine* magazine = magazines.local().of_cache[id];
-      if (magazine) while (magazine->count) slots[count++] = magazine->slots[--magazine->count];
+      if (magazine)
+        while (magazine->count) slots[count++] = magazine->slots[--magazine->count];
     }
     if (count) SlabInternals::give_slots(state, slots, count);
     freed += SlabInternals::release_empty_slabs(state);

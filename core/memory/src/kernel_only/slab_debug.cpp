@@ -30,7 +30,9 @@ struct Quarantine {
 };
 PER_CPU constinit PerCpu<Quarantine> quarantines;
 
-bool has_red_zone(const SlabState& state) { return state.slot_size >= state.cache->object_size() + red_zone_size && red_zone_size; }
+bool has_red_zone(const SlabState& state) {
+  return state.slot_size >= state.cache->object_size() + red_zone_size && red_zone_size;
+}
 
 }  // namespace
 
@@ -44,7 +46,8 @@ void slab_mark_freed(const SlabState& state, void* object) {
       if (value == red_zone_fill) continue;
       bool handed_out = (page_of_data(object).head()->detail.load(std::memory_order_relaxed) >> 16) != 0;
       if (!handed_out) break;
-      log(LogLevel::emergency, "slab {}: byte {:#x} written behind the object at {}", state.cache->name(), value, object);
+      log(LogLevel::emergency, "slab {}: byte {:#x} written behind the object at {}", state.cache->name(),
+          value, object);
       base::verify(false, "slab: written past the end of an object");
     }
     std::memset(bytes + size, red_zone_fill, red_zone_size);
@@ -55,9 +58,10 @@ void slab_mark_freed(const SlabState& state, void* object) {
 void slab_check_allocated(const SlabState& state, void* object) {
   auto* bytes = static_cast<unsigned char*>(object);
   for (std::size_t i = link_size; i < checked_size(state); ++i) {
-    if (bytes[i] == freed_fill) [[likely]] continue;
-    log(LogLevel::emergency, "slab {}: byte {:#x} at offset {} of the freed object at {}", state.cache->name(), bytes[i], i,
-        object);
+    if (bytes[i] == freed_fill) [[likely]]
+      continue;
+    log(LogLevel::emergency, "slab {}: byte {:#x} at offset {} of the freed object at {}",
+        state.cache->name(), bytes[i], i, object);
     base::verify(false, "slab: written after free");
   }
 }

@@ -4,15 +4,15 @@
 //   words[0], words[1]   neighbours in the list of slabs with free slots; the list is the cache's `partial`
 //   detail               low half: index of the first free slot (none: 0xffff); high half: slots handed out
 //   map_count            the number of the cache
-// Tail pages point to the first one (PageFlag::compound_tail). A free slot's first word is the index of the next free
-// one, hidden (see hide()): whoever overwrites it after free is found with probability 1 - 2^-48.
+// Tail pages point to the first one (PageFlag::compound_tail). A free slot's first word is the index of the
+// next free one, hidden (see hide()): whoever overwrites it after free is found with probability 1 - 2^-48.
 #pragma once
 
 #include <cstdint>
 
+#include "core/memory/kasan.h"
 #include "core/memory/slab.h"
 #include "core/sync/spin_lock.h"
-#include "core/memory/kasan.h"
 
 namespace core {
 
@@ -39,7 +39,8 @@ struct SlabInternals {
   static std::uint32_t id_of(const SlabCache& cache) { return cache.id_.load(std::memory_order_acquire); }
   static std::uint32_t registered_id(SlabCache& cache);
   // Up to `wanted` slots into `slots`; gives how many.
-  static std::uint32_t take_slots(SlabState& state, void** slots, std::uint32_t wanted, AllocationFlags flags);
+  static std::uint32_t take_slots(SlabState& state, void** slots, std::uint32_t wanted,
+                                  AllocationFlags flags);
   static void give_slots(SlabState& state, void* const* slots, std::uint32_t count);
   static std::uint64_t release_empty_slabs(SlabState& state);
   static std::uint32_t cache_count();

@@ -36,8 +36,10 @@ void link(Page*& list, Page& slab) {
   list = &slab;
 }
 void unlink(Page*& list, Page& slab) {
-  if (previous_of(slab)) next_of(*previous_of(slab)) = next_of(slab);
-  else list = next_of(slab);
+  if (previous_of(slab))
+    next_of(*previous_of(slab)) = next_of(slab);
+  else
+    list = next_of(slab);
   if (next_of(slab)) previous_of(*next_of(slab)) = previous_of(slab);
 }
 
@@ -46,10 +48,12 @@ std::uint64_t mask_of(const SlabState& state, const void* slot) {
   return state.secret ^ __builtin_bswap64(reinterpret_cast<std::uint64_t>(slot));
 }
 // Instrumented builds poison free slots, so links are accessed without checks.
-__attribute__((no_sanitize("kernel-address"))) void write_link(const SlabState& state, void* slot, std::uint32_t next) {
+__attribute__((no_sanitize("kernel-address"))) void write_link(const SlabState& state, void* slot,
+                                                               std::uint32_t next) {
   *static_cast<volatile std::uint64_t*>(slot) = next ^ mask_of(state, slot);
 }
-__attribute__((no_sanitize("kernel-address"))) std::uint32_t read_link(const SlabState& state, const void* slot) {
+__attribute__((no_sanitize("kernel-address"))) std::uint32_t read_link(const SlabState& state,
+                                                                       const void* slot) {
   std::uint64_t value = *static_cast<const volatile std::uint64_t*>(slot) ^ mask_of(state, slot);
   base::verify(value < state.slots_per_slab || value == no_slot, "slab: a freed object was written to");
   return static_cast<std::uint32_t>(value);
@@ -61,7 +65,8 @@ std::byte* slot_at(const SlabState& state, const Page& slab, std::uint32_t index
 
 // A slab with all slots free, in no list.
 Page* make_slab(SlabState& state, std::uint32_t id, AllocationFlags flags) {
-  std::uint32_t passed = static_cast<std::uint32_t>(flags) & ~static_cast<std::uint32_t>(AllocationFlags::zero);
+  std::uint32_t passed =
+      static_cast<std::uint32_t>(flags) & ~static_cast<std::uint32_t>(AllocationFlags::zero);
   auto block = allocate_pages(state.order, static_cast<AllocationFlags>(passed) | AllocationFlags::compound);
   if (!block) return nullptr;
   Page& slab = **block;
@@ -112,7 +117,8 @@ std::uint32_t SlabInternals::cache_count() { return registered.load(std::memory_
 
 std::uint32_t SlabInternals::registered_id(SlabCache& cache) {
   // acquire: pairs with the release below, so the state is complete.
-  if (std::uint32_t id = cache.id_.load(std::memory_order_acquire)) [[likely]] return id;
+  if (std::uint32_t id = cache.id_.load(std::memory_order_acquire)) [[likely]]
+    return id;
   SpinGuard<PreemptOff> guard{registration_lock};
   if (std::uint32_t id = cache.id_.load(std::memory_order_relaxed)) return id;
   std::uint32_t id = registered.load(std::memory_order_relaxed) + 1;
@@ -137,13 +143,15 @@ bool describe_slab_object(const void* address, base::TextSink& sink) {
   if (!slab) return false;
   SlabState& state = states[slab->map_count.load(std::memory_order_relaxed)];
   auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(address) - data_of<std::byte>(*slab));
-  base::format(sink, "{} bytes into object {} of slab cache {} (objects of {} bytes)", offset % state.slot_size,
-               static_cast<const void*>(data_of<std::byte>(*slab) + offset / state.slot_size * state.slot_size),
-               state.cache->name(), state.cache->object_size());
+  base::format(
+      sink, "{} bytes into object {} of slab cache {} (objects of {} bytes)", offset % state.slot_size,
+      static_cast<const void*>(data_of<std::byte>(*slab) + offset / state.slot_size * state.slot_size),
+      state.cache->name(), state.cache->object_size());
   return true;
 }
 
-std::uint32_t SlabInternals::take_slots(SlabState& state, void** slots, std::uint32_t wanted, AllocationFlags flags) {
+std::uint32_t SlabInternals::take_slots(SlabState& state, void** slots, std::uint32_t wanted,
+                                        AllocationFlags flags) {
   std::uint32_t id = state.cache->id_.load(std::memory_order_relaxed);
   Page* fresh = nullptr;
   for (;;) {
@@ -184,7 +192,8 @@ void SlabInternals::give_slots(SlabState& state, void* const* slots, std::uint32
       Page& slab = *page_of_data(slots[i]).head();
       auto offset = static_cast<std::size_t>(static_cast<std::byte*>(slots[i]) - data_of<std::byte>(slab));
       auto index = static_cast<std::uint32_t>(offset / state.slot_size);
-      base::debug_verify(index * std::size_t{state.slot_size} == offset, "slab: free of the middle of an object");
+      base::debug_verify(index * std::size_t{state.slot_size} == offset,
+                         "slab: free of the middle of an object");
       std::uint32_t head = first_free(slab), used = in_use(slab);
       base::verify(used > 0 && head != index, "slab: object freed twice");
       write_link(state, slots[i], head);
@@ -215,7 +224,8 @@ std::uint64_t SlabInternals::release_empty_slabs(SlabState& state) {
     {
       SpinGuard<PreemptOff> guard{state.lock};
       if (!state.empty_slabs) return freed;
-      // At most a few are empty; they tend to be at the front. The walk is bounded so that the lock is held for short.
+      // At most a few are empty; they tend to be at the front. The walk is bounded so that the lock is held
+      // for short.
       unsigned steps = 0;
       for (Page* slab = state.partial; slab && steps < 64; slab = next_of(*slab), ++steps) {
         if (in_use(*slab)) continue;

@@ -1,7 +1,7 @@
-// The lock of one page table: a spin bit in the descriptor of the page that holds it, so that it costs no memory. Protects
-// the 512 entries against each other's changes (the hardware sets accessed and dirty regardless). Held for a few
-// entries' worth of work, with preemption off. Two are only ever nested by fork, parent first, and by mremap, whose
-// address space nobody else can change at the time.
+// The lock of one page table: a spin bit in the descriptor of the page that holds it, so that it costs no
+// memory. Protects the 512 entries against each other's changes (the hardware sets accessed and dirty
+// regardless). Held for a few entries' worth of work, with preemption off. Two are only ever nested by fork,
+// parent first, and by mremap, whose address space nobody else can change at the time.
 #pragma once
 
 #include <arch/cpu.h>

@@ -11,12 +11,10 @@
 namespace core {
 
 void TlbBatch::flush_range(AddressSpace& space, std::uintptr_t start, std::uintptr_t end) {
-  // Full barrier: the entries' changes are visible before the mask is read. A CPU that switches to the space sets its bit
-  // before it reads the generation, so it is either told or sees the new generation.
+  // Full barrier: the entries' changes are visible before the mask is read. A CPU that switches to the space
+  // sets its bit before it reads the generation, so it is either told or sees the new generation.
   std::uint64_t generation = space.tlb_generation_.fetch_add(1) + 1;
-  auto flush_here = [&] {
-    arch::flush_tlb_user_local(space.context_id_, generation, start, end);
-  };
+  auto flush_here = [&] { arch::flush_tlb_user_local(space.context_id_, generation, start, end); };
   CpuMask mask;
   for (std::size_t i = 0; i < mask.words().size(); ++i) mask.words()[i] = space.active_cpus_[i].load();
   PreemptOff pinned;

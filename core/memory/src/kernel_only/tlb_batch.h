@@ -2,7 +2,8 @@
 //
 //   TlbBatch batch(space);
 //   ... batch.note(start, end); batch.add(page); ...       // entries already gone from the tables
-//   batch.flush();                                          // or the destructor: tells the CPUs, then releases the pages
+//   batch.flush();                                          // or the destructor: tells the CPUs, then
+//   releases the pages
 #pragma once
 
 #include <cstdint>

@@ -47,7 +47,8 @@ base::Result<void> copy_from_user(std::span<std::byte> to, UserAddress from) {
   return {};
 }
 base::Result<void> clear_user(UserAddress to, std::size_t size) {
-  if (!is_user_range(to, size) || arch::clear_user_raw(to.value(), size)) return base::error(base::Errno::efault);
+  if (!is_user_range(to, size) || arch::clear_user_raw(to.value(), size))
+    return base::error(base::Errno::efault);
   return {};
 }
 

@@ -11,52 +11,57 @@ void AddressSpace::for_each_area(UserAddress from, base::FunctionRef<Iteration(c
 
 AreaUsage AddressSpace::area_usage(const Area& area) {
   AreaUsage usage;
-  Mapper::for_each_run(*this, area.start(), area.end(), [&](EntryPlace place, std::uintptr_t, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) {
-      Entry quick = arch::read_entry(place.entry + i);
-      if (quick.is_empty() || is_special(quick)) continue;
-      // The lock keeps the page from going while it is looked at.
-      TableLock guard(*place.table);
-      Entry entry = arch::read_entry(place.entry + i);
-      if (!entry.is_present() || is_special(entry)) continue;
-      Page& page = *page_of_entry(entry).head();
-      auto mappings = static_cast<std::uint64_t>(page.map_count.load(std::memory_order_relaxed));
-      bool dirty = entry.dirty() || page.has(PageFlag::dirty), anonymous = page.has(PageFlag::anonymous);
-      usage.resident += page_size;
-      usage.proportional += page_size / (mappings ? mappings : 1);
-      if (mappings > 1) (dirty ? usage.shared_dirty : usage.shared_clean) += page_size;
-      else (dirty ? usage.private_dirty : usage.private_clean) += page_size;
-      if (entry.accessed() || page.has(PageFlag::referenced)) usage.referenced += page_size;
-      if (anonymous) usage.anonymous += page_size;
-      if (area.has(AreaFlag::locked)) usage.locked += page_size / (mappings ? mappings : 1);
-    }
-  });
+  Mapper::for_each_run(
+      *this, area.start(), area.end(), [&](EntryPlace place, std::uintptr_t, unsigned count) {
+        for (unsigned i = 0; i < count; ++i) {
+          Entry quick = arch::read_entry(place.entry + i);
+          if (quick.is_empty() || is_special(quick)) continue;
+          // The lock keeps the page from going while it is looked at.
+          TableLock guard(*place.table);
+          Entry entry = arch::read_entry(place.entry + i);
+          if (!entry.is_present() || is_special(entry)) continue;
+          Page& page = *page_of_entry(entry).head();
+          auto mappings = static_cast<std::uint64_t>(page.map_count.load(std::memory_order_relaxed));
+          bool dirty = entry.dirty() || page.has(PageFlag::dirty), anonymous = page.has(PageFlag::anonymous);
+          usage.resident += page_size;
+          usage.proportional += page_size / (mappings ? mappings : 1);
+          if (mappings > 1)
+            (dirty ? usage.shared_dirty : usage.shared_clean) += page_size;
+          else
+            (dirty ? usage.private_dirty : usage.private_clean) += page_size;
+          if (entry.accessed() || page.has(PageFlag::referenced)) usage.referenced += page_size;
+          if (anonymous) usage.anonymous += page_size;
+          if (area.has(AreaFlag::locked)) usage.locked += page_size / (mappings ? mappings : 1);
+        }
+      });
   return usage;
 }
 
 void AddressSpace::page_states(UserAddress first, std::span<PageState> states) {
   for (PageState& state : states) state = {};
   std::uintptr_t start = first.value();
-  Mapper::for_each_run(*this, start, start + states.size() * page_size, [&](EntryPlace place, std::uintptr_t address, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) {
-      TableLock guard(*place.table);
-      Entry entry = arch::read_entry(place.entry + i);
-      if (!entry.is_present()) continue;
-      PageState& state = states[((address - start) >> page_shift) + i];
-      state.present = true;
-      state.address = frame_of(entry);
-      state.dirty = entry.dirty();
-      state.accessed = entry.accessed();
-      state.writable = entry.writable();
-      if (is_special(entry)) {
-        state.zero_page = frame_of(entry) == physical_of(*zero_page);
-        continue;
-      }
-      Page& page = *page_of_entry(entry).head();
-      state.anonymous = page.has(PageFlag::anonymous);
-      state.map_count = static_cast<std::uint32_t>(page.map_count.load(std::memory_order_relaxed));
-    }
-  });
+  Mapper::for_each_run(*this, start, start + states.size() * page_size,
+                       [&](EntryPlace place, std::uintptr_t address, unsigned count) {
+                         for (unsigned i = 0; i < count; ++i) {
+                           TableLock guard(*place.table);
+                           Entry entry = arch::read_entry(place.entry + i);
+                           if (!entry.is_present()) continue;
+                           PageState& state = states[((address - start) >> page_shift) + i];
+                           state.present = true;
+                           state.address = frame_of(entry);
+                           state.dirty = entry.dirty();
+                           state.accessed = entry.accessed();
+                           state.writable = entry.writable();
+                           if (is_special(entry)) {
+                             state.zero_page = frame_of(entry) == physical_of(*zero_page);
+                             continue;
+                           }
+                           Page& page = *page_of_entry(entry).head();
+                           state.anonymous = page.has(PageFlag::anonymous);
+                           state.map_count =
+                               static_cast<std::uint32_t>(page.map_count.load(std::memory_order_relaxed));
+                         }
+                       });
 }
 
 void AddressSpace::clear_references(bool soft_dirty_only) {
@@ -66,18 +71,22 @@ void AddressSpace::clear_references(bool soft_dirty_only) {
   Area* first = areas_.first();
   Area* last = areas_.last();
   if (!first) return;
-  Mapper::for_each_run(*this, first->start_, last->end_, [&](EntryPlace place, std::uintptr_t address, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) {
-      Entry entry = arch::read_entry(place.entry + i);
-      if (!entry.is_present() || !entry.accessed()) continue;
-      TableLock lock(*place.table);
-      entry = arch::read_entry(place.entry + i);
-      while (entry.is_present() && !arch::compare_exchange_entry(place.entry + i, entry, entry.with_accessed(false))) {}
-      if (entry.is_present() && !is_special(entry)) page_of_entry(entry).head()->clear(PageFlag::referenced);
-      std::uintptr_t at = address + (std::uintptr_t{i} << page_shift);
-      batch.note(at, at + page_size);
-    }
-  });
+  Mapper::for_each_run(
+      *this, first->start_, last->end_, [&](EntryPlace place, std::uintptr_t address, unsigned count) {
+        for (unsigned i = 0; i < count; ++i) {
+          Entry entry = arch::read_entry(place.entry + i);
+          if (!entry.is_present() || !entry.accessed()) continue;
+          TableLock lock(*place.table);
+          entry = arch::read_entry(place.entry + i);
+          while (entry.is_present() &&
+                 !arch::compare_exchange_entry(place.entry + i, entry, entry.with_accessed(false))) {
+          }
+          if (entry.is_present() && !is_special(entry))
+            page_of_entry(entry).head()->clear(PageFlag::referenced);
+          std::uintptr_t at = address + (std::uintptr_t{i} << page_shift);
+          batch.note(at, at + page_size);
+        }
+      });
 }
 
 AddressSpaceUsage AddressSpace::usage() const {
@@ -108,7 +117,8 @@ void AddressSpace::note_resident_peak() const {
   long now = 0;
   for (auto& counter : resident_) now += counter.load(std::memory_order_relaxed);
   long peak = resident_peak_.load(std::memory_order_relaxed);
-  while (now > peak && !resident_peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
+  while (now > peak && !resident_peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
 }
 
 void AddressSpace::reset_resident_peak() {

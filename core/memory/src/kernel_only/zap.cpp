@@ -48,7 +48,8 @@ struct TableRange {
   std::uintptr_t start, end, floor, ceiling;
 };
 
-void free_level(PhysicalAddress table, unsigned level, const TableRange& range, TlbBatch& batch, long& freed) {
+void free_level(PhysicalAddress table, unsigned level, const TableRange& range, TlbBatch& batch,
+                long& freed) {
   std::uintptr_t span = std::uintptr_t{1} << (arch::page_shift + arch::bits_per_level * level);
   std::uintptr_t at = base::align_down(range.start, span);
   do {

@@ -31,7 +31,8 @@ class TestFile final : public MemoryObject {
     }
     return pages_[index].clone();
   }
-  void map_around(std::uint64_t first, std::uint64_t last, base::FunctionRef<bool(std::uint64_t, Page&)> offer) override {
+  void map_around(std::uint64_t first, std::uint64_t last,
+                  base::FunctionRef<bool(std::uint64_t, Page&)> offer) override {
     for (std::uint64_t i = first; i <= last && i < size; ++i)
       if (pages_[i] && !offer(i, *pages_[i])) return;
   }
@@ -44,7 +45,10 @@ class TestFile final : public MemoryObject {
     size = new_size;
     unmap_range(new_size, ~std::uint64_t{0}, PrivateCopies::remove);
     for (std::size_t i = new_size; i < file_pages; ++i) {
-      if (pages_[i]) { EXPECT_EQ(pages_[i]->reference_count(), 1u); EXPECT_EQ(pages_[i]->map_count.load(), 0); }
+      if (pages_[i]) {
+        EXPECT_EQ(pages_[i]->reference_count(), 1u);
+        EXPECT_EQ(pages_[i]->map_count.load(), 0);
+      }
       pages_[i] = PageRef();
       content[i] = 0;
     }
@@ -61,7 +65,9 @@ struct ModelObject {
   TestFile* file = nullptr;
   std::vector<unsigned char> content;
   unsigned char get(std::uint64_t i) const { return file ? file->content[i] : content[i]; }
-  void set(std::uint64_t i, unsigned char v) { (file ? file->content : const_cast<ModelObject*>(this)->content)[i] = v; }
+  void set(std::uint64_t i, unsigned char v) {
+    (file ? file->content : const_cast<ModelObject*>(this)->content)[i] = v;
+  }
   std::uint64_t size() const { return file ? file->size : content.size(); }
 };
 
@@ -89,13 +95,15 @@ class AddressSpaceTest : public testing::Test {
   }
   Process make_process() {
     Process process;
-    process.space = std::move(*AddressSpace::create({.lowest = 0x10000, .highest = 0, .map_base = 0x20000000}));
+    process.space =
+        std::move(*AddressSpace::create({.lowest = 0x10000, .highest = 0, .map_base = 0x20000000}));
     return process;
   }
   unsigned pick(std::size_t n) { return static_cast<unsigned>(random() % n); }
   Protection pick_protection() {
-    constexpr Protection choices[] = {Protection::none, Protection::read, Protection::read | Protection::write,
-                                      Protection::read | Protection::write, Protection::read | Protection::execute};
+    constexpr Protection choices[] = {
+        Protection::none, Protection::read, Protection::read | Protection::write,
+        Protection::read | Protection::write, Protection::read | Protection::execute};
     return choices[pick(5)];
   }
 
@@ -109,20 +117,27 @@ class AddressSpaceTest : public testing::Test {
       index = pick(30);
       if (object->file == nullptr) shared = true;
     }
-    MapRequest request{.address = UserAddress(at), .length = pages * page, .protection = pick_protection(),
-                       .flags = MapFlags::fixed, .offset = index * page};
+    MapRequest request{.address = UserAddress(at),
+                       .length = pages * page,
+                       .protection = pick_protection(),
+                       .flags = MapFlags::fixed,
+                       .offset = index * page};
     if (pick(4) == 0) request.flags = MapFlags::none;
     if (shared) request.flags |= MapFlags::shared;
     if (object) request.object = object->object;
     if (pick(6) == 0) request.flags |= MapFlags::populate;
     auto result = process.space->map(request);
     ASSERT_TRUE(result.has_value());
-    if (has(request.flags, MapFlags::fixed)) { ASSERT_EQ(result->value(), at); }
-    else for (std::uintptr_t i = 0; i < pages; ++i) ASSERT_FALSE(process.model.contains(result->value() + i * page));
+    if (has(request.flags, MapFlags::fixed)) {
+      ASSERT_EQ(result->value(), at);
+    } else
+      for (std::uintptr_t i = 0; i < pages; ++i)
+        ASSERT_FALSE(process.model.contains(result->value() + i * page));
     for (std::uintptr_t i = 0; i < pages; ++i)
       process.model[result->value() + i * page] = {request.protection, shared, object, index + i, false, 0};
     // Populating writes to private memory, and stops where the file ends.
-    bool writes = has(request.flags, MapFlags::populate) && !shared && includes(request.protection, Protection::write);
+    bool writes =
+        has(request.flags, MapFlags::populate) && !shared && includes(request.protection, Protection::write);
     for (std::uintptr_t i = 0; writes && i < pages && !(object && index + i >= object->size()); ++i) {
       ModelPage& model = process.model[result->value() + i * page];
       model.own = true;
@@ -152,10 +167,13 @@ class AddressSpaceTest : public testing::Test {
     std::uintptr_t at = window + pick(window_pages) * page, pages = 1 + pick(12);
     (void)process.space->advise(UserAddress(at), pages * page, Advice::dont_need).has_value();
     for (std::uintptr_t i = 0; i < pages; ++i)
-      if (auto found = process.model.find(at + i * page); found != process.model.end()) found->second.own = false;
+      if (auto found = process.model.find(at + i * page); found != process.model.end())
+        found->second.own = false;
   }
   void remap(Process& process) {
-    struct Range { std::uintptr_t start, end; };
+    struct Range {
+      std::uintptr_t start, end;
+    };
     std::vector<Range> ranges;
     process.space->for_each_area(UserAddress(0), [&](const Area& area) {
       ranges.push_back({area.start(), area.end()});
@@ -173,7 +191,8 @@ class AddressSpaceTest : public testing::Test {
       flags.dont_unmap = true;
       new_pages = old_pages;
     }
-    auto result = process.space->remap(UserAddress(old_start), old_pages * page, new_pages * page, flags, UserAddress(target));
+    auto result = process.space->remap(UserAddress(old_start), old_pages * page, new_pages * page, flags,
+                                       UserAddress(target));
     bool overlaps = old_start < target + new_pages * page && target < old_start + old_pages * page;
     if (flags.fixed && overlaps) {
       EXPECT_EQ(result.error(), Errno::einval);
@@ -192,8 +211,10 @@ class AddressSpaceTest : public testing::Test {
     std::vector<ModelPage> moved;
     for (std::uintptr_t i = 0; i < old_pages; ++i) {
       moved.push_back(process.model.at(old_start + i * page));
-      if (flags.dont_unmap) process.model[old_start + i * page].own = false;
-      else process.model.erase(old_start + i * page);
+      if (flags.dont_unmap)
+        process.model[old_start + i * page].own = false;
+      else
+        process.model.erase(old_start + i * page);
     }
     for (std::uintptr_t i = 0; i < new_pages; ++i) {
       ASSERT_FALSE(process.model.contains(to + i * page));
@@ -219,7 +240,8 @@ class AddressSpaceTest : public testing::Test {
   }
   void touch(Process& process) {
     std::uintptr_t at = window + pick(window_pages) * page;
-    if (!process.model.empty() && pick(8)) at = std::next(process.model.begin(), pick(process.model.size()))->first;
+    if (!process.model.empty() && pick(8))
+      at = std::next(process.model.begin(), pick(process.model.size()))->first;
     FaultAccess access = pick(2) ? FaultAccess::write : pick(4) ? FaultAccess::read : FaultAccess::execute;
     machine.run(process.space.get());
     FaultOutcome outcome;
@@ -302,11 +324,26 @@ TEST_F(AddressSpaceTest, AgreesWithTheModel) {
     Process& process = processes[pick(processes.size())];
     machine.run(process.space.get());
     switch (pick(24)) {
-      case 0: case 1: case 2: map(process); break;
-      case 3: case 4: unmap(process); break;
-      case 5: case 6: protect(process); break;
-      case 7: dont_need(process); break;
-      case 8: case 9: remap(process); break;
+      case 0:
+      case 1:
+      case 2:
+        map(process);
+        break;
+      case 3:
+      case 4:
+        unmap(process);
+        break;
+      case 5:
+      case 6:
+        protect(process);
+        break;
+      case 7:
+        dont_need(process);
+        break;
+      case 8:
+      case 9:
+        remap(process);
+        break;
       case 10:
         if (processes.size() < 4) {
           Process child;
@@ -318,11 +355,18 @@ TEST_F(AddressSpaceTest, AgreesWithTheModel) {
           processes.erase(processes.begin());
         }
         break;
-      case 11: truncate(); break;
-      default: touch(process); break;
+      case 11:
+        truncate();
+        break;
+      default:
+        touch(process);
+        break;
     }
-    if (machine.running()) { ASSERT_EQ(machine.stale_translation(), 0u) << "missing flush in round " << round; }
-    if (round % 32 == 0) for (Process& each : processes) compare(each);
+    if (machine.running()) {
+      ASSERT_EQ(machine.stale_translation(), 0u) << "missing flush in round " << round;
+    }
+    if (round % 32 == 0)
+      for (Process& each : processes) compare(each);
   }
   for (Process& each : processes) compare(each);
   EXPECT_GT(objects[0]->file->made_writable, 0);
@@ -343,7 +387,8 @@ TEST_F(AddressSpaceTest, StackGrowsAndKeepsItsGap) {
   Process process = make_process();
   AddressSpace& space = *process.space;
   std::uintptr_t top = 0x30000000;
-  MapRequest request{.address = UserAddress(top - 4 * page), .length = 4 * page,
+  MapRequest request{.address = UserAddress(top - 4 * page),
+                     .length = 4 * page,
                      .protection = Protection::read | Protection::write,
                      .flags = MapFlags::fixed | MapFlags::grows_down | MapFlags::stack};
   ASSERT_TRUE(space.map(request).has_value());
@@ -354,7 +399,9 @@ TEST_F(AddressSpaceTest, StackGrowsAndKeepsItsGap) {
   EXPECT_EQ(machine.access(top - 300 * page, FaultAccess::write, outcome), nullptr);
   EXPECT_EQ(outcome, FaultOutcome::no_mapping);
   // A neighbour within the guard gap stops it.
-  MapRequest below{.address = UserAddress(top - 280 * page), .length = page, .protection = Protection::read,
+  MapRequest below{.address = UserAddress(top - 280 * page),
+                   .length = page,
+                   .protection = Protection::read,
                    .flags = MapFlags::fixed};
   ASSERT_TRUE(space.map(below).has_value());
   EXPECT_EQ(machine.access(top - 25 * page, FaultAccess::write, outcome), nullptr);
@@ -377,9 +424,13 @@ TEST_F(AddressSpaceTest, BreakMovesAndErrorsAreLinuxOnes) {
   auto map_error = [&](MapRequest request) { return space.map(request).error(); };
   EXPECT_EQ(map_error({.length = 0}), Errno::einval);
   EXPECT_EQ(map_error({.length = ~std::size_t{0}}), Errno::enomem);
-  EXPECT_EQ(map_error({.address = UserAddress(0x12345), .length = page, .flags = MapFlags::fixed}), Errno::einval);
-  EXPECT_EQ(map_error({.address = UserAddress(0x1000), .length = page, .flags = MapFlags::fixed}), Errno::eperm);
-  EXPECT_EQ(map_error({.address = UserAddress(0x4ff000), .length = 2 * page, .flags = MapFlags::fixed | MapFlags::no_replace}),
+  EXPECT_EQ(map_error({.address = UserAddress(0x12345), .length = page, .flags = MapFlags::fixed}),
+            Errno::einval);
+  EXPECT_EQ(map_error({.address = UserAddress(0x1000), .length = page, .flags = MapFlags::fixed}),
+            Errno::eperm);
+  EXPECT_EQ(map_error({.address = UserAddress(0x4ff000),
+                       .length = 2 * page,
+                       .flags = MapFlags::fixed | MapFlags::no_replace}),
             Errno::eexist);
   EXPECT_EQ(space.unmap(UserAddress(0x1001), page).error(), Errno::einval);
   EXPECT_EQ(space.unmap(UserAddress(0x1000), 0).error(), Errno::einval);
@@ -388,11 +439,14 @@ TEST_F(AddressSpaceTest, BreakMovesAndErrorsAreLinuxOnes) {
   EXPECT_EQ(space.advise(UserAddress(0x700000), page, Advice::dont_need).error(), Errno::enomem);
   space.set_limits({.address_space = 2 << 20, .locked = 2 * page, .may_lock_without_limit = false});
   EXPECT_EQ(map_error({.length = 2 << 20, .protection = Protection::read}), Errno::enomem);
-  EXPECT_EQ(space.lock_range(UserAddress(0x401000), 3 * page, AddressSpace::LockMode::populate).error(), Errno::enomem);
-  EXPECT_TRUE(space.lock_range(UserAddress(0x401000), 2 * page, AddressSpace::LockMode::populate).has_value());
+  EXPECT_EQ(space.lock_range(UserAddress(0x401000), 3 * page, AddressSpace::LockMode::populate).error(),
+            Errno::enomem);
+  EXPECT_TRUE(
+      space.lock_range(UserAddress(0x401000), 2 * page, AddressSpace::LockMode::populate).has_value());
   EXPECT_EQ(space.usage().locked, 2u);
   EXPECT_EQ(space.usage().anonymous, 2u);
-  EXPECT_EQ(map_error({.length = page, .protection = Protection::read, .flags = MapFlags::locked}), Errno::eagain);
+  EXPECT_EQ(map_error({.length = page, .protection = Protection::read, .flags = MapFlags::locked}),
+            Errno::eagain);
   EXPECT_TRUE(space.unlock_range(UserAddress(0x401000), 16 * page).has_value());
   EXPECT_EQ(space.usage().locked, 0u);
   EXPECT_EQ(space.area_count(), 1u);

@@ -44,7 +44,8 @@ TEST(AreaSet, FindsTheSameGapsAsExhaustiveSearch) {
   auto pick = [&](std::uintptr_t limit) { return random() % limit; };
   for (int round = 0; round < 6000; ++round) {
     switch (pick(4)) {
-      case 0: case 1: {
+      case 0:
+      case 1: {
         std::uintptr_t start = pick(pages_in_space) * page, end = start + (1 + pick(12)) * page;
         if (!is_free(model, start, end)) break;
         auto area = std::make_unique<TestArea>();
@@ -71,7 +72,9 @@ TEST(AreaSet, FindsTheSameGapsAsExhaustiveSearch) {
         break;
       }
       default: {
-        GapRequest request{.size = (1 + pick(16)) * page, .lowest = pick(300) * page, .highest = 0,
+        GapRequest request{.size = (1 + pick(16)) * page,
+                           .lowest = pick(300) * page,
+                           .highest = 0,
                            .alignment = page << pick(3)};
         request.highest = request.lowest + pick(500) * page;
         EXPECT_EQ(set.find_gap_top_down(request), search(model, request, true)) << round;

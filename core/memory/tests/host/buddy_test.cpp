@@ -23,7 +23,9 @@ class BuddyTest : public testing::Test {
     memory_map_presence = presence_.data();
     buddy_.set_bounds(0, pages);
   }
-  struct Free { void operator()(Page* p) const { std::free(p); } };
+  struct Free {
+    void operator()(Page* p) const { std::free(p); }
+  };
   std::unique_ptr<Page, Free> map_;
   std::vector<std::uint64_t> presence_;
   Buddy buddy_;
@@ -33,7 +35,8 @@ TEST_F(BuddyTest, JoinsEverythingAgainAfterRandomUse) {
   buddy_.give_range(3, 4800);
   ASSERT_EQ(buddy_.free_pages(), 4797u);
   std::vector<std::uint64_t> blocks_before;
-  for (unsigned order = 0; order <= max_page_order; ++order) blocks_before.push_back(buddy_.free_blocks(order));
+  for (unsigned order = 0; order <= max_page_order; ++order)
+    blocks_before.push_back(buddy_.free_blocks(order));
 
   std::mt19937 random(3);
   std::map<std::uint64_t, unsigned> owned;  // first page -> order

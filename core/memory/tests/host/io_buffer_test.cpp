@@ -11,7 +11,9 @@
 namespace core {
 namespace {
 
-std::span<const std::byte> bytes(const char* text) { return std::as_bytes(std::span(text, std::strlen(text))); }
+std::span<const std::byte> bytes(const char* text) {
+  return std::as_bytes(std::span(text, std::strlen(text)));
+}
 std::uintptr_t address(void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 
 TEST(IoBuffer, WalksOverSegments) {

@@ -18,7 +18,9 @@ constexpr std::uintptr_t kernel_root_physical = 0x10000;
 
 namespace arch {
 std::uintptr_t kernel_root() { return kernel_root_physical; }
-void activate_address_space(std::uintptr_t, std::uint64_t id, std::uint64_t) { core::Machine::instance().activate(id); }
+void activate_address_space(std::uintptr_t, std::uint64_t id, std::uint64_t) {
+  core::Machine::instance().activate(id);
+}
 void flush_tlb_user_local(std::uint64_t id, std::uint64_t, std::uintptr_t start, std::uintptr_t end) {
   core::Machine::instance().flush(id, start, end);
 }
@@ -81,9 +83,12 @@ namespace {
 bool permits(arch::PageTableEntry entry, FaultAccess access) {
   if (!entry.is_present() || !entry.is_user()) return false;
   switch (access) {
-    case FaultAccess::read: return entry.readable();
-    case FaultAccess::write: return entry.writable();
-    case FaultAccess::execute: return entry.executable();
+    case FaultAccess::read:
+      return entry.readable();
+    case FaultAccess::write:
+      return entry.writable();
+    case FaultAccess::execute:
+      return entry.executable();
   }
   return false;
 }

@@ -1,5 +1,5 @@
-// A machine for host tests of core/memory: an arena plays physical memory, and one CPU with a TLB that forgets nothing
-// unless told to.
+// A machine for host tests of core/memory: an arena plays physical memory, and one CPU with a TLB that
+// forgets nothing unless told to.
 #pragma once
 
 #include <arch/page_table.h>
@@ -19,10 +19,11 @@ class Machine {
 
   void run(AddressSpace* space);
   AddressSpace* running() const { return running_; }
-  // What a program's access does: TLB, page tables, page fault. The byte's place in memory, or null with the outcome.
+  // What a program's access does: TLB, page tables, page fault. The byte's place in memory, or null with the
+  // outcome.
   std::byte* access(std::uintptr_t address, FaultAccess access, FaultOutcome& outcome);
-  // Every cached translation must agree with the page tables: anything else is a missing flush. The first bad address,
-  // or 0.
+  // Every cached translation must agree with the page tables: anything else is a missing flush. The first bad
+  // address, or 0.
   std::uintptr_t stale_translation() const;
 
   void flush(std::uint64_t id, std::uintptr_t start, std::uintptr_t end);

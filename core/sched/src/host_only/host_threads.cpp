@@ -1,11 +1,12 @@
-// Threads of the host in the place of the scheduler: a core::Thread is a pthread, sleeping is a condition variable.
-// Priorities are kept and computed (so that inheritance can be tested) but the host schedules as it likes.
+// Threads of the host in the place of the scheduler: a core::Thread is a pthread, sleeping is a condition
+// variable. Priorities are kept and computed (so that inheritance can be tested) but the host schedules as it
+// likes.
 #include <arch_impl/cpu.h>
 #include <pthread.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <chrono>
 
 #include "../thread_access.h"
 #include "core/sched/scheduler.h"
@@ -161,7 +162,8 @@ SleepResult sleep_commit(Deadline deadline) {
 }
 
 bool wake(Thread& thread) {
-  if (ThreadAccess::sleep(thread).exchange(ThreadAccess::Sleep::awake) == ThreadAccess::Sleep::awake) return false;
+  if (ThreadAccess::sleep(thread).exchange(ThreadAccess::Sleep::awake) == ThreadAccess::Sleep::awake)
+    return false;
   Body& body = body_of(thread);
   std::lock_guard lock(body.mutex);
   body.changed.notify_all();

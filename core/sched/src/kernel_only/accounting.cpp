@@ -13,7 +13,8 @@ namespace {
 
 std::uint64_t ticks_to_ns(std::uint64_t ticks) {
   const auto& scale = arch::counter_scale();
-  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(ticks) * scale.multiplier) >> scale.shift);
+  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(ticks) * scale.multiplier) >>
+                                    scale.shift);
 }
 
 // relaxed (everywhere here): statistics.
@@ -79,7 +80,8 @@ std::uint32_t runnable_threads() {
 }
 std::uint32_t uninterruptible_threads() {
   std::int64_t total = 0;
-  for_each_cpu([&](unsigned cpu) { total += run_queues.on(cpu).uninterruptible.load(std::memory_order_relaxed); });
+  for_each_cpu(
+      [&](unsigned cpu) { total += run_queues.on(cpu).uninterruptible.load(std::memory_order_relaxed); });
   return total > 0 ? static_cast<std::uint32_t>(total) : 0;
 }
 std::uint64_t context_switches() {
@@ -94,7 +96,7 @@ namespace {
 
 constexpr std::uint64_t sample_interval_ns = 5 * ns_per_second;
 constexpr std::uint64_t one = 1 << LoadAverage::fraction_bits;
-constexpr std::uint64_t decay[3] = {1884, 2014, 2037};   // one / e^(5/60), e^(5/300), e^(5/900)
+constexpr std::uint64_t decay[3] = {1884, 2014, 2037};  // one / e^(5/60), e^(5/300), e^(5/900)
 
 constinit std::atomic<std::uint64_t> averages[3] = {};
 constinit std::uint64_t next_sample_ns = 0;

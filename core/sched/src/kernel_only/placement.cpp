@@ -1,4 +1,5 @@
-// Which CPU a thread runs on: when it wakes, when a CPU has nothing to do, and when the load has become uneven.
+// Which CPU a thread runs on: when it wakes, when a CPU has nothing to do, and when the load has become
+// uneven.
 #include <arch/smp.h>
 #include <arch/time.h>
 
@@ -22,20 +23,20 @@ struct AtomicMask {
     else
       words[cpu / 64].fetch_and(~bit, std::memory_order_relaxed);
   }
-  bool test(unsigned cpu) const {
-    return words[cpu / 64].load(std::memory_order_relaxed) >> (cpu % 64) & 1;
-  }
+  bool test(unsigned cpu) const { return words[cpu / 64].load(std::memory_order_relaxed) >> (cpu % 64) & 1; }
   CpuMask snapshot() const {
     CpuMask mask;
-    for (unsigned i = 0; i < CpuMask::capacity / 64; ++i) mask.words()[i] = words[i].load(std::memory_order_relaxed);
+    for (unsigned i = 0; i < CpuMask::capacity / 64; ++i)
+      mask.words()[i] = words[i].load(std::memory_order_relaxed);
     return mask;
   }
 };
 constinit AtomicMask idle_cpus{};
-constinit AtomicMask urgent_waiting{};   // CPUs on which a deadline or fixed-priority thread waits
+constinit AtomicMask urgent_waiting{};  // CPUs on which a deadline or fixed-priority thread waits
 
 bool is_urgent(const SchedulingEntity& entity) {
-  return entity.scheduling_class == SchedulingClass::deadline || entity.scheduling_class == SchedulingClass::fixed;
+  return entity.scheduling_class == SchedulingClass::deadline ||
+         entity.scheduling_class == SchedulingClass::fixed;
 }
 unsigned level_of(const SchedulingEntity& entity) {
   return entity.scheduling_class == SchedulingClass::deadline ? 0 : 100u - entity.priority;
@@ -62,9 +63,11 @@ SchedulingEntity* find_movable(RunQueue& from, unsigned to, bool urgent_only, un
     REQUIRES(from.lock) {
   auto movable = [&](SchedulingEntity& entity) {
     Thread& thread = ThreadAccess::of_entity(entity);
-    return may_run_on(thread, to) && !(entity.scheduling_class == SchedulingClass::deadline && entity.dl_throttled);
+    return may_run_on(thread, to) &&
+           !(entity.scheduling_class == SchedulingClass::deadline && entity.dl_throttled);
   };
-  if (SchedulingEntity* first = from.queues.deadline().first(); first && better_than > 0 && movable(*first)) return first;
+  if (SchedulingEntity* first = from.queues.deadline().first(); first && better_than > 0 && movable(*first))
+    return first;
   if (SchedulingEntity* fixed = from.queues.fixed().find(movable, search_limit);
       fixed && level_of(*fixed) < better_than)
     return fixed;
@@ -94,7 +97,8 @@ unsigned choose_cpu(Thread& thread, unsigned previous) {
   CpuMask idle = allowed & idle_cpus.snapshot();
   unsigned self = arch::cpu_index();
   if (is_urgent(ThreadAccess::entity(thread))) {
-    if (allowed.test(previous) && hint_level(previous) > level_of(ThreadAccess::entity(thread)) && idle.none())
+    if (allowed.test(previous) && hint_level(previous) > level_of(ThreadAccess::entity(thread)) &&
+        idle.none())
       return previous;
     return idle.any() ? idle.first() : least_urgent(allowed, previous);
   }
@@ -170,7 +174,8 @@ void push_for_balance(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALY
     least_runnable = theirs;
   });
   if (!least || runnable < least_runnable + 2 || !least->lock.try_acquire_raw()) return;
-  if (SchedulingEntity* entity = find_movable(rq, least->cpu, false, ~0u)) move_locked(rq, *least, *entity, now_ns);
+  if (SchedulingEntity* entity = find_movable(rq, least->cpu, false, ~0u))
+    move_locked(rq, *least, *entity, now_ns);
   least->lock.release_raw();
 }
 

@@ -1,14 +1,16 @@
 // Grace periods.
 //
-// They are numbered. A CPU that has been seen outside of readers since number n began has its `seen` at n or above; the
-// places where that is noticed are the context switch and an interrupt sent for the purpose (rcu_check_quiescent). A
-// reader that is found inside at such a moment is put on the CPU's list of blocked readers, tagged with the number of the
-// grace period that must wait for it, and from then on the CPU itself need not be waited for: the reader takes itself off
-// at its outermost end. So grace period n is over when every CPU has seen >= n, or idles, and no list holds a tag <= n.
+// They are numbered. A CPU that has been seen outside of readers since number n began has its `seen` at n or
+// above; the places where that is noticed are the context switch and an interrupt sent for the purpose
+// (rcu_check_quiescent). A reader that is found inside at such a moment is put on the CPU's list of blocked
+// readers, tagged with the number of the grace period that must wait for it, and from then on the CPU itself
+// need not be waited for: the reader takes itself off at its outermost end. So grace period n is over when
+// every CPU has seen >= n, or idles, and no list holds a tag <= n.
 //
-// Ordering. The writer unlinks, then (rcu thread) the number grows by a seq_cst operation. A CPU reads the number (acquire)
-// when it reports, so readers that begin afterwards see the unlinking; its report is a release, so what readers did before
-// it happens before the disposal. For idle CPUs a full fence on each side of the idle flag does the same.
+// Ordering. The writer unlinks, then (rcu thread) the number grows by a seq_cst operation. A CPU reads the
+// number (acquire) when it reports, so readers that begin afterwards see the unlinking; its report is a
+// release, so what readers did before it happens before the disposal. For idle CPUs a full fence on each side
+// of the idle flag does the same.
 #include "core/sync/rcu.h"
 
 #include <arch/smp.h>
@@ -32,14 +34,14 @@ struct RcuCpu {
 
 namespace {
 
-constexpr std::uint64_t batch_delay_ns = 5 * ns_per_ms;      // objects retired meanwhile share a grace period
+constexpr std::uint64_t batch_delay_ns = 5 * ns_per_ms;  // objects retired meanwhile share a grace period
 constexpr std::uint64_t poll_interval_ns = ns_per_ms;
 constexpr unsigned polls_before_interrupts = 2;
-constexpr std::uint64_t hurry_threshold = 20'000;            // objects waiting: no more delay
+constexpr std::uint64_t hurry_threshold = 20'000;  // objects waiting: no more delay
 
 PER_CPU constinit PerCpu<RcuCpu> rcu_cpus;
-constinit std::atomic<std::uint64_t> grace_period{1};        // the last one begun
-constinit std::atomic<bool> requested{false};                // the thread will look at the lists
+constinit std::atomic<std::uint64_t> grace_period{1};  // the last one begun
+constinit std::atomic<bool> requested{false};          // the thread will look at the lists
 constinit std::atomic<bool> hurry{false};
 constinit std::atomic<std::uint64_t> retired_count{0}, disposed_count{0}, forced_count{0}, finished_count{0};
 constinit WaitQueue wanted{"rcu thread"};
@@ -59,7 +61,8 @@ void report_quiescent(RcuCpu& cpu, ThreadBase::RcuState& state) {
     SpinGuard<IrqsAlreadyOff> guard(cpu.lock);
     state.blocked = true;
     state.cpu = &cpu;
-    // If this CPU was already seen outside during `number`, the reader began later and only the next one waits for it.
+    // If this CPU was already seen outside during `number`, the reader began later and only the next one
+    // waits for it.
     state.grace_period = seen == number ? number + 1 : number;
     cpu.blocked.push_back(state);
   }
@@ -89,7 +92,9 @@ void wait_for_grace_period(std::uint64_t number) {
     if (poll >= polls_before_interrupts || hurry.load()) {
       for (unsigned other = cpu; other < cpus; ++other) {
         // acquire: as in is_quiescent.
-        if (rcu_cpus.on(other).seen.load(std::memory_order_acquire) >= number || rcu_cpus.on(other).idle.load()) continue;
+        if (rcu_cpus.on(other).seen.load(std::memory_order_acquire) >= number ||
+            rcu_cpus.on(other).idle.load())
+          continue;
         forced_count.fetch_add(1, std::memory_order_relaxed);
         arch::call_on_cpu(other, [] { rcu_check_quiescent(); });
       }
@@ -117,7 +122,8 @@ RcuHead* take_retired() {
 
 void start_soon() {
   if (hurry.load(std::memory_order_relaxed) ||
-      retired_count.load(std::memory_order_relaxed) - disposed_count.load(std::memory_order_relaxed) > hurry_threshold) {
+      retired_count.load(std::memory_order_relaxed) - disposed_count.load(std::memory_order_relaxed) >
+          hurry_threshold) {
     if (!due.exchange(true)) wanted.wake_one();
     return;
   }
@@ -179,7 +185,9 @@ void rcu_read_end_special() {
   state.blocked = false;
 }
 
-void rcu_note_context_switch(ThreadBase& leaving) { report_quiescent(rcu_cpus.local_unchecked(), leaving.rcu); }
+void rcu_note_context_switch(ThreadBase& leaving) {
+  report_quiescent(rcu_cpus.local_unchecked(), leaving.rcu);
+}
 void rcu_check_quiescent() {
   arch::InterruptsOff off;
   report_quiescent(rcu_cpus.local_unchecked(), ThreadBase::current().rcu);

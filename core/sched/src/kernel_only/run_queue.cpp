@@ -28,16 +28,26 @@ void update_hints_locked(RunQueue& rq) {
   unsigned level = ~0u;
   if (SchedulingEntity* current = rq.queues.current()) {
     switch (current->scheduling_class) {
-      case SchedulingClass::deadline: level = 0; break;
-      case SchedulingClass::fixed: level = 100u - current->priority; break;
-      case SchedulingClass::fair: level = 120; break;
-      case SchedulingClass::idle: level = 140; break;
+      case SchedulingClass::deadline:
+        level = 0;
+        break;
+      case SchedulingClass::fixed:
+        level = 100u - current->priority;
+        break;
+      case SchedulingClass::fair:
+        level = 120;
+        break;
+      case SchedulingClass::idle:
+        level = 140;
+        break;
     }
   }
   rq.level.store(level, std::memory_order_relaxed);
 }
 
-void program_event_locked(RunQueue& rq, std::uint64_t now_ns) { set_scheduler_event(rq.queues.next_event_ns(now_ns)); }
+void program_event_locked(RunQueue& rq, std::uint64_t now_ns) {
+  set_scheduler_event(rq.queues.next_event_ns(now_ns));
+}
 
 void enqueue_locked(RunQueue& rq, Thread& thread, ClassQueues::Reason reason, std::uint64_t now_ns) {
   auto& entity = ThreadAccess::entity(thread);

@@ -83,7 +83,8 @@ void put_aside(RunQueue& rq, Thread& thread, Leave leave, std::uint64_t now_ns) 
     return;
   }
   ThreadAccess::runnable_since_ns(thread) = now_ns;
-  rq.queues.put_current(leave == Leave::yielded ? ClassQueues::Put::yielded : ClassQueues::Put::preempted, now_ns);
+  rq.queues.put_current(leave == Leave::yielded ? ClassQueues::Put::yielded : ClassQueues::Put::preempted,
+                        now_ns);
 }
 
 Thread& pick_next(RunQueue& rq, std::uint64_t now_ns) REQUIRES(rq.lock) {
@@ -93,8 +94,8 @@ Thread& pick_next(RunQueue& rq, std::uint64_t now_ns) REQUIRES(rq.lock) {
   return next ? ThreadAccess::of_entity(*next) : *rq.idle;
 }
 
-// On the stack of the thread that has come: ends what schedule() of the other one began. The lock was handed over with the
-// CPU, which the analysis cannot follow.
+// On the stack of the thread that has come: ends what schedule() of the other one began. The lock was handed
+// over with the CPU, which the analysis cannot follow.
 void finish_switch(Thread& left) NO_THREAD_SAFETY_ANALYSIS {
   RunQueue& rq = this_run_queue();
   Thread& current = *rq.running;
@@ -149,7 +150,8 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
   if (&next == rq.idle) mark_idle(rq.cpu, true);
   ThreadAccess::on_cpu(next).store(true, std::memory_order_relaxed);
   ThreadAccess::saved_preempt_count(previous) = arch::preempt_count();
-  if (next.address_space != previous.address_space || next.address_space) switch_address_space(next.address_space);
+  if (next.address_space != previous.address_space || next.address_space)
+    switch_address_space(next.address_space);
   arch::set_current_thread(&next);
   finish_switch(*arch::switch_to(previous.arch_state, next.arch_state, &previous));
 }

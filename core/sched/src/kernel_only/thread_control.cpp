@@ -37,8 +37,8 @@ void with_run_queue_of(Thread& thread, Function&& change) {
 }
 
 // Fills the entity anew, wherever the thread is. rq.lock held.
-void reconfigure_locked(RunQueue& rq, Thread& thread, const SchedulingParameters& parameters, Urgency effective)
-    REQUIRES(rq.lock) {
+void reconfigure_locked(RunQueue& rq, Thread& thread, const SchedulingParameters& parameters,
+                        Urgency effective) REQUIRES(rq.lock) {
   auto& entity = ThreadAccess::entity(thread);
   bool is_current = rq.queues.current() == &entity;
   if (!is_current && !entity.queued) {
@@ -117,9 +117,10 @@ base::Result<void> Thread::set_affinity(const CpuMask& mask) {
     });
     if (push) place_moving_thread(*this, ClassQueues::Reason::moved);
   }
-  // A thread that runs elsewhere is on its way; sched_setaffinity promises that it has left. Somebody else may have sent it
-  // on meanwhile.
-  while (this != &current() && !mask.test(last_cpu()) && queue_state_.load() != QueueState::off && affinity() == mask)
+  // A thread that runs elsewhere is on its way; sched_setaffinity promises that it has left. Somebody else
+  // may have sent it on meanwhile.
+  while (this != &current() && !mask.test(last_cpu()) && queue_state_.load() != QueueState::off &&
+         affinity() == mask)
     yield();
   return {};
 }

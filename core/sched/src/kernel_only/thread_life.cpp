@@ -59,7 +59,8 @@ base::Result<base::RefPtr<Thread>> Thread::create(std::string_view name, Entry e
     thread->cpu_.store(current().last_cpu(), std::memory_order_relaxed);
   }
   configure_entity(thread->entity_, SchedulingParameters{}, Urgency::fair(0));
-  if (parameters.policy != Policy::other || parameters.nice != 0 || parameters.runtime_ns || parameters.reset_on_fork)
+  if (parameters.policy != Policy::other || parameters.nice != 0 || parameters.runtime_ns ||
+      parameters.reset_on_fork)
     TRY(thread->set_parameters(parameters));
   return thread;
 }

@@ -68,27 +68,40 @@ TEST(Mutex, TryFailsWhileHeld) {
   }).join();
 }
 
-// Three threads in a chain: an urgent one waits for B, which waits for A; A is lent the urgency and loses it again.
+// Three threads in a chain: an urgent one waits for B, which waits for A; A is lent the urgency and loses it
+// again.
 TEST(Mutex, InheritsAlongChain) {
   Mutex first{"first"}, second{"second"};
   Completion a_has, b_has, release_a;
-  struct Context { Mutex &first, &second; Completion &a_has, &b_has, &release_a; } context{first, second, a_has, b_has, release_a};
-  auto a = *Thread::create("a", [](void* p) {
-    auto& c = *static_cast<Context*>(p);
-    MutexGuard guard(c.first);
-    c.a_has.complete();
-    c.release_a.wait();
-  }, &context);
-  auto b = *Thread::create("b", [](void* p) {
-    auto& c = *static_cast<Context*>(p);
-    MutexGuard guard(c.second);
-    c.b_has.complete();
-    MutexGuard inner(c.first);
-  }, &context);
-  auto urgent = *Thread::create("urgent", [](void* p) {
-    auto& c = *static_cast<Context*>(p);
-    MutexGuard guard(c.second);
-  }, &context, SchedulingParameters::fifo(70));
+  struct Context {
+    Mutex &first, &second;
+    Completion &a_has, &b_has, &release_a;
+  } context{first, second, a_has, b_has, release_a};
+  auto a = *Thread::create(
+      "a",
+      [](void* p) {
+        auto& c = *static_cast<Context*>(p);
+        MutexGuard guard(c.first);
+        c.a_has.complete();
+        c.release_a.wait();
+      },
+      &context);
+  auto b = *Thread::create(
+      "b",
+      [](void* p) {
+        auto& c = *static_cast<Context*>(p);
+        MutexGuard guard(c.second);
+        c.b_has.complete();
+        MutexGuard inner(c.first);
+      },
+      &context);
+  auto urgent = *Thread::create(
+      "urgent",
+      [](void* p) {
+        auto& c = *static_cast<Context*>(p);
+        MutexGuard guard(c.second);
+      },
+      &context, SchedulingParameters::fifo(70));
   a->start();
   a_has.wait();
   b->start();
@@ -127,7 +140,8 @@ TEST(PiLock, TimesOutAndFindsDeadlock) {
     other.release();
   });
   EXPECT_TRUE(eventually([&] { return waits && lock.first_waiter(); }));
-  auto result = other.acquire(WaitMode::interruptible, Deadline::after(ns_per_second), PiLock::CheckDeadlock::yes);
+  auto result =
+      other.acquire(WaitMode::interruptible, Deadline::after(ns_per_second), PiLock::CheckDeadlock::yes);
   EXPECT_EQ(result.error(), base::Errno::edeadlk);
   lock.release();
   thread.join();
@@ -192,11 +206,13 @@ TEST(WaitQueue, NoWakeIsLost) {
     for (int i = 0; i < per_thread; ++i) {
       MutexGuard guard(box.mutex);
       if (index % 2) {
-        EXPECT_TRUE(box.emptied.wait(guard, WaitMode::interruptible, [&]() NO_THREAD_SAFETY_ANALYSIS { return box.items < 3; }));
+        EXPECT_TRUE(box.emptied.wait(guard, WaitMode::interruptible,
+                                     [&]() NO_THREAD_SAFETY_ANALYSIS { return box.items < 3; }));
         ++box.items;
         box.filled.wake_one();
       } else {
-        EXPECT_TRUE(box.filled.wait(guard, WaitMode::interruptible, [&]() NO_THREAD_SAFETY_ANALYSIS { return box.items > 0; }));
+        EXPECT_TRUE(box.filled.wait(guard, WaitMode::interruptible,
+                                    [&]() NO_THREAD_SAFETY_ANALYSIS { return box.items > 0; }));
         --box.items;
         ++taken;
         box.emptied.wake_one();
@@ -209,7 +225,9 @@ TEST(WaitQueue, NoWakeIsLost) {
 TEST(WaitQueue, TimesOutAndIsInterrupted) {
   WaitQueue queue;
   auto start = monotonic_ns();
-  EXPECT_EQ(queue.wait(WaitMode::uninterruptible, [] { return false; }, Deadline::after(20 * ns_per_ms)).error(),
+  EXPECT_EQ(queue.wait(
+                     WaitMode::uninterruptible, [] { return false; }, Deadline::after(20 * ns_per_ms))
+                .error(),
             base::Errno::etimedout);
   EXPECT_GE(monotonic_ns() - start, 20 * ns_per_ms);
   std::atomic<Thread*> sleeper{nullptr};
@@ -218,7 +236,9 @@ TEST(WaitQueue, TimesOutAndIsInterrupted) {
     sleeper = &Thread::current();
     EXPECT_EQ(queue.wait(WaitMode::interruptible, [] { return false; }).error(), base::Errno::eintr);
     // A killable wait ignores a mere signal.
-    EXPECT_EQ(queue.wait(WaitMode::killable, [] { return false; }, Deadline::after(5 * ns_per_ms)).error(),
+    EXPECT_EQ(queue.wait(
+                       WaitMode::killable, [] { return false; }, Deadline::after(5 * ns_per_ms))
+                  .error(),
               base::Errno::etimedout);
   });
   EXPECT_TRUE(eventually([&] { return sleeper.load() && queue.has_waiters(); }));

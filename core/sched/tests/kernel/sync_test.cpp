@@ -22,7 +22,8 @@ using core::test::expect, core::test::expect_equal, core::test::expect_ok, core:
 namespace {
 // Real-time and fair threads mixed, so that inheritance has something to do.
 SchedulingParameters mixed(unsigned index) {
-  return index % 3 == 0 ? SchedulingParameters::fifo(1 + index) : SchedulingParameters::fair(static_cast<int>(index % 5));
+  return index % 3 == 0 ? SchedulingParameters::fifo(1 + index)
+                        : SchedulingParameters::fair(static_cast<int>(index % 5));
 }
 }  // namespace
 
@@ -118,7 +119,8 @@ KERNEL_TEST(sync, wait_queue_loses_nothing) {
 KERNEL_TEST(sync, wait_times_out) {
   WaitQueue queue;
   auto before = monotonic_ns();
-  expect_error(queue.wait(WaitMode::uninterruptible, [] { return false; }, Deadline::after(3 * ns_per_ms)),
+  expect_error(queue.wait(
+                   WaitMode::uninterruptible, [] { return false; }, Deadline::after(3 * ns_per_ms)),
                base::Errno::etimedout);
   expect(monotonic_ns() - before >= 3 * ns_per_ms, "too early");
 }

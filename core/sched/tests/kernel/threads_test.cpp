@@ -52,7 +52,8 @@ KERNEL_TEST(sched, interruption_ends_a_sleep) {
   };
   TestThreads threads;
   threads.start(body);
-  if (!expect(eventually([&] { return sleeper.load() && sleeper.load()->state() == RunState::asleep_interruptible; })))
+  if (!expect(eventually(
+          [&] { return sleeper.load() && sleeper.load()->state() == RunState::asleep_interruptible; })))
     return;
   sleeper.load()->set_interrupted(InterruptLevel::signal);
   threads.join();
@@ -117,8 +118,8 @@ KERNEL_TEST(sched, real_time_preempts_fair) {
     urgent_threads.join();
     stop = true;
   }
-  core::log(LogLevel::info, "sched: real-time wake-up beside hogs: at worst {} us late, {} of {} by a slice", worst / 1000,
-            late, rounds);
+  core::log(LogLevel::info, "sched: real-time wake-up beside hogs: at worst {} us late, {} of {} by a slice",
+            worst / 1000, late, rounds);
   expect(late < rounds / 2, "a real-time thread waited for fair ones");
 }
 
@@ -155,7 +156,8 @@ KERNEL_TEST(sched, uses_all_cpus) {
   TestThreads threads;
   for (unsigned i = 0; i < arch::cpu_count(); ++i) threads.start(body);
   unsigned cpus = arch::cpu_count() < 64 ? arch::cpu_count() : 64;
-  expect(eventually([&] { return static_cast<unsigned>(std::popcount(seen.load())) == cpus; }), "some CPU stays idle");
+  expect(eventually([&] { return static_cast<unsigned>(std::popcount(seen.load())) == cpus; }),
+         "some CPU stays idle");
   stop = true;
 }
 
@@ -181,7 +183,9 @@ KERNEL_TEST(sched, deadline_threads_keep_to_their_budget) {
     while (!stop) arch::relax();
   };
   TestThreads threads;
-  SchedulingParameters parameters{.policy = Policy::deadline, .runtime_ns = 2'000'000, .deadline_ns = 10'000'000,
+  SchedulingParameters parameters{.policy = Policy::deadline,
+                                  .runtime_ns = 2'000'000,
+                                  .deadline_ns = 10'000'000,
                                   .period_ns = 10'000'000};
   Thread* thread = threads.start(hog, parameters);
   if (!thread) return;
@@ -193,7 +197,9 @@ KERNEL_TEST(sched, deadline_threads_keep_to_their_budget) {
 }
 
 KERNEL_TEST(sched, refuses_too_many_deadlines) {
-  SchedulingParameters parameters{.policy = Policy::deadline, .runtime_ns = 10'000'000, .deadline_ns = 10'000'000,
+  SchedulingParameters parameters{.policy = Policy::deadline,
+                                  .runtime_ns = 10'000'000,
+                                  .deadline_ns = 10'000'000,
                                   .period_ns = 10'000'000};
   auto body = [](void*) {};
   unsigned admitted = 0;
@@ -213,8 +219,8 @@ KERNEL_TEST(sched, refuses_too_many_deadlines) {
 }
 
 KERNEL_TEST(sched, mutex_lends_priority) {
-  // A (fair) holds the mutex and is kept from the CPU by M (FIFO 10); H (FIFO 20) wants the mutex. With inheritance A
-  // gets the CPU before M ends.
+  // A (fair) holds the mutex and is kept from the CPU by M (FIFO 10); H (FIFO 20) wants the mutex. With
+  // inheritance A gets the CPU before M ends.
   Mutex mutex{"test"};
   std::atomic<bool> held{false}, release{false}, got{false}, stop{false};
   auto a = [&](unsigned) {

@@ -46,7 +46,9 @@ KERNEL_TEST(symbols, table_is_sorted_and_complete) {
     if (!expect(address > before || i == 0, "not sorted")) return;
     before = address;
     auto place = find_symbol(address, second);
-    if (!expect(place && place->start == address && first.view() == second.view(), "not found by its address")) return;
+    if (!expect(place && place->start == address && first.view() == second.view(),
+                "not found by its address"))
+      return;
   }
   char memory[40];
   base::TextBuffer text{memory};
@@ -75,7 +77,8 @@ KERNEL_TEST(memory_functions, agree_with_byte_loops) {
   unsigned char a[24] = {}, b[24] = {};
   for (unsigned i = 0; i < sizeof(a); ++i) {
     b[i] = 0x80;
-    expect(std::memcmp(a, b, sizeof(a)) < 0 && std::memcmp(b, a, sizeof(a)) > 0, "memcmp compares unsigned bytes");
+    expect(std::memcmp(a, b, sizeof(a)) < 0 && std::memcmp(b, a, sizeof(a)) > 0,
+           "memcmp compares unsigned bytes");
     expect_equal(std::memcmp(a, b, i), 0);
     b[i] = 0;
   }

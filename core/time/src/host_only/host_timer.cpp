@@ -1,6 +1,6 @@
 // Timers of the host: one thread and a tree.
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 

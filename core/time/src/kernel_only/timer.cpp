@@ -17,8 +17,8 @@ namespace core {
 // The timers of one CPU.
 class TimerCpu {
  public:
-  // Callbacks in interrupt context that one interrupt runs; what is left is due at once again, so that a crowd of timers
-  // of one moment does not keep the CPU from more urgent interrupts.
+  // Callbacks in interrupt context that one interrupt runs; what is left is due at once again, so that a
+  // crowd of timers of one moment does not keep the CPU from more urgent interrupts.
   static constexpr unsigned callbacks_per_interrupt = 16;
 
   static TimerCpu& of(unsigned cpu);
@@ -46,11 +46,12 @@ class TimerCpu {
   base::IntrusiveList<Timer, &Timer::expired_hook_> expired_ GUARDED_BY(lock_);
   Timer* running_in_interrupt_ GUARDED_BY(lock_) = nullptr;
   Timer* running_in_thread_ GUARDED_BY(lock_) = nullptr;
-  // In arch::nanoseconds(). The hardware may be set for earlier than needed: that interrupt finds nothing and sets it anew.
+  // In arch::nanoseconds(). The hardware may be set for earlier than needed: that interrupt finds nothing and
+  // sets it anew.
   std::uint64_t scheduler_event_ns_ GUARDED_BY(lock_) = no_scheduler_event;
   std::uint64_t programmed_ns_ GUARDED_BY(lock_) = arch::no_timer;
-  WaitQueue wanted_;      // the timer thread
-  WaitQueue finished_;    // cancel()
+  WaitQueue wanted_;    // the timer thread
+  WaitQueue finished_;  // cancel()
   std::atomic<bool> program_wanted_{false};
   unsigned cpu_number_ GUARDED_BY(lock_) = 0;
 };
@@ -218,7 +219,8 @@ void TimerCpu::thread_loop() {
   for (;;) {
     Timer* timer = nullptr;
     // Interruptible, so that it does not count as load.
-    (void)!wanted_.wait(WaitMode::interruptible, [&] { return (timer = take_expired_for_thread()) != nullptr; });
+    (void)!wanted_.wait(WaitMode::interruptible,
+                        [&] { return (timer = take_expired_for_thread()) != nullptr; });
     if (!timer) continue;
     timer->callback_(*timer);
     {
@@ -247,9 +249,7 @@ bool Timer::start(Deadline deadline) {
   }
   return start_on(cpu, deadline);
 }
-bool Timer::start_on(unsigned cpu, Deadline deadline) {
-  return TimerCpu::start(*this, cpu, deadline);
-}
+bool Timer::start_on(unsigned cpu, Deadline deadline) { return TimerCpu::start(*this, cpu, deadline); }
 bool Timer::cancel() {
   bool prevented = TimerCpu::cancel(*this);
   TimerCpu::wait_until_idle(*this);

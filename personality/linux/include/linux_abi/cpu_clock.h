@@ -1,4 +1,5 @@
-// Reading any clock a program can name: the system's, and CPU time of processes and threads (clock_getcpuclockid(3)).
+// Reading any clock a program can name: the system's, and CPU time of processes and threads
+// (clock_getcpuclockid(3)).
 #pragma once
 
 #include "linux_abi/abi/time.h"

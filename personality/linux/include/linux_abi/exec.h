@@ -1,7 +1,7 @@
 // execve: replaces the program of the running process.
 //
-// Up to the point of no return (execute() in src/exec.cpp shows it) a failure is the error of the call; after it the
-// process is killed instead, as on Linux.
+// Up to the point of no return (execute() in src/exec.cpp shows it) a failure is the error of the call; after
+// it the process is killed instead, as on Linux.
 //
 //   exec.cpp          the order of things: scripts, point of no return, threads, credentials
 //   program_image.cpp what is mapped: segments, interpreter, break, vDSO
@@ -19,7 +19,7 @@ namespace linux_abi {
 // Where argument and environment strings come from: user memory (execve) or the kernel (the first program).
 class StringSource {
  public:
-  virtual Result<std::size_t> count() = 0;                        // E2BIG past the limit
+  virtual Result<std::size_t> count() = 0;  // E2BIG past the limit
   // Size of a string with its zero byte; E2BIG past the limit for one string.
   virtual Result<std::size_t> size(std::size_t index) = 0;
   // Bytes [offset, offset + to.size()) of the string.
@@ -33,7 +33,7 @@ class StringSource {
 inline constexpr std::size_t exec_string_max = 128 * 1024;
 
 // `registers` of the task are set to the program's start. `display_path` becomes AT_EXECFN.
-Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view display_path, StringSource& arguments,
-                     StringSource& environment);
+Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view display_path,
+                     StringSource& arguments, StringSource& environment);
 
 }  // namespace linux_abi

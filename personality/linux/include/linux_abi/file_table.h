@@ -6,10 +6,11 @@
 //     ^                     |
 //     +--- ~Reservation ----+      (a system call failed before it could commit)
 //
-// Only open descriptors are visible to other threads, so a system call that fails half-way never takes one back.
+// Only open descriptors are visible to other threads, so a system call that fails half-way never takes one
+// back.
 //
-// Reading takes no lock: get() finds the file under RCU. Locking: lock_ protects states and growth; it is never held
-// while a file is closed or user memory is touched.
+// Reading takes no lock: get() finds the file under RCU. Locking: lock_ protects states and growth; it is
+// never held while a file is closed or user memory is touched.
 #pragma once
 
 #include <atomic>
@@ -30,15 +31,17 @@ using base::Result;
 class FileTable;
 enum class CloseOnExec : bool { no, yes };
 
-// A file for the length of a system call. When the table belongs to the calling thread alone nobody can close the
-// descriptor meanwhile, so no reference is taken.
+// A file for the length of a system call. When the table belongs to the calling thread alone nobody can close
+// the descriptor meanwhile, so no reference is taken.
 class [[nodiscard]] FileUse {
  public:
   FileUse(vfs::File* file, bool counted) : file_(file), counted_(counted) {}
   FileUse(FileUse&& other) noexcept
       : file_(std::exchange(other.file_, nullptr)), counted_(std::exchange(other.counted_, false)) {}
   FileUse& operator=(FileUse&&) = delete;
-  ~FileUse() { if (counted_) file_->release_reference(); }
+  ~FileUse() {
+    if (counted_) file_->release_reference();
+  }
   vfs::File* operator->() const { return file_; }
   vfs::File& operator*() const { return *file_; }
   RefPtr<vfs::File> share() const { return RefPtr<vfs::File>(file_); }
@@ -54,7 +57,9 @@ class [[nodiscard]] ReservedDescriptor {
   ReservedDescriptor(FileTable& table, int number, CloseOnExec close_on_exec)
       : table_(&table), number_(number), close_on_exec_(close_on_exec) {}
   ReservedDescriptor(ReservedDescriptor&& other) noexcept
-      : table_(std::exchange(other.table_, nullptr)), number_(other.number_), close_on_exec_(other.close_on_exec_) {}
+      : table_(std::exchange(other.table_, nullptr)),
+        number_(other.number_),
+        close_on_exec_(other.close_on_exec_) {}
   ReservedDescriptor& operator=(ReservedDescriptor&&) = delete;
   ~ReservedDescriptor();
   int number() const { return number_; }
@@ -71,8 +76,8 @@ class FileTable : public base::RefCounted<FileTable> {
   static Result<RefPtr<FileTable>> create();
   ~FileTable();
 
-  // For a system call of the thread that owns the table; EBADF when not open. Descriptors opened with O_PATH are EBADF
-  // here, as in most calls; get_any() gives them too.
+  // For a system call of the thread that owns the table; EBADF when not open. Descriptors opened with O_PATH
+  // are EBADF here, as in most calls; get_any() gives them too.
   Result<FileUse> use(int number);
   Result<FileUse> use_any(int number);
   // With a reference: for what outlives the call, and for other processes' tables.
@@ -81,12 +86,14 @@ class FileTable : public base::RefCounted<FileTable> {
   // The lowest free number >= minimum and < limit (RLIMIT_NOFILE); EMFILE.
   Result<ReservedDescriptor> reserve(CloseOnExec close_on_exec, std::uint64_t limit, unsigned minimum = 0);
   // reserve and publish in one.
-  Result<int> add(RefPtr<vfs::File> file, CloseOnExec close_on_exec, std::uint64_t limit, unsigned minimum = 0);
+  Result<int> add(RefPtr<vfs::File> file, CloseOnExec close_on_exec, std::uint64_t limit,
+                  unsigned minimum = 0);
   // Takes the descriptor out; the caller closes the file (close_file()).
   Result<RefPtr<vfs::File>> remove(int number);
-  // dup2: puts `file` at `number`, and gives out what was there (or null). EBADF beyond the limit, EBUSY when the number is
-  // reserved by a call in progress.
-  Result<RefPtr<vfs::File>> replace(int number, RefPtr<vfs::File> file, CloseOnExec close_on_exec, std::uint64_t limit);
+  // dup2: puts `file` at `number`, and gives out what was there (or null). EBADF beyond the limit, EBUSY when
+  // the number is reserved by a call in progress.
+  Result<RefPtr<vfs::File>> replace(int number, RefPtr<vfs::File> file, CloseOnExec close_on_exec,
+                                    std::uint64_t limit);
 
   Result<CloseOnExec> close_on_exec(int number);
   Result<void> set_close_on_exec(int number, CloseOnExec value);

@@ -1,4 +1,5 @@
-// An iovec array of a program, checked, in kernel memory: short ones on the stack. Used by readv, sendmsg and the like.
+// An iovec array of a program, checked, in kernel memory: short ones on the stack. Used by readv, sendmsg and
+// the like.
 #pragma once
 
 #include "base/vector.h"
@@ -13,7 +14,8 @@ class IoVectors {
   IoVectors() = default;
   IoVectors(const IoVectors&) = delete;
 
-  // EINVAL: more than IOV_MAX, or lengths that do not fit; EFAULT. The total is cut at what one transfer may move.
+  // EINVAL: more than IOV_MAX, or lengths that do not fit; EFAULT. The total is cut at what one transfer may
+  // move.
   Result<void> read(UserArray<Iovec> from, std::size_t count) {
     if (count > iov_max) return error(Errno::einval);
     std::span<core::UserSegment> to(short_);

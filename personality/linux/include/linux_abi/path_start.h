@@ -1,5 +1,5 @@
-// Where a path of an *at() call starts: the directory behind a descriptor, or nothing (current directory, or the path is
-// absolute and the descriptor is not looked at).
+// Where a path of an *at() call starts: the directory behind a descriptor, or nothing (current directory, or
+// the path is absolute and the descriptor is not looked at).
 #pragma once
 
 #include <optional>

@@ -1,9 +1,9 @@
 // Process and thread ids.
 //
-// A Pid is the identity behind a number: of a thread, and, for the first thread of a process, also of the process, and
-// for leaders also of a process group and a session. The number belongs to it while any of these uses it (Pid::attach
-// and detach); afterwards the object may live on in a pidfd or a terminal, but finds nothing any more, and the number is
-// free for another.
+// A Pid is the identity behind a number: of a thread, and, for the first thread of a process, also of the
+// process, and for leaders also of a process group and a session. The number belongs to it while any of these
+// uses it (Pid::attach and detach); afterwards the object may live on in a pidfd or a terminal, but finds
+// nothing any more, and the number is free for another.
 //
 //   RcuReadGuard guard;  Pid* pid = Pid::find(number);   // valid inside the guard
 //   RefPtr<Pid> pid = Pid::get(number);                  // or held
@@ -26,14 +26,16 @@ using base::Result;
 class Task;
 class Process;
 
-// The hooks by which a Process hangs in its group, its session and among its siblings. Protected by process_tree_lock().
+// The hooks by which a Process hangs in its group, its session and among its siblings. Protected by
+// process_tree_lock().
 struct ProcessLinks {
   base::ListHook group_hook, session_hook, sibling_hook;
 };
 
 class Pid : public base::RefCounted<Pid> {
  public:
-  // With one attachment. Takes `wanted` if it is not zero (EEXIST when in use), else the next free number (EAGAIN).
+  // With one attachment. Takes `wanted` if it is not zero (EEXIST when in use), else the next free number
+  // (EAGAIN).
   static Result<RefPtr<Pid>> create(int wanted = 0);
   static Pid* find(int number);
   static RefPtr<Pid> get(int number);
@@ -48,8 +50,8 @@ class Pid : public base::RefCounted<Pid> {
   void attach() { users_.fetch_add(1, std::memory_order_relaxed); }
   void detach();
 
-  // The thread with this id, or the process whose first thread had it. Under RCU or process_tree_lock(); null when gone.
-  // acquire: pairs with the release in set_*, so that the object found is complete.
+  // The thread with this id, or the process whose first thread had it. Under RCU or process_tree_lock(); null
+  // when gone. acquire: pairs with the release in set_*, so that the object found is complete.
   Task* task() const { return task_.load(std::memory_order_acquire); }
   Process* process() const { return process_.load(std::memory_order_acquire); }
   RefPtr<Task> task_reference() const;

@@ -1,13 +1,14 @@
 // A process: a group of threads (Task) with one address space, and its place among the others.
 //
-//   created by clone --> running --(last thread ends)--> zombie --(parent waited)--> dead: out of the pid table
+//   created by clone --> running --(last thread ends)--> zombie --(parent waited)--> dead: out of the pid
+//   table
 //
-// Relations (parent, children, group, session, state) are protected by process_tree_lock(), a sleeping mutex that is also
-// held while waiting parents look for children. Signals and the list of threads are protected by signal_lock; it may be
-// taken with the tree lock held, never the other way round.
+// Relations (parent, children, group, session, state) are protected by process_tree_lock(), a sleeping mutex
+// that is also held while waiting parents look for children. Signals and the list of threads are protected by
+// signal_lock; it may be taken with the tree lock held, never the other way round.
 //
-// A Process is referenced by its tasks, by its parent while it is a child (one reference, dropped when reaped), and
-// by whoever looked it up.
+// A Process is referenced by its tasks, by its parent while it is a child (one reference, dropped when
+// reaped), and by whoever looked it up.
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,6 @@
 #include "tty/terminal.h"
 #include "vfs/credentials.h"
 #include "vfs/file.h"
-
 
 namespace linux_abi {
 
@@ -63,7 +63,7 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
 
   // --- Immutable after creation
   RefPtr<Pid> pid;
-  std::uint64_t start_time_ns = 0;       // since boot, monotonic
+  std::uint64_t start_time_ns = 0;  // since boot, monotonic
   std::uint64_t start_boottime_ns = 0;
 
   // --- Protected by process_tree_lock():
@@ -71,47 +71,49 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   base::IntrusiveList<ProcessLinks, &ProcessLinks::sibling_hook> children;
   RefPtr<Pid> group, session;
   State state = State::running;
-  int exit_status = 0;        // as wait4 reports it, once a zombie
-  int leader_exit_status = 0; // of the first thread, if it ended alone
+  int exit_status = 0;         // as wait4 reports it, once a zombie
+  int leader_exit_status = 0;  // of the first thread, if it ended alone
   int exit_signal = signal::chld;
-  RefPtr<tty::Terminal> terminal;   // the controlling one; see job_control.h
+  RefPtr<tty::Terminal> terminal;  // the controlling one; see job_control.h
   bool subreaper = false;
   bool has_child_subreaper = false;
   bool session_leader = false;
-  bool executed = false;      // since fork: setpgid by the parent is refused
+  bool executed = false;  // since fork: setpgid by the parent is refused
   // Woken when a child changes state.
   core::WaitQueue child_event;
   int parent_id() const EXCLUDES(process_tree_lock());
 
-  // --- Threads. Protected by signal_lock (changed with the tree lock held too, so either suffices for reading):
-  base::IntrusiveList<TaskLinks, &TaskLinks::thread_hook> threads;   // of Task; walk with for_each_thread
-  std::atomic<unsigned> thread_count{0};      // listed
-  std::atomic<unsigned> live_threads{0};      // not past exit
+  // --- Threads. Protected by signal_lock (changed with the tree lock held too, so either suffices for
+  // reading):
+  base::IntrusiveList<TaskLinks, &TaskLinks::thread_hook> threads;  // of Task; walk with for_each_thread
+  std::atomic<unsigned> thread_count{0};                            // listed
+  std::atomic<unsigned> live_threads{0};                            // not past exit
 
   // --- Signals. Protected by signal_lock:
   mutable core::Mutex signal_lock;
   PendingSignals shared_pending;
   StopState stop_state = StopState::none;
-  unsigned stopping_threads = 0;   // still to stop
+  unsigned stopping_threads = 0;  // still to stop
   int stop_signal = 0;
-  bool stop_reported = false;      // the parent waited for this stop
-  bool continued = false;          // SIGCONT since, and not waited for
-  int report_code = 0;             // CLD_STOPPED or CLD_CONTINUED that a thread still has to tell the parent
-  bool group_exiting = false;      // exit_group, exec or a fatal signal: every thread ends
+  bool stop_reported = false;  // the parent waited for this stop
+  bool continued = false;      // SIGCONT since, and not waited for
+  int report_code = 0;         // CLD_STOPPED or CLD_CONTINUED that a thread still has to tell the parent
+  bool group_exiting = false;  // exit_group, exec or a fatal signal: every thread ends
   int group_exit_status = 0;
-  Task* exec_task = nullptr;       // the thread in execve that outlives the others
-  core::WaitQueue stop_queue;      // stopped threads wait here
-  core::WaitQueue thread_exit_queue;   // exec waits here for the other threads
-  core::WaitQueue signal_queue;    // signalfd: woken when a signal arrives
-  RefPtr<SignalActions> actions;   // replaced by exec only
+  Task* exec_task = nullptr;          // the thread in execve that outlives the others
+  core::WaitQueue stop_queue;         // stopped threads wait here
+  core::WaitQueue thread_exit_queue;  // exec waits here for the other threads
+  core::WaitQueue signal_queue;       // signalfd: woken when a signal arrives
+  RefPtr<SignalActions> actions;      // replaced by exec only
 
-  std::uintptr_t vdso_address = 0;              // written by exec
-  RefPtr<UserAccount> account;                 // who RLIMIT_NPROC counts the first thread for
-  RefPtr<vfs::Credentials> last_credentials;   // of the last thread that ended: a zombie's, for /proc
+  std::uintptr_t vdso_address = 0;            // written by exec
+  RefPtr<UserAccount> account;                // who RLIMIT_NPROC counts the first thread for
+  RefPtr<vfs::Credentials> last_credentials;  // of the last thread that ended: a zombie's, for /proc
 
   // --- Own lock, for readers in other processes (/proc)
   RefPtr<core::AddressSpace> address_space() const;
-  void set_address_space(RefPtr<core::AddressSpace> space);   // returns the old one's reference to the caller's scope
+  void set_address_space(
+      RefPtr<core::AddressSpace> space);  // returns the old one's reference to the caller's scope
   RefPtr<vfs::File> executable() const;
   void set_executable(RefPtr<vfs::File> file);
 
@@ -126,15 +128,15 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   std::atomic<bool> is_exiting{false};
   std::atomic<int> membarrier_registrations{0};
 
-  ResourceUsage dead_threads, waited_children;   // protected by the tree lock
-  ResourceUsage usage() const;                   // dead threads and living ones
+  ResourceUsage dead_threads, waited_children;  // protected by the tree lock
+  ResourceUsage usage() const;                  // dead threads and living ones
 
   // Timers (timers.h): the real interval timer, POSIX timers, CPU-time timers.
   class Timers* timers = nullptr;
 
   // `function(Task&)`, with signal_lock or the tree lock held.
   template <typename Function>
-  void for_each_thread(Function&& function);   // in task.h
+  void for_each_thread(Function&& function);  // in task.h
   Task* first_thread();
   // The thread whose id is the process id, if it is still there.
   RefPtr<Task> leader() const;
@@ -158,7 +160,8 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
 
 ResourceUsage thread_usage(const Task& task);
 
-// Walks of all processes, for /proc, kill(-1), the OOM killer. Every process is referenced while the function runs.
+// Walks of all processes, for /proc, kill(-1), the OOM killer. Every process is referenced while the function
+// runs.
 void for_each_process(base::FunctionRef<bool(Process&)> function);
 unsigned process_count();
 unsigned thread_total();

@@ -12,13 +12,13 @@ void set_group_locked(Process& process, RefPtr<Pid> group) REQUIRES(process_tree
 void set_session_locked(Process& process, RefPtr<Pid> session) REQUIRES(process_tree_lock());
 // A zombie leaves: the parent has waited or does not care.
 void reap_locked(Process& process) REQUIRES(process_tree_lock());
-// The last thread is gone: hands the children on, tells the parent. A session leader's terminal is given out, for
-// finish_session_end() when the lock is open again.
+// The last thread is gone: hands the children on, tells the parent. A session leader's terminal is given out,
+// for finish_session_end() when the lock is open again.
 RefPtr<tty::Terminal> end_process_locked(Process& process) REQUIRES(process_tree_lock());
 // CLD_STOPPED or CLD_CONTINUED to the parent.
 void report_stop(Process& process, int code) EXCLUDES(process_tree_lock());
-// `leaving` is about to leave its group or to die: sends SIGHUP and SIGCONT to groups that become orphaned and have
-// stopped members. With the parent that `leaving` is the link to.
+// `leaving` is about to leave its group or to die: sends SIGHUP and SIGCONT to groups that become orphaned
+// and have stopped members. With the parent that `leaving` is the link to.
 void check_orphaned_group_locked(Process& leaving, Process* parent) REQUIRES(process_tree_lock());
 bool is_orphaned_group_locked(Pid& group, Process* ignored) REQUIRES(process_tree_lock());
 

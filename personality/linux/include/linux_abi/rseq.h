@@ -1,5 +1,6 @@
-// Restartable sequences: the kernel tells a program on which CPU it runs, and sends it to the abort handler when a
-// critical section was interrupted by preemption, migration or a signal (rseq(2) of Linux, Documentation of librseq).
+// Restartable sequences: the kernel tells a program on which CPU it runs, and sends it to the abort handler
+// when a critical section was interrupted by preemption, migration or a signal (rseq(2) of Linux,
+// Documentation of librseq).
 #pragma once
 
 #include "linux_abi/task.h"

@@ -15,8 +15,8 @@ void handle_user_work(Context& context, EnteredBy entered_by);
 // rt_sigreturn(2)
 Result<long> return_from_signal(Context& context);
 
-// For calls that replace the blocked mask while they wait (ppoll, pselect, epoll_pwait, rt_sigsuspend): the mask before comes
-// back after the signal handler, or at the end of the call when none runs.
+// For calls that replace the blocked mask while they wait (ppoll, pselect, epoll_pwait, rt_sigsuspend): the
+// mask before comes back after the signal handler, or at the end of the call when none runs.
 void set_temporary_mask(Task& task, SignalSet mask);
 void restore_mask_now(Task& task);
 

@@ -10,12 +10,12 @@
 //       row<number::dup2, sys_dup2>("dup2"),
 //   };
 //
-// The row deduces from the function's type how the registers become arguments, and keeps name and kinds of arguments for
-// tracing and for docs/system-calls.md. table/table.cpp merges all rows into one array indexed by number. A number
-// without a row returns ENOSYS, and the first use of each is logged.
+// The row deduces from the function's type how the registers become arguments, and keeps name and kinds of
+// arguments for tracing and for docs/system-calls.md. table/table.cpp merges all rows into one array indexed
+// by number. A number without a row returns ENOSYS, and the first use of each is logged.
 //
-// `number::x` comes from <arch/linux_syscall_numbers.h>; a call that an architecture does not have is negative there and
-// its row is skipped.
+// `number::x` comes from <arch/linux_syscall_numbers.h>; a call that an architecture does not have is
+// negative there and its row is skipped.
 #pragma once
 
 #include <array>
@@ -55,7 +55,15 @@ struct FileDescriptor {
 };
 
 enum class ArgumentKind : std::uint8_t {
-  none, signed_number, unsigned_number, descriptor, address, user_in, user_out, user_in_out, string,
+  none,
+  signed_number,
+  unsigned_number,
+  descriptor,
+  address,
+  user_in,
+  user_out,
+  user_in_out,
+  string,
 };
 
 // How one register becomes a parameter of type T. Specialise for further types.
@@ -72,7 +80,9 @@ template <typename T>
   requires std::is_enum_v<T>
 struct ArgumentDecoder<T> {
   static constexpr ArgumentKind kind = ArgumentKind::unsigned_number;
-  static T decode(std::uint64_t value) { return static_cast<T>(static_cast<std::underlying_type_t<T>>(value)); }
+  static T decode(std::uint64_t value) {
+    return static_cast<T>(static_cast<std::underlying_type_t<T>>(value));
+  }
 };
 template <>
 struct ArgumentDecoder<FileDescriptor> {

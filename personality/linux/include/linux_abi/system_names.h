@@ -11,6 +11,6 @@ inline constexpr std::string_view kernel_release = "6.12.0-nos";
 
 Utsname system_names();
 // `field` is node_name or domain_name; `text` is shorter than 65 bytes with its zero.
-void set_system_name(char (Utsname::* field)[65], const char* text);
+void set_system_name(char (Utsname::*field)[65], const char* text);
 
 }  // namespace linux_abi

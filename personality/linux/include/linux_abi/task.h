@@ -1,5 +1,5 @@
-// A task: one thread of a process, in the view of Linux programs. Its body is core::Thread; the thread's life is the loop
-// in src/thread_loop.cpp.
+// A task: one thread of a process, in the view of Linux programs. Its body is core::Thread; the thread's life
+// is the loop in src/thread_loop.cpp.
 //
 // Unless stated otherwise a member is touched by the thread itself only.
 #pragma once
@@ -18,8 +18,8 @@
 #include "linux_abi/file_table.h"
 #include "linux_abi/process.h"
 #include "linux_abi/signal_state.h"
-#include "vfs/credentials.h"
 #include "vfs/context.h"
+#include "vfs/credentials.h"
 
 namespace linux_abi {
 
@@ -68,14 +68,14 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   // --- Changed with signal_lock and tree lock held (exec gives a thread the leader's id):
   RefPtr<Pid> pid;
   // thread_hook: Process::threads
-  bool exiting = false;           // past the point where it takes signals
+  bool exiting = false;  // past the point where it takes signals
 
   // --- Signals. Protected by Process::signal_lock; the thread itself reads its own without.
   SignalSet blocked;
-  SignalSet saved_blocked;        // restored when no handler runs (work bit restore_mask)
-  SignalSet real_blocked;         // sigtimedwait: what is blocked besides what it waits for
+  SignalSet saved_blocked;  // restored when no handler runs (work bit restore_mask)
+  SignalSet real_blocked;   // sigtimedwait: what is blocked besides what it waits for
   PendingSignals pending;
-  bool stop_wanted = false;       // group stop: this thread has not stopped yet
+  bool stop_wanted = false;  // group stop: this thread has not stopped yet
   SigAltStack alternate_stack{0, ss_disable, 0, 0};
 
   // --- Credentials: replaced by the thread itself; others take credentials_of().
@@ -85,7 +85,8 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   bool can(vfs::Capability capability) const { return credentials_->can(capability); }
   RefPtr<UserAccount> account;
 
-  // --- What clone may share. Replaced by the thread itself with share_lock held; others take the *_of() functions.
+  // --- What clone may share. Replaced by the thread itself with share_lock held; others take the *_of()
+  // functions.
   RefPtr<FileTable> files;
   RefPtr<FileSystemContext> file_system;
   void set_files(RefPtr<FileTable> table);
@@ -96,20 +97,20 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   std::uintptr_t robust_list = 0;
   std::uintptr_t rseq_area = 0;
   std::uint32_t rseq_length = 0, rseq_signature = 0;
-  std::uint64_t rseq_switches = 0;    // context switches when rseq was last brought up to date
+  std::uint64_t rseq_switches = 0;  // context switches when rseq was last brought up to date
   int parent_death_signal = 0;
   std::uint64_t timer_slack_ns = 50'000, default_timer_slack_ns = 50'000;
   std::uint32_t personality = 0;
   bool reset_scheduling_on_fork = false;
-  bool starts_as_init = false;        // the first thread of all
-  int exit_status = 0;                // as wait would report it, when the thread ends
+  bool starts_as_init = false;  // the first thread of all
+  int exit_status = 0;          // as wait would report it, when the thread ends
   RestartBlock restart;
-  RefPtr<VforkWait> vfork;            // the parent sleeping in vfork until exec or exit
+  RefPtr<VforkWait> vfork;  // the parent sleeping in vfork until exec or exit
   std::atomic<std::uint64_t> minor_faults{0}, major_faults{0}, bytes_read{0}, bytes_written{0}, read_calls{0},
       write_calls{0};
 
   // --- Futexes
-  FutexPi* held_pi_locks = nullptr;       // locks held, for the exit of the owner (futex.cpp)
+  FutexPi* held_pi_locks = nullptr;  // locks held, for the exit of the owner (futex.cpp)
 
  private:
   Task() = default;

@@ -1,11 +1,11 @@
 // Timers of a process that end in signals: setitimer(2), timer_create(2), RLIMIT_CPU.
 //
-// Timers on wall clocks are core::Timers whose callback (in a timer thread) sends the signal. Timers on CPU time have no
-// clock that could interrupt: while one is armed, a core::Timer comes back at the earliest moment it could have expired
-// and looks at the time used.
+// Timers on wall clocks are core::Timers whose callback (in a timer thread) sends the signal. Timers on CPU
+// time have no clock that could interrupt: while one is armed, a core::Timer comes back at the earliest
+// moment it could have expired and looks at the time used.
 //
-// Locking: Timers::lock protects everything in it; it is taken before signal_lock. A Timers is made with the first timer
-// and lives as long as its Process.
+// Locking: Timers::lock protects everything in it; it is taken before signal_lock. A Timers is made with the
+// first timer and lives as long as its Process.
 #pragma once
 
 #include "base/vector.h"
@@ -18,8 +18,8 @@
 namespace linux_abi {
 
 struct TimerSetting {
-  std::uint64_t value_ns = 0;      // until the next expiry; 0: not armed
-  std::uint64_t interval_ns = 0;   // afterwards; 0: once
+  std::uint64_t value_ns = 0;     // until the next expiry; 0: not armed
+  std::uint64_t interval_ns = 0;  // afterwards; 0: once
 };
 
 class PosixTimer : public base::RefCounted<PosixTimer> {
@@ -43,11 +43,11 @@ class PosixTimer : public base::RefCounted<PosixTimer> {
   const int id;
   const ClockId clock;
   SigEvent event;
-  RefPtr<Task> thread;             // SIGEV_THREAD_ID, and the owner for a thread CPU clock
+  RefPtr<Task> thread;  // SIGEV_THREAD_ID, and the owner for a thread CPU clock
   QueuedSignal entry;
-  std::uint64_t deadline_ns = 0;   // monotonic, or CPU time; 0: not armed
+  std::uint64_t deadline_ns = 0;  // monotonic, or CPU time; 0: not armed
   std::uint64_t interval_ns = 0;
-  std::uint64_t overruns = 0;      // since the signal in flight was sent
+  std::uint64_t overruns = 0;  // since the signal in flight was sent
   std::int32_t last_overrun = 0;
   bool deleted = false;
   core::Timer timer;

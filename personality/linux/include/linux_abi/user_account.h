@@ -1,4 +1,5 @@
-// What is counted per user, over all their processes: processes (RLIMIT_NPROC), queued signals (RLIMIT_SIGPENDING).
+// What is counted per user, over all their processes: processes (RLIMIT_NPROC), queued signals
+// (RLIMIT_SIGPENDING).
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// Structures whose size a program passes along, so that they can grow (clone3, openat2, sched_setattr ...): a shorter one is
-// completed with zeros, a longer one is accepted if what we do not know is zero (E2BIG).
+// Structures whose size a program passes along, so that they can grow (clone3, openat2, sched_setattr ...): a
+// shorter one is completed with zeros, a longer one is accepted if what we do not know is zero (E2BIG).
 #pragma once
 
 #include <cstring>
@@ -22,7 +22,8 @@ Result<T> read_extensible(UserAddress address, std::size_t size, std::size_t min
     std::byte rest[64];
     std::size_t part = size - at < sizeof(rest) ? size - at : sizeof(rest);
     TRY(core::copy_from_user(std::span(rest).first(part), address + at));
-    for (std::size_t i = 0; i < part; ++i) if (rest[i] != std::byte{0}) return error(Errno::e2big);
+    for (std::size_t i = 0; i < part; ++i)
+      if (rest[i] != std::byte{0}) return error(Errno::e2big);
   }
   return value;
 }

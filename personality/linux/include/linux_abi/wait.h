@@ -9,16 +9,16 @@ namespace linux_abi {
 
 struct WaitRequest {
   WaitId kind = WaitId::all;
-  RefPtr<Pid> pid;          // of kind pid, pgid, pidfd; null: matches nobody
-  unsigned options = 0;     // wexited, wstopped, wcontinued, wnohang, wnowait, wall, wclone
+  RefPtr<Pid> pid;       // of kind pid, pgid, pidfd; null: matches nobody
+  unsigned options = 0;  // wexited, wstopped, wcontinued, wnohang, wnowait, wall, wclone
 };
 
 struct WaitResult {
-  int pid = 0;              // 0: nothing to report (WNOHANG)
+  int pid = 0;  // 0: nothing to report (WNOHANG)
   std::uint32_t uid = 0;
-  int code = 0;             // CLD_*
-  int status = 0;           // exit code or signal, as in siginfo
-  int wait_status = 0;      // as wait4 encodes it
+  int code = 0;         // CLD_*
+  int status = 0;       // exit code or signal, as in siginfo
+  int wait_status = 0;  // as wait4 encodes it
   ResourceUsage usage;
 };
 

@@ -57,20 +57,22 @@ struct SpecialRow {
 };
 constexpr SpecialRow specials[] = {
     {"task", vfs::mode_directory, make_task_directory, TextRow::Where::process_only},
-    {"fd", vfs::mode_directory, [](const Subject& s) { return make_descriptor_directory(s, DescriptorView::links); }},
-    {"fdinfo", vfs::mode_directory, [](const Subject& s) { return make_descriptor_directory(s, DescriptorView::information); }},
+    {"fd", vfs::mode_directory,
+     [](const Subject& s) { return make_descriptor_directory(s, DescriptorView::links); }},
+    {"fdinfo", vfs::mode_directory,
+     [](const Subject& s) { return make_descriptor_directory(s, DescriptorView::information); }},
     {"ns", vfs::mode_directory, make_namespace_directory},
     {"net", vfs::mode_directory,
-     [](const Subject&) -> Result<RefPtr<Entry>> {
-       return RefPtr<Entry>(&procfs::net_directory());
-     }},
+     [](const Subject&) -> Result<RefPtr<Entry>> { return RefPtr<Entry>(&procfs::net_directory()); }},
     {"exe", vfs::mode_symlink, [](const Subject& s) { return make_place_link(s, PlaceKind::executable); }},
-    {"cwd", vfs::mode_symlink, [](const Subject& s) { return make_place_link(s, PlaceKind::current_directory); }},
+    {"cwd", vfs::mode_symlink,
+     [](const Subject& s) { return make_place_link(s, PlaceKind::current_directory); }},
     {"root", vfs::mode_symlink, [](const Subject& s) { return make_place_link(s, PlaceKind::root); }},
     {"mem", vfs::mode_regular, make_memory_file},
     {"mounts", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 0); }},
     {"mountinfo", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 1); }},
-    {"mountstats", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 2); }, TextRow::Where::process_only},
+    {"mountstats", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 2); },
+     TextRow::Where::process_only},
 };
 
 bool fits(TextRow::Where where, const Subject& subject) {
@@ -98,7 +100,8 @@ class SubjectDirectory final : public OfSubject<pseudo_fs::Directory> {
     auto put = [&](std::string_view name, vfs::Mode type) {
       std::uint64_t mine = at++;
       if (full || mine < position) return;
-      full = sink.entry(name, number() * 256 + mine, vfs::directory_entry_type(type), mine) == vfs::SinkState::full;
+      full = sink.entry(name, number() * 256 + mine, vfs::directory_entry_type(type), mine) ==
+             vfs::SinkState::full;
     };
     for (const SpecialRow& row : specials)
       if (fits(row.where, subject_)) put(row.name, row.type);
@@ -155,8 +158,8 @@ class TaskDirectory final : public OfSubject<pseudo_fs::Directory> {
       base::TextBuffer name(memory);
       format(name, "{}", best);
       std::uint64_t at = static_cast<std::uint64_t>(best) + first_position;
-      if (sink.entry(name.view(), (std::uint64_t{2} << 32) + at, vfs::directory_entry_type(vfs::mode_directory), at) ==
-          vfs::SinkState::full)
+      if (sink.entry(name.view(), (std::uint64_t{2} << 32) + at,
+                     vfs::directory_entry_type(vfs::mode_directory), at) == vfs::SinkState::full)
         return {};
       position = at + 1;
     }
@@ -173,8 +176,10 @@ class SelfLink final : public pseudo_fs::Link {
     if (!task) return error(Errno::enoent);
     char memory[48];
     base::TextBuffer text(memory);
-    if (kind_ == Kind::process) format(text, "{}", task->process().id());
-    else format(text, "{}/task/{}", task->process().id(), task->id());
+    if (kind_ == Kind::process)
+      format(text, "{}", task->process().id());
+    else
+      format(text, "{}/task/{}", task->process().id(), task->id());
     vfs::LinkTarget target;
     target.text = TRY(base::String::create(text.view()));
     return target;
@@ -207,8 +212,8 @@ class ProcessDirectory final : public pseudo_fs::Directory {
       base::TextBuffer name(memory);
       format(name, "{}", pid->number());
       auto number = static_cast<std::uint64_t>(pid->number());
-      if (sink.entry(name.view(), (std::uint64_t{1} << 32) + number, vfs::directory_entry_type(vfs::mode_directory), number) ==
-          vfs::SinkState::full)
+      if (sink.entry(name.view(), (std::uint64_t{1} << 32) + number,
+                     vfs::directory_entry_type(vfs::mode_directory), number) == vfs::SinkState::full)
         return {};
     }
   }

@@ -15,8 +15,8 @@ namespace {
 
 Result<void> show_version(TextSink& out) {
   linux_abi::Utsname names = linux_abi::system_names();
-  format(out, "{} version {} (clang) {}\n", std::string_view(names.system_name), std::string_view(names.release),
-         std::string_view(names.version));
+  format(out, "{} version {} (clang) {}\n", std::string_view(names.system_name),
+         std::string_view(names.release), std::string_view(names.version));
   return {};
 }
 
@@ -26,7 +26,8 @@ Result<void> show_loadavg(TextSink& out) {
     constexpr std::uint64_t one = 1u << core::LoadAverage::fraction_bits;
     format(out, "{}.{:02} ", value / one, value % one * 100 / one);
   }
-  format(out, "{}/{} {}\n", core::runnable_threads(), linux_abi::thread_total(), linux_abi::Pid::last_allocated());
+  format(out, "{}/{} {}\n", core::runnable_threads(), linux_abi::thread_total(),
+         linux_abi::Pid::last_allocated());
   return {};
 }
 
@@ -35,8 +36,8 @@ std::uint64_t ticks(std::uint64_t ns) { return ns / 10'000'000; }
 Result<void> show_stat(TextSink& out) {
   core::CpuStatistics total;
   auto line = [&](const core::CpuStatistics& s) {
-    format(out, " {} {} {} {} 0 {} 0 0 0 0\n", ticks(s.user_ns), ticks(s.nice_ns), ticks(s.system_ns), ticks(s.idle_ns),
-           ticks(s.interrupt_ns));
+    format(out, " {} {} {} {} 0 {} 0 0 0 0\n", ticks(s.user_ns), ticks(s.nice_ns), ticks(s.system_ns),
+           ticks(s.idle_ns), ticks(s.interrupt_ns));
   };
   core::for_each_cpu([&](unsigned cpu) {
     auto s = core::cpu_statistics(cpu);
@@ -87,7 +88,8 @@ Result<void> store_pid_max(std::string_view text) {
 }
 
 Result<void> show_printk(TextSink& out) {
-  format(out, "{}\t4\t{}\t{}\n", core::console_level(), core::console_level_minimum, core::console_level_default);
+  format(out, "{}\t4\t{}\t{}\n", core::console_level(), core::console_level_minimum,
+         core::console_level_default);
   return {};
 }
 Result<void> store_printk(std::string_view text) {
@@ -116,8 +118,10 @@ Result<void> add_kernel_files() {
   TRY(procfs::add_text("sys/kernel/osrelease", 0444, show_name<&Utsname::release>));
   TRY(procfs::add_text("sys/kernel/version", 0444, show_name<&Utsname::version>));
   TRY(procfs::add_text("sys/kernel/arch", 0444, show_name<&Utsname::machine>));
-  TRY(procfs::add_text("sys/kernel/hostname", 0644, show_name<&Utsname::node_name>, store_name<&Utsname::node_name>));
-  TRY(procfs::add_text("sys/kernel/domainname", 0644, show_name<&Utsname::domain_name>, store_name<&Utsname::domain_name>));
+  TRY(procfs::add_text("sys/kernel/hostname", 0644, show_name<&Utsname::node_name>,
+                       store_name<&Utsname::node_name>));
+  TRY(procfs::add_text("sys/kernel/domainname", 0644, show_name<&Utsname::domain_name>,
+                       store_name<&Utsname::domain_name>));
   TRY(procfs::add_text("sys/kernel/pid_max", 0644, show_pid_max, store_pid_max));
   TRY(procfs::add_text("sys/kernel/printk", 0644, show_printk, store_printk));
   TRY(procfs::add_text("sys/kernel/cap_last_cap", 0444, show_constant<vfs::last_capability>));

@@ -69,7 +69,8 @@ class DescriptorLink final : public OfSubject<pseudo_fs::Link> {
 
 class DescriptorInformation final : public OfSubject<pseudo_fs::Text> {
  public:
-  DescriptorInformation(const Subject& subject, int number) : OfSubject(subject, vfs::Mode{0444}), number_(number) {}
+  DescriptorInformation(const Subject& subject, int number)
+      : OfSubject(subject, vfs::Mode{0444}), number_(number) {}
   Result<void> show(TextSink& out, const vfs::Credentials&) override {
     auto file = TRY(file_of(subject_, number_));
     RefPtr<Task> task = subject_.representative();
@@ -78,8 +79,8 @@ class DescriptorInformation final : public OfSubject<pseudo_fs::Text> {
     if (files)
       if (auto close = files->close_on_exec(number_); close && *close == linux_abi::CloseOnExec::yes)
         flags |= vfs::open_close_on_exec;
-    format(out, "pos:\t{}\nflags:\t{:#o}\nmnt_id:\t{}\nino:\t{}\n", file->position(), flags, file->path().mount().id(),
-           file->inode().number());
+    format(out, "pos:\t{}\nflags:\t{:#o}\nmnt_id:\t{}\nino:\t{}\n", file->position(), flags,
+           file->path().mount().id(), file->inode().number());
     file->put_fdinfo(out);
     return {};
   }
@@ -95,9 +96,12 @@ class DescriptorDirectory final : public OfSubject<pseudo_fs::Directory> {
   bool is_transient() const override { return true; }
   bool has_custom_permission() const override { return true; }
   // A process may always look at its own, whoever its files belong to.
-  Result<void> permission(const vfs::Inode& inode, const vfs::Credentials& credentials, vfs::Access access) const override {
+  Result<void> permission(const vfs::Inode& inode, const vfs::Credentials& credentials,
+                          vfs::Access access) const override {
     auto result = vfs::generic_permission(inode, credentials, access);
-    if (!result && linux_abi::current_task_or_null() && &linux_abi::current_process() == subject_.process.get()) return {};
+    if (!result && linux_abi::current_task_or_null() &&
+        &linux_abi::current_process() == subject_.process.get())
+      return {};
     return result;
   }
   Result<RefPtr<Entry>> find(std::string_view name) override {
@@ -105,21 +109,26 @@ class DescriptorDirectory final : public OfSubject<pseudo_fs::Directory> {
     if (!number || *number > INT32_MAX || (name.size() > 1 && name[0] == '0')) return error(Errno::enoent);
     auto file = TRY(file_of(subject_, static_cast<int>(*number)));
     if (view_ == DescriptorView::information)
-      return RefPtr<Entry>(TRY(base::try_make_ref<DescriptorInformation>(subject_, static_cast<int>(*number))));
+      return RefPtr<Entry>(
+          TRY(base::try_make_ref<DescriptorInformation>(subject_, static_cast<int>(*number))));
     vfs::Mode permissions = (file->can_read() ? 0500u : 0u) | (file->can_write() ? 0300u : 0u);
-    return RefPtr<Entry>(TRY(base::try_make_ref<DescriptorLink>(subject_, static_cast<int>(*number), permissions)));
+    return RefPtr<Entry>(
+        TRY(base::try_make_ref<DescriptorLink>(subject_, static_cast<int>(*number), permissions)));
   }
   Result<void> list(std::uint64_t position, pseudo_fs::ListSink& sink) override {
     RefPtr<Task> task = subject_.representative();
     auto files = task ? linux_abi::files_of(*task) : nullptr;
     if (!files) return {};
-    auto type = vfs::directory_entry_type(view_ == DescriptorView::links ? vfs::mode_symlink : vfs::mode_regular);
-    for (int at = files->next_open(static_cast<int>(position - first_position)); at >= 0; at = files->next_open(at + 1)) {
+    auto type =
+        vfs::directory_entry_type(view_ == DescriptorView::links ? vfs::mode_symlink : vfs::mode_regular);
+    for (int at = files->next_open(static_cast<int>(position - first_position)); at >= 0;
+         at = files->next_open(at + 1)) {
       char memory[12];
       base::TextBuffer name(memory);
       format(name, "{}", at);
       auto number = static_cast<std::uint64_t>(at);
-      if (sink.entry(name.view(), this->number() * 65536 + number, type, first_position + number) == vfs::SinkState::full)
+      if (sink.entry(name.view(), this->number() * 65536 + number, type, first_position + number) ==
+          vfs::SinkState::full)
         break;
     }
     return {};
@@ -161,21 +170,23 @@ class NamespaceDirectory final : public OfSubject<pseudo_fs::Directory> {
     std::string_view name, kind;
     std::uint64_t id;  // Linux's numbers of the first namespaces (proc_ns.h)
   };
-  static constexpr Kind kinds[] = {{"cgroup", "cgroup", 4026531835}, {"ipc", "ipc", 4026531839},
-                                   {"mnt", "mnt", 4026531841},       {"net", "net", 4026531840},
-                                   {"pid", "pid", 4026531836},       {"pid_for_children", "pid", 4026531836},
-                                   {"time", "time", 4026531834},     {"time_for_children", "time", 4026531834},
-                                   {"user", "user", 4026531837},     {"uts", "uts", 4026531838}};
+  static constexpr Kind kinds[] = {
+      {"cgroup", "cgroup", 4026531835}, {"ipc", "ipc", 4026531839},
+      {"mnt", "mnt", 4026531841},       {"net", "net", 4026531840},
+      {"pid", "pid", 4026531836},       {"pid_for_children", "pid", 4026531836},
+      {"time", "time", 4026531834},     {"time_for_children", "time", 4026531834},
+      {"user", "user", 4026531837},     {"uts", "uts", 4026531838}};
   bool is_transient() const override { return true; }
   Result<RefPtr<Entry>> find(std::string_view name) override {
     for (const Kind& kind : kinds)
-      if (kind.name == name) return RefPtr<Entry>(TRY(base::try_make_ref<NamespaceLink>(subject_, kind.kind, kind.id)));
+      if (kind.name == name)
+        return RefPtr<Entry>(TRY(base::try_make_ref<NamespaceLink>(subject_, kind.kind, kind.id)));
     return error(Errno::enoent);
   }
   Result<void> list(std::uint64_t position, pseudo_fs::ListSink& sink) override {
     for (std::uint64_t i = position - first_position; i < std::size(kinds); ++i)
-      if (sink.entry(kinds[i].name, number() * 65536 + i, vfs::directory_entry_type(vfs::mode_symlink), first_position + i) ==
-          vfs::SinkState::full)
+      if (sink.entry(kinds[i].name, number() * 65536 + i, vfs::directory_entry_type(vfs::mode_symlink),
+                     first_position + i) == vfs::SinkState::full)
         break;
     return {};
   }

@@ -15,13 +15,15 @@ namespace {
 void put_area_line(TextSink& out, const Area& area, core::AddressSpace& space) {
   core::MappingIdentity identity = area.file() ? area.file()->identity() : core::MappingIdentity{};
   using core::Protection;
-  auto letter = [&](Protection wanted, char c) { return core::includes(area.protection(), wanted) ? c : '-'; };
+  auto letter = [&](Protection wanted, char c) {
+    return core::includes(area.protection(), wanted) ? c : '-';
+  };
   char memory[128];
   base::TextBuffer text(memory);
-  format(text, "{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area.start(), area.end(), letter(Protection::read, 'r'),
-         letter(Protection::write, 'w'), letter(Protection::execute, 'x'), area.is_shared() ? 's' : 'p',
-         area.is_anonymous() ? 0 : area.first_index() << core::page_shift, identity.device_major, identity.device_minor,
-         identity.inode);
+  format(text, "{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area.start(), area.end(),
+         letter(Protection::read, 'r'), letter(Protection::write, 'w'), letter(Protection::execute, 'x'),
+         area.is_shared() ? 's' : 'p', area.is_anonymous() ? 0 : area.first_index() << core::page_shift,
+         identity.device_major, identity.device_minor, identity.inode);
   out.put(text.view());
   auto pad = [&] {
     for (std::size_t i = text.view().size(); i < 73; ++i) out.put(" ");
@@ -47,8 +49,8 @@ void put_area_line(TextSink& out, const Area& area, core::AddressSpace& space) {
   out.put("\n");
 }
 
-// A snapshot in pieces: the walk holds the space's lock, under which nothing may sleep for long, so the text is collected
-// for one area at a time.
+// A snapshot in pieces: the walk holds the space's lock, under which nothing may sleep for long, so the text
+// is collected for one area at a time.
 Result<void> show_maps(const Subject& subject, TextSink& out) {
   auto space = subject.process->address_space();
   if (!space) return {};
@@ -60,9 +62,11 @@ Result<void> show_maps(const Subject& subject, TextSink& out) {
 }
 
 void add(core::AreaUsage& total, const core::AreaUsage& part) {
-  total.resident += part.resident, total.proportional += part.proportional, total.shared_clean += part.shared_clean;
+  total.resident += part.resident, total.proportional += part.proportional,
+      total.shared_clean += part.shared_clean;
   total.shared_dirty += part.shared_dirty, total.private_clean += part.private_clean;
-  total.private_dirty += part.private_dirty, total.referenced += part.referenced, total.anonymous += part.anonymous;
+  total.private_dirty += part.private_dirty, total.referenced += part.referenced,
+      total.anonymous += part.anonymous;
   total.locked += part.locked;
 }
 
@@ -75,7 +79,8 @@ void put_usage(TextSink& out, const core::AreaUsage& usage) {
   };
   line("Rss", usage.resident), line("Pss", usage.proportional), line("Shared_Clean", usage.shared_clean);
   line("Shared_Dirty", usage.shared_dirty), line("Private_Clean", usage.private_clean);
-  line("Private_Dirty", usage.private_dirty), line("Referenced", usage.referenced), line("Anonymous", usage.anonymous);
+  line("Private_Dirty", usage.private_dirty), line("Referenced", usage.referenced),
+      line("Anonymous", usage.anonymous);
   line("AnonHugePages", 0), line("Swap", 0), line("SwapPss", 0), line("Locked", usage.locked);
 }
 
@@ -84,7 +89,8 @@ Result<void> show_smaps(const Subject& subject, TextSink& out) {
   if (!space) return {};
   space->for_each_area(core::UserAddress(0), [&](const Area& area) {
     put_area_line(out, area, *space);
-    format(out, "Size:           {:>8} kB\nKernelPageSize: {:>8} kB\nMMUPageSize:    {:>8} kB\n", area.size() / 1024, 4, 4);
+    format(out, "Size:           {:>8} kB\nKernelPageSize: {:>8} kB\nMMUPageSize:    {:>8} kB\n",
+           area.size() / 1024, 4, 4);
     put_usage(out, space->area_usage(area));
     format(out, "THPeligible:           0\nVmFlags:");
     using core::Protection;
@@ -124,18 +130,22 @@ Result<void> show_smaps_rollup(const Subject& subject, TextSink& out) {
 }
 
 // Bytes [start, end) of the program's memory, as far as they can be read.
-Result<void> put_memory_range(const Subject& subject, TextSink& out, std::uintptr_t start, std::uintptr_t end) {
+Result<void> put_memory_range(const Subject& subject, TextSink& out, std::uintptr_t start,
+                              std::uintptr_t end) {
   auto space = subject.process->address_space();
   if (!space || start >= end) return {};
-  struct Piece { char bytes[4096]; };
+  struct Piece {
+    char bytes[4096];
+  };
   auto piece = TRY(base::try_make_unique<Piece>());
   // What programs put there is theirs: no more than a sane limit.
   constexpr std::uintptr_t largest = 4u << 20;
   if (end - start > largest) end = start + largest;
   while (start < end) {
     std::size_t count = end - start < sizeof(piece->bytes) ? end - start : sizeof(piece->bytes);
-    std::size_t got = space->read_remote(core::UserAddress(start), std::as_writable_bytes(std::span(piece->bytes, count)),
-                                         core::AddressSpace::RemoteAccess::force);
+    std::size_t got =
+        space->read_remote(core::UserAddress(start), std::as_writable_bytes(std::span(piece->bytes, count)),
+                           core::AddressSpace::RemoteAccess::force);
     out.put({piece->bytes, got});
     if (got < count) break;
     start += count;
@@ -168,8 +178,10 @@ Result<void> store_clear_refs(const Subject& subject, std::string_view text) {
   auto space = subject.process->address_space();
   if (!space) return error(Errno::esrch);
   if (text.empty() || text[0] < '1' || text[0] > '5') return error(Errno::einval);
-  if (text[0] == '5') space->reset_resident_peak();
-  else space->clear_references(text[0] == '4');
+  if (text[0] == '5')
+    space->reset_resident_peak();
+  else
+    space->clear_references(text[0] == '4');
   return {};
 }
 Result<void> show_unreadable(const Subject&, TextSink&) { return error(Errno::einval); }
@@ -190,14 +202,16 @@ class MemoryFile final : public vfs::File {
   explicit MemoryFile(RefPtr<core::AddressSpace> space) : File(has_position), space_(std::move(space)) {}
   Result<std::size_t> read_at(core::IoBuffer& buffer, std::uint64_t offset, vfs::IoFlags) override {
     return transfer(buffer, offset, [&](std::span<std::byte> piece, std::uint64_t at) {
-      std::size_t got = space_->read_remote(core::UserAddress(at), piece, core::AddressSpace::RemoteAccess::force);
+      std::size_t got =
+          space_->read_remote(core::UserAddress(at), piece, core::AddressSpace::RemoteAccess::force);
       return buffer.copy_out(piece.first(got));
     });
   }
   Result<std::size_t> write_at(core::IoBuffer& buffer, std::uint64_t offset, vfs::IoFlags) override {
     return transfer(buffer, offset, [&](std::span<std::byte> piece, std::uint64_t at) {
       std::size_t got = buffer.copy_in(piece);
-      return space_->write_remote(core::UserAddress(at), piece.first(got), core::AddressSpace::RemoteAccess::force);
+      return space_->write_remote(core::UserAddress(at), piece.first(got),
+                                  core::AddressSpace::RemoteAccess::force);
     });
   }
   Result<std::uint64_t> do_seek(std::int64_t offset, vfs::Whence whence) override {
@@ -208,11 +222,14 @@ class MemoryFile final : public vfs::File {
  private:
   template <typename Move>
   Result<std::size_t> transfer(core::IoBuffer& buffer, std::uint64_t offset, Move&& move) {
-    struct Piece { std::byte bytes[4096]; };
+    struct Piece {
+      std::byte bytes[4096];
+    };
     auto piece = TRY(base::try_make_unique<Piece>());
     std::size_t total = 0;
     while (!buffer.empty()) {
-      std::size_t count = buffer.remaining() < sizeof(piece->bytes) ? buffer.remaining() : sizeof(piece->bytes);
+      std::size_t count =
+          buffer.remaining() < sizeof(piece->bytes) ? buffer.remaining() : sizeof(piece->bytes);
       std::size_t done = move(std::span(piece->bytes, count), offset + total);
       total += done;
       if (done < count) break;

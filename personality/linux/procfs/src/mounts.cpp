@@ -11,7 +11,8 @@ namespace {
 class MountText final : public OfSubject<pseudo_fs::Text> {
  public:
   MountText(const Subject& subject, procfs::MountFormat style)
-      : OfSubject(subject, vfs::Mode{style == procfs::MountFormat::mountstats ? 0400u : 0444u}), style_(style) {}
+      : OfSubject(subject, vfs::Mode{style == procfs::MountFormat::mountstats ? 0400u : 0444u}),
+        style_(style) {}
   Result<void> show(TextSink& out, const vfs::Credentials&) override {
     RefPtr<Task> task = subject_.representative();
     auto context = task ? linux_abi::file_system_of(*task) : nullptr;
@@ -35,7 +36,8 @@ class MountText final : public OfSubject<pseudo_fs::Text> {
 }  // namespace
 
 Result<RefPtr<pseudo_fs::Entry>> make_mount_text(const Subject& subject, int style) {
-  return RefPtr<pseudo_fs::Entry>(TRY(base::try_make_ref<MountText>(subject, static_cast<procfs::MountFormat>(style))));
+  return RefPtr<pseudo_fs::Entry>(
+      TRY(base::try_make_ref<MountText>(subject, static_cast<procfs::MountFormat>(style))));
 }
 
 }  // namespace linux_procfs

@@ -13,29 +13,24 @@ Result<void> show_limits(const Subject& subject, TextSink& out) {
     std::string_view name, unit;
   };
   using enum linux_abi::Resource;
-  static constexpr Row limit_rows[] = {{cpu, "Max cpu time", "seconds"},
-                                 {fsize, "Max file size", "bytes"},
-                                 {data, "Max data size", "bytes"},
-                                 {stack, "Max stack size", "bytes"},
-                                 {core, "Max core file size", "bytes"},
-                                 {rss, "Max resident set", "bytes"},
-                                 {nproc, "Max processes", "processes"},
-                                 {nofile, "Max open files", "files"},
-                                 {memlock, "Max locked memory", "bytes"},
-                                 {as, "Max address space", "bytes"},
-                                 {locks, "Max file locks", "locks"},
-                                 {sigpending, "Max pending signals", "signals"},
-                                 {msgqueue, "Max msgqueue size", "bytes"},
-                                 {nice, "Max nice priority", ""},
-                                 {rtprio, "Max realtime priority", ""},
-                                 {rttime, "Max realtime timeout", "us"}};
+  static constexpr Row limit_rows[] = {
+      {cpu, "Max cpu time", "seconds"},         {fsize, "Max file size", "bytes"},
+      {data, "Max data size", "bytes"},         {stack, "Max stack size", "bytes"},
+      {core, "Max core file size", "bytes"},    {rss, "Max resident set", "bytes"},
+      {nproc, "Max processes", "processes"},    {nofile, "Max open files", "files"},
+      {memlock, "Max locked memory", "bytes"},  {as, "Max address space", "bytes"},
+      {locks, "Max file locks", "locks"},       {sigpending, "Max pending signals", "signals"},
+      {msgqueue, "Max msgqueue size", "bytes"}, {nice, "Max nice priority", ""},
+      {rtprio, "Max realtime priority", ""},    {rttime, "Max realtime timeout", "us"}};
   format(out, "{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
   for (const Row& row : limit_rows) {
     linux_abi::Rlimit limit = subject.process->limit(row.resource);
     format(out, "{:<25} ", row.name);
     auto put = [&](std::uint64_t value) {
-      if (value == linux_abi::rlim_infinity) format(out, "{:<20} ", "unlimited");
-      else format(out, "{:<20} ", value);
+      if (value == linux_abi::rlim_infinity)
+        format(out, "{:<20} ", "unlimited");
+      else
+        format(out, "{:<20} ", value);
     };
     put(limit.current);
     put(limit.maximum);
@@ -56,7 +51,8 @@ Result<void> set_adjustment(const Subject& subject, std::int64_t value) {
   if (value < process.oom_score_adjustment_minimum.load(std::memory_order_relaxed) && !privileged)
     return error(Errno::eacces);
   process.oom_score_adjustment.store(static_cast<std::int32_t>(value), std::memory_order_relaxed);
-  if (privileged) process.oom_score_adjustment_minimum.store(static_cast<std::int32_t>(value), std::memory_order_relaxed);
+  if (privileged)
+    process.oom_score_adjustment_minimum.store(static_cast<std::int32_t>(value), std::memory_order_relaxed);
   return {};
 }
 
@@ -122,7 +118,8 @@ Result<void> show_unset_id(const Subject&, TextSink& out) {
 
 Result<void> show_children(const Subject& subject, TextSink& out) {
   core::MutexGuard tree{linux_abi::process_tree_lock()};
-  for (linux_abi::ProcessLinks& links : subject.process->children) format(out, "{} ", static_cast<Process&>(links).id());
+  for (linux_abi::ProcessLinks& links : subject.process->children)
+    format(out, "{} ", static_cast<Process&>(links).id());
   return {};
 }
 

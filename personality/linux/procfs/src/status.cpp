@@ -37,11 +37,16 @@ void set_state(Figures& figures, const Subject& subject, const Task* task) {
   if (subject.process->stop_state == Process::StopState::stopped) return set('T', "stopped");
   switch (task->thread().state()) {
     case core::RunState::created:
-    case core::RunState::runnable: return set('R', "running");
-    case core::RunState::asleep_interruptible: return set('S', "sleeping");
-    case core::RunState::asleep_uninterruptible: return set('D', "disk sleep");
-    case core::RunState::stopped: return set('T', "stopped");
-    case core::RunState::dead: return set('Z', "zombie");
+    case core::RunState::runnable:
+      return set('R', "running");
+    case core::RunState::asleep_interruptible:
+      return set('S', "sleeping");
+    case core::RunState::asleep_uninterruptible:
+      return set('D', "disk sleep");
+    case core::RunState::stopped:
+      return set('T', "stopped");
+    case core::RunState::dead:
+      return set('Z', "zombie");
   }
 }
 
@@ -80,8 +85,10 @@ Figures collect(const Subject& subject) {
     if (process.actions) {
       for (int number = 1; number <= 64; ++number) {
         std::uint64_t handler = process.actions->handler(number);
-        if (handler == 1) result.ignored.add(number);
-        else if (handler) result.caught.add(number);
+        if (handler == 1)
+          result.ignored.add(number);
+        else if (handler)
+          result.caught.add(number);
       }
     }
   }
@@ -123,11 +130,11 @@ Result<void> show_stat(const Subject& subject, TextSink& out) {
   bool may_see = static_cast<bool>(check_inspect(subject));
   format(out, "{} (", subject.pid->number());
   put_escaped_name(out, figures.name);
-  format(out, ") {} {} {} {} {} {} 0 {} {} {} {} ", figures.state, figures.parent, figures.group, figures.session,
-         figures.terminal, figures.foreground, figures.minor, figures.children.minor_faults, figures.major,
-         figures.children.major_faults);
-  format(out, "{} {} {} {} ", ticks(figures.user_ns), ticks(figures.system_ns), ticks(figures.children.user_ns),
-         ticks(figures.children.system_ns));
+  format(out, ") {} {} {} {} {} {} 0 {} {} {} {} ", figures.state, figures.parent, figures.group,
+         figures.session, figures.terminal, figures.foreground, figures.minor, figures.children.minor_faults,
+         figures.major, figures.children.major_faults);
+  format(out, "{} {} {} {} ", ticks(figures.user_ns), ticks(figures.system_ns),
+         ticks(figures.children.user_ns), ticks(figures.children.system_ns));
   int priority = task ? task->thread().proc_priority() : 20, nice = task ? task->thread().nice() : 0;
   format(out, "{} {} {} 0 {} ", priority, nice, figures.threads, ticks(process.start_boottime_ns));
   format(out, "{} {} {} ", usage.total * core::page_size, usage.resident(),
@@ -140,8 +147,8 @@ Result<void> show_stat(const Subject& subject, TextSink& out) {
          figures.ignored.bits & old_signals, figures.caught.bits & old_signals);
   unsigned cpu = task ? task->thread().last_cpu() : 0;
   auto parameters = task ? task->thread().parameters() : core::SchedulingParameters{};
-  format(out, "0 0 0 {} {} {} {} 0 0 0 ", process.exit_signal, cpu, static_cast<unsigned>(parameters.priority),
-         static_cast<unsigned>(parameters.policy));
+  format(out, "0 0 0 {} {} {} {} 0 0 0 ", process.exit_signal, cpu,
+         static_cast<unsigned>(parameters.priority), static_cast<unsigned>(parameters.policy));
   if (may_see)
     format(out, "{} {} {} {} {} {} {} {}\n", layout.data_start, layout.data_end, layout.break_start,
            layout.arguments_start, layout.arguments_end, layout.environment_start, layout.environment_end,
@@ -158,8 +165,8 @@ Result<void> show_statm(const Subject& subject, TextSink& out) {
     return {};
   }
   auto usage = space->usage();
-  format(out, "{} {} {} {} 0 {} 0\n", usage.total, usage.resident(), usage.file + usage.shared_memory, usage.executable,
-         usage.data + usage.stack);
+  format(out, "{} {} {} {} 0 {} 0\n", usage.total, usage.resident(), usage.file + usage.shared_memory,
+         usage.executable, usage.data + usage.stack);
   return {};
 }
 
@@ -170,7 +177,8 @@ void put_memory(const Subject& subject, TextSink& out) {
   auto line = [&](std::string_view name, std::uint64_t pages) {
     format(out, "{}:\t{:>8} kB\n", name, pages * (core::page_size / 1024));
   };
-  line("VmPeak", usage.total_peak), line("VmSize", usage.total), line("VmLck", usage.locked), line("VmPin", usage.pinned);
+  line("VmPeak", usage.total_peak), line("VmSize", usage.total), line("VmLck", usage.locked),
+      line("VmPin", usage.pinned);
   line("VmHWM", usage.resident_peak > usage.resident() ? usage.resident_peak : usage.resident());
   line("VmRSS", usage.resident()), line("RssAnon", usage.anonymous), line("RssFile", usage.file);
   line("RssShmem", usage.shared_memory), line("VmData", usage.data), line("VmStk", usage.stack);
@@ -199,8 +207,10 @@ void put_cpus(TextSink& out, const core::CpuMask& mask) {
     while (last + 1 < count && mask.test(last + 1)) ++last;
     if (!first) format(out, ",");
     first = false;
-    if (last == cpu) format(out, "{}", cpu);
-    else format(out, "{}-{}", cpu, last);
+    if (last == cpu)
+      format(out, "{}", cpu);
+    else
+      format(out, "{}-{}", cpu, last);
     cpu = last;
   }
   format(out, "\n");
@@ -221,14 +231,14 @@ Result<void> show_status(const Subject& subject, TextSink& out) {
          figures.state_name, process.id(), subject.pid->number(), figures.parent);
   if (credentials) {
     const vfs::Credentials& c = *credentials;
-    format(out, "Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\n", c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid, c.sgid,
-           c.fsgid);
+    format(out, "Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\n", c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid,
+           c.sgid, c.fsgid);
   }
   format(out, "FDSize:\t{}\nGroups:\t", files ? files->capacity() : 0u);
   if (credentials)
     for (vfs::GroupId group : credentials->groups()) format(out, "{} ", group);
-  format(out, "\nNStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n", process.id(), subject.pid->number(),
-         figures.group, figures.session);
+  format(out, "\nNStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n", process.id(),
+         subject.pid->number(), figures.group, figures.session);
   put_memory(subject, out);
   if (task && task->account)
     format(out, "Threads:\t{}\nSigQ:\t{}/{}\n", figures.threads,
@@ -247,7 +257,9 @@ Result<void> show_status(const Subject& subject, TextSink& out) {
   }
   format(out, "Seccomp:\t0\nSeccomp_filters:\t0\n");
   if (task) put_cpus(out, task->thread().affinity());
-  format(out, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
+  format(out,
+         "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:"
+         "\t{}\n",
          figures.voluntary, figures.involuntary);
   return {};
 }
@@ -256,15 +268,18 @@ Result<void> show_schedstat(const Subject& subject, TextSink& out) {
   RefPtr<Task> task = subject.representative();
   if (!task) return error(Errno::esrch);
   auto& thread = task->thread();
-  format(out, "{} {} {}\n", thread.runtime_ns(), thread.wait_ns(), thread.voluntary_switches() + thread.involuntary_switches());
+  format(out, "{} {} {}\n", thread.runtime_ns(), thread.wait_ns(),
+         thread.voluntary_switches() + thread.involuntary_switches());
   return {};
 }
 
 Result<void> show_io(const Subject& subject, TextSink& out) {
   std::uint64_t read = 0, written = 0, reads = 0, writes = 0;
   auto add = [&](Task& task) {
-    read += task.bytes_read.load(std::memory_order_relaxed), written += task.bytes_written.load(std::memory_order_relaxed);
-    reads += task.read_calls.load(std::memory_order_relaxed), writes += task.write_calls.load(std::memory_order_relaxed);
+    read += task.bytes_read.load(std::memory_order_relaxed),
+        written += task.bytes_written.load(std::memory_order_relaxed);
+    reads += task.read_calls.load(std::memory_order_relaxed),
+        writes += task.write_calls.load(std::memory_order_relaxed);
   };
   if (subject.task) {
     add(*subject.task);
@@ -272,18 +287,17 @@ Result<void> show_io(const Subject& subject, TextSink& out) {
     core::MutexGuard guard{subject.process->signal_lock};
     subject.process->for_each_thread(add);
   }
-  format(out, "rchar: {}\nwchar: {}\nsyscr: {}\nsyscw: {}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", read,
-         written, reads, writes);
+  format(
+      out,
+      "rchar: {}\nwchar: {}\nsyscr: {}\nsyscw: {}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+      read, written, reads, writes);
   return {};
 }
 
 constexpr TextRow rows[] = {
-    {"status", 0444, show_status},
-    {"stat", 0444, show_stat},
-    {"statm", 0444, show_statm},
-    {"comm", 0644, show_comm, store_comm},
-    {"schedstat", 0444, show_schedstat},
-    {"io", 0400, show_io, nullptr, TextRow::Inspect::checked},
+    {"status", 0444, show_status},       {"stat", 0444, show_stat},
+    {"statm", 0444, show_statm},         {"comm", 0644, show_comm, store_comm},
+    {"schedstat", 0444, show_schedstat}, {"io", 0400, show_io, nullptr, TextRow::Inspect::checked},
 };
 
 }  // namespace

@@ -11,9 +11,11 @@ using vfs::CapabilitySet;
 Result<unsigned> data_count(UserInOut<CapabilityHeader> header, CapabilityHeader& value) {
   value = TRY(header.read());
   switch (value.version) {
-    case capability_version_1: return 1u;
+    case capability_version_1:
+      return 1u;
     case capability_version_2:
-    case capability_version_3: return 2u;
+    case capability_version_3:
+      return 2u;
     default: {
       CapabilityHeader answer = value;
       answer.version = capability_version_3;
@@ -23,7 +25,9 @@ Result<unsigned> data_count(UserInOut<CapabilityHeader> header, CapabilityHeader
   }
 }
 
-std::uint32_t half(CapabilitySet set, unsigned index) { return static_cast<std::uint32_t>(set.bits() >> (32 * index)); }
+std::uint32_t half(CapabilitySet set, unsigned index) {
+  return static_cast<std::uint32_t>(set.bits() >> (32 * index));
+}
 
 }  // namespace
 
@@ -39,7 +43,8 @@ Result<long> sys_capget(Context& context, UserInOut<CapabilityHeader> header, Us
   auto credentials = credentials_of(*target);
   CapabilityData data[2];
   for (unsigned i = 0; i < 2; ++i)
-    data[i] = {half(credentials->effective, i), half(credentials->permitted, i), half(credentials->inheritable, i)};
+    data[i] = {half(credentials->effective, i), half(credentials->permitted, i),
+               half(credentials->inheritable, i)};
   if (out) TRY(out.write(std::span<const CapabilityData>(data).first(*count)));
   return 0;
 }
@@ -59,7 +64,8 @@ Result<long> sys_capset(Context& context, UserInOut<CapabilityHeader> header, Us
   if (!old.can(vfs::Capability::setpcap) && !inheritable.is_subset_of(old.inheritable | old.permitted))
     return error(Errno::eperm);
   if (!inheritable.is_subset_of(old.inheritable | old.bounding)) return error(Errno::eperm);
-  if (!permitted.is_subset_of(old.permitted) || !effective.is_subset_of(permitted)) return error(Errno::eperm);
+  if (!permitted.is_subset_of(old.permitted) || !effective.is_subset_of(permitted))
+    return error(Errno::eperm);
   auto changed = TRY(old.try_clone());
   changed->effective = effective;
   changed->permitted = permitted;

@@ -89,7 +89,8 @@ Result<long> sys_setreuid(Context& context, std::uint32_t real, std::uint32_t ef
   return commit(context, std::move(changed));
 }
 
-Result<long> sys_setresuid(Context& context, std::uint32_t real, std::uint32_t effective, std::uint32_t saved) {
+Result<long> sys_setresuid(Context& context, std::uint32_t real, std::uint32_t effective,
+                           std::uint32_t saved) {
   const Credentials& old = context.task.credentials();
   auto allowed = [&](std::uint32_t id) {
     return is_kept(id) || id == old.uid || id == old.euid || id == old.suid || old.can(Capability::setuid);
@@ -160,7 +161,8 @@ Result<long> sys_setregid(Context& context, std::uint32_t real, std::uint32_t ef
   return commit(context, std::move(changed));
 }
 
-Result<long> sys_setresgid(Context& context, std::uint32_t real, std::uint32_t effective, std::uint32_t saved) {
+Result<long> sys_setresgid(Context& context, std::uint32_t real, std::uint32_t effective,
+                           std::uint32_t saved) {
   const Credentials& old = context.task.credentials();
   auto allowed = [&](std::uint32_t id) {
     return is_kept(id) || id == old.gid || id == old.egid || id == old.sgid || old.can(Capability::setgid);

@@ -35,8 +35,8 @@ Result<long> sys_fchmod(Context& context, FileDescriptor fd, unsigned mode) {
   return 0;
 }
 
-Result<long> sys_fchownat(Context& context, int directory, UserString path, std::uint32_t uid, std::uint32_t gid,
-                          unsigned flags) {
+Result<long> sys_fchownat(Context& context, int directory, UserString path, std::uint32_t uid,
+                          std::uint32_t gid, unsigned flags) {
   if (flags & ~(at_symlink_nofollow | at_empty_path)) return error(Errno::einval);
   TRY(vfs::change_owner(caller_of(context.task), TRY(path_at(context, directory, path, flags)), uid, gid));
   return 0;
@@ -95,7 +95,8 @@ Result<long> set_timevals(Context& context, int directory, UserString path, User
 
 }  // namespace
 
-Result<long> sys_utimensat(Context& context, int directory, UserString path, UserArray<Timespec> in, unsigned flags) {
+Result<long> sys_utimensat(Context& context, int directory, UserString path, UserArray<Timespec> in,
+                           unsigned flags) {
   if (flags & ~(at_symlink_nofollow | at_empty_path)) return error(Errno::einval);
   Times times;
   if (in) {
@@ -103,7 +104,8 @@ Result<long> sys_utimensat(Context& context, int directory, UserString path, Use
     TRY(in.read(values));
     times.access = TRY(to_change(values[0]));
     times.modify = TRY(to_change(values[1]));
-    if (times.access.kind == vfs::TimeChange::Kind::omit && times.modify.kind == vfs::TimeChange::Kind::omit) return 0;
+    if (times.access.kind == vfs::TimeChange::Kind::omit && times.modify.kind == vfs::TimeChange::Kind::omit)
+      return 0;
   }
   return set_times(context, directory, path, flags, times);
 }
@@ -148,7 +150,8 @@ Result<long> sys_ftruncate(Context& context, FileDescriptor fd, std::int64_t siz
   TRY(vfs::truncate(*file, static_cast<std::uint64_t>(size)));
   return 0;
 }
-Result<long> sys_fallocate(Context& context, FileDescriptor fd, int mode, std::int64_t offset, std::int64_t length) {
+Result<long> sys_fallocate(Context& context, FileDescriptor fd, int mode, std::int64_t offset,
+                           std::int64_t length) {
   if (offset < 0 || length <= 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
   if (offset + length < 0) return error(Errno::efbig);

@@ -30,8 +30,7 @@ struct Side {
   // Gives back what was read but could not be written.
   void unread(std::size_t count) {
     offset -= count;
-    if (own_position && file.has_trait(vfs::File::has_position))
-      file.set_position(file.position() - count);
+    if (own_position && file.has_trait(vfs::File::has_position)) file.set_position(file.position() - count);
   }
 };
 
@@ -62,11 +61,12 @@ Result<std::size_t> copy(Context& context, Side& from, Side& to, std::size_t cou
 
 }  // namespace
 
-Result<long> sys_sendfile(Context& context, FileDescriptor out, FileDescriptor in, UserInOut<std::int64_t> offset,
-                          std::size_t count) {
+Result<long> sys_sendfile(Context& context, FileDescriptor out, FileDescriptor in,
+                          UserInOut<std::int64_t> offset, std::size_t count) {
   FileUse source = TRY(context.task.files->use(in.number)), target = TRY(context.task.files->use(out.number));
   if (!source->can_read() || !target->can_write()) return error(Errno::ebadf);
-  if (!source->has_trait(vfs::File::has_position) && !source->has_trait(vfs::File::pipe_file)) return error(Errno::einval);
+  if (!source->has_trait(vfs::File::has_position) && !source->has_trait(vfs::File::pipe_file))
+    return error(Errno::einval);
   if (target->flags() & vfs::open_append) return error(Errno::einval);
   std::int64_t start = offset ? TRY(offset.read()) : 0;
   if (start < 0) return error(Errno::einval);
@@ -89,13 +89,15 @@ Result<long> sys_copy_file_range(Context& context, FileDescriptor in, UserInOut<
   vfs::Mode in_mode = source->inode().mode(), out_mode = target->inode().mode();
   if (vfs::is_directory(in_mode) || vfs::is_directory(out_mode)) return error(Errno::eisdir);
   if (!vfs::is_regular(in_mode) || !vfs::is_regular(out_mode)) return error(Errno::einval);
-  if (!source->can_read() || !target->can_write() || (target->flags() & vfs::open_append)) return error(Errno::ebadf);
+  if (!source->can_read() || !target->can_write() || (target->flags() & vfs::open_append))
+    return error(Errno::ebadf);
   std::int64_t from_start = in_offset ? TRY(in_offset.read()) : static_cast<std::int64_t>(source->position());
   std::int64_t to_start = out_offset ? TRY(out_offset.read()) : static_cast<std::int64_t>(target->position());
   if (from_start < 0 || to_start < 0) return error(Errno::einval);
   auto length = static_cast<std::int64_t>(count < max_transfer ? count : max_transfer);
   if (from_start + length < 0 || to_start + length < 0) return error(Errno::eoverflow);
-  if (&source->inode() == &target->inode() && from_start < to_start + length && to_start < from_start + length)
+  if (&source->inode() == &target->inode() && from_start < to_start + length &&
+      to_start < from_start + length)
     return error(Errno::einval);
   Side from{*source, !in_offset, static_cast<std::uint64_t>(from_start)};
   Side to{*target, !out_offset, static_cast<std::uint64_t>(to_start)};

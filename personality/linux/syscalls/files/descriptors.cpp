@@ -47,17 +47,30 @@ Result<vfs::LockRange> to_range(Context& context, vfs::File& file, const Flock& 
   vfs::LockRange range;
   range.kind = kind;
   switch (wanted.type) {
-    case f_rdlck: range.type = vfs::LockType::read; break;
-    case f_wrlck: range.type = vfs::LockType::write; break;
-    case f_unlck: range.type = vfs::LockType::unlock; break;
-    default: return error(Errno::einval);
+    case f_rdlck:
+      range.type = vfs::LockType::read;
+      break;
+    case f_wrlck:
+      range.type = vfs::LockType::write;
+      break;
+    case f_unlck:
+      range.type = vfs::LockType::unlock;
+      break;
+    default:
+      return error(Errno::einval);
   }
   std::int64_t base = 0;
   switch (wanted.whence) {
-    case 0: break;
-    case 1: base = static_cast<std::int64_t>(file.position()); break;
-    case 2: base = static_cast<std::int64_t>(file.inode().size()); break;
-    default: return error(Errno::einval);
+    case 0:
+      break;
+    case 1:
+      base = static_cast<std::int64_t>(file.position());
+      break;
+    case 2:
+      base = static_cast<std::int64_t>(file.inode().size());
+      break;
+    default:
+      return error(Errno::einval);
   }
   auto start = base::checked_add(base, wanted.start);
   if (!start) return error(Errno::eoverflow);
@@ -124,7 +137,8 @@ bool allowed_on_path_only(int command) {
          command == f_getfl || command == f_dupfd_query;
 }
 
-Result<long> duplicate_above(Context& context, FileDescriptor fd, std::uint64_t minimum, CloseOnExec close_on_exec) {
+Result<long> duplicate_above(Context& context, FileDescriptor fd, std::uint64_t minimum,
+                             CloseOnExec close_on_exec) {
   if (minimum >= descriptor_limit(context)) return error(Errno::einval);
   auto file = TRY(context.task.files->get(fd.number));
   return TRY(context.task.files->add(std::move(file), close_on_exec, descriptor_limit(context),
@@ -138,32 +152,50 @@ Result<long> sys_fcntl(Context& context, FileDescriptor fd, int command, std::ui
   FileUse file = TRY(files.use_any(fd.number));
   if ((file->flags() & vfs::open_path) && !allowed_on_path_only(command)) return error(Errno::ebadf);
   switch (command) {
-    case f_dupfd: return duplicate_above(context, fd, argument, CloseOnExec::no);
-    case f_dupfd_cloexec: return duplicate_above(context, fd, argument, CloseOnExec::yes);
-    case f_dupfd_query: return &*file == &*TRY(files.use_any(static_cast<int>(argument)));
-    case f_getfd: return TRY(files.close_on_exec(fd.number)) == CloseOnExec::yes ? fd_cloexec : 0;
-    case f_setfd: TRY(files.set_close_on_exec(fd.number, close_on_exec_if(argument & fd_cloexec))); return 0;
-    case f_getfl: return static_cast<long>(file->flags() & ~vfs::open_close_on_exec);
-    case f_setfl: return set_status_flags(*file, argument);
-    case f_getlk: return get_record_lock(context, *file, UserInOut<Flock>(argument), vfs::LockKind::posix);
+    case f_dupfd:
+      return duplicate_above(context, fd, argument, CloseOnExec::no);
+    case f_dupfd_cloexec:
+      return duplicate_above(context, fd, argument, CloseOnExec::yes);
+    case f_dupfd_query:
+      return &*file == &*TRY(files.use_any(static_cast<int>(argument)));
+    case f_getfd:
+      return TRY(files.close_on_exec(fd.number)) == CloseOnExec::yes ? fd_cloexec : 0;
+    case f_setfd:
+      TRY(files.set_close_on_exec(fd.number, close_on_exec_if(argument & fd_cloexec)));
+      return 0;
+    case f_getfl:
+      return static_cast<long>(file->flags() & ~vfs::open_close_on_exec);
+    case f_setfl:
+      return set_status_flags(*file, argument);
+    case f_getlk:
+      return get_record_lock(context, *file, UserInOut<Flock>(argument), vfs::LockKind::posix);
     case f_setlk:
-      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::posix, vfs::LockWait::fail);
+      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::posix,
+                             vfs::LockWait::fail);
     case f_setlkw:
-      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::posix, vfs::LockWait::wait);
-    case f_ofd_getlk: return get_record_lock(context, *file, UserInOut<Flock>(argument), vfs::LockKind::open_file);
+      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::posix,
+                             vfs::LockWait::wait);
+    case f_ofd_getlk:
+      return get_record_lock(context, *file, UserInOut<Flock>(argument), vfs::LockKind::open_file);
     case f_ofd_setlk:
-      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::open_file, vfs::LockWait::fail);
+      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::open_file,
+                             vfs::LockWait::fail);
     case f_ofd_setlkw:
-      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::open_file, vfs::LockWait::wait);
+      return set_record_lock(context, *file, UserIn<Flock>(argument), vfs::LockKind::open_file,
+                             vfs::LockWait::wait);
     case f_setown:
     case f_getown:
     case f_setown_ex:
     case f_getown_ex:
     case f_getowner_uids:
     case f_setsig:
-    case f_getsig: return async_owner_control(context, *file, command, argument);
-    case f_add_seals: TRY(file->add_seals(static_cast<unsigned>(argument))); return 0;
-    case f_get_seals: return static_cast<long>(TRY(file->seals()));
+    case f_getsig:
+      return async_owner_control(context, *file, command, argument);
+    case f_add_seals:
+      TRY(file->add_seals(static_cast<unsigned>(argument)));
+      return 0;
+    case f_get_seals:
+      return static_cast<long>(TRY(file->seals()));
     case f_setpipe_sz:
     case f_getpipe_sz: {
       auto* pipe_file = file->as<pipe::PipeFile>();
@@ -172,7 +204,8 @@ Result<long> sys_fcntl(Context& context, FileDescriptor fd, int command, std::ui
       bool privileged = context.task.can(vfs::Capability::sys_resource);
       return static_cast<long>(TRY(pipe_file->pipe().set_capacity(argument, privileged)));
     }
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
 }
 
@@ -183,10 +216,17 @@ Result<long> sys_flock(Context& context, FileDescriptor fd, int operation) {
   range.owner = &*file;
   range.process_id = context.process.id();
   switch (operation & ~lock_nb) {
-    case lock_sh: range.type = vfs::LockType::read; break;
-    case lock_ex: range.type = vfs::LockType::write; break;
-    case lock_un: range.type = vfs::LockType::unlock; break;
-    default: return error(Errno::einval);
+    case lock_sh:
+      range.type = vfs::LockType::read;
+      break;
+    case lock_ex:
+      range.type = vfs::LockType::write;
+      break;
+    case lock_un:
+      range.type = vfs::LockType::unlock;
+      break;
+    default:
+      return error(Errno::einval);
   }
   TRY(vfs::set_lock(*file, range, operation & lock_nb ? vfs::LockWait::fail : vfs::LockWait::wait));
   return 0;
@@ -196,8 +236,12 @@ Result<long> sys_ioctl(Context& context, FileDescriptor fd, unsigned command, st
   FileTable& files = *context.task.files;
   FileUse file = TRY(files.use(fd.number));
   switch (command) {
-    case ioctl_fioclex: TRY(files.set_close_on_exec(fd.number, CloseOnExec::yes)); return 0;
-    case ioctl_fionclex: TRY(files.set_close_on_exec(fd.number, CloseOnExec::no)); return 0;
+    case ioctl_fioclex:
+      TRY(files.set_close_on_exec(fd.number, CloseOnExec::yes));
+      return 0;
+    case ioctl_fionclex:
+      TRY(files.set_close_on_exec(fd.number, CloseOnExec::no));
+      return 0;
     case ioctl_fionbio:
     case ioctl_fioasync: {
       int on = TRY(UserIn<int>(argument).read());
@@ -208,12 +252,14 @@ Result<long> sys_ioctl(Context& context, FileDescriptor fd, unsigned command, st
     }
     case ioctl_fionread:
       if (vfs::is_regular(file->inode().mode())) {
-        auto left = static_cast<std::int64_t>(file->inode().size()) - static_cast<std::int64_t>(file->position());
+        auto left =
+            static_cast<std::int64_t>(file->inode().size()) - static_cast<std::int64_t>(file->position());
         TRY(UserOut<int>(argument).write(static_cast<int>(left)));
         return 0;
       }
       break;
-    default: break;
+    default:
+      break;
   }
   return file->ioctl(command, argument);
 }

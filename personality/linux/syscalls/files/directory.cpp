@@ -8,15 +8,18 @@ namespace linux_abi {
 
 namespace {
 
-// Lays out struct linux_dirent64 (or the older linux_dirent, which keeps the type behind the name) in user memory.
+// Lays out struct linux_dirent64 (or the older linux_dirent, which keeps the type behind the name) in user
+// memory.
 class UserDirectory final : public vfs::DirectorySink {
  public:
   enum class Layout { wide, old };
   UserDirectory(UserAddress to, std::size_t size, Layout layout) : to_(to), size_(size), layout_(layout) {}
 
-  vfs::SinkState entry(std::string_view name, std::uint64_t inode, std::uint8_t type, std::uint64_t next) override {
+  vfs::SinkState entry(std::string_view name, std::uint64_t inode, std::uint8_t type,
+                       std::uint64_t next) override {
     std::size_t header = layout_ == Layout::wide ? 19 : 18;
-    std::size_t length = base::align_up(header + name.size() + (layout_ == Layout::wide ? 1 : 2), std::size_t{8});
+    std::size_t length =
+        base::align_up(header + name.size() + (layout_ == Layout::wide ? 1 : 2), std::size_t{8});
     if (done_ + length > size_) {
       too_small_ = done_ == 0;
       return vfs::SinkState::full;
@@ -52,7 +55,8 @@ class UserDirectory final : public vfs::DirectorySink {
   bool too_small_ = false, faulted_ = false;
 };
 
-Result<long> list(Context& context, FileDescriptor fd, UserAddress to, unsigned size, UserDirectory::Layout layout) {
+Result<long> list(Context& context, FileDescriptor fd, UserAddress to, unsigned size,
+                  UserDirectory::Layout layout) {
   FileUse file = TRY(context.task.files->use(fd.number));
   UserDirectory sink(to, size, layout);
   TRY(file->list_directory(sink));
@@ -71,7 +75,8 @@ Result<long> sys_getdents(Context& context, FileDescriptor fd, UserAddress to, u
 Result<long> sys_getcwd(Context& context, UserBuffer out, std::size_t size) {
   base::Vector<char> memory;
   TRY(memory.try_resize(path_max + 1));
-  std::string_view path = TRY(vfs::current_directory_text(caller_of(context.task), memory.span().first(path_max)));
+  std::string_view path =
+      TRY(vfs::current_directory_text(caller_of(context.task), memory.span().first(path_max)));
   if (path.size() + 1 > size) return error(Errno::erange);
   char* end = memory.data() + (path.data() - memory.data()) + path.size();
   *end = '\0';
@@ -83,7 +88,8 @@ Result<long> sys_chdir(Context& context, UserString path_argument) {
   PathText text;
   std::string_view path = TRY(text.read(path_argument));
   vfs::Caller caller = caller_of(context.task);
-  TRY(vfs::change_directory(caller, TRY(vfs::resolve(caller, nullptr, path, vfs::lookup_follow | vfs::lookup_directory))));
+  TRY(vfs::change_directory(
+      caller, TRY(vfs::resolve(caller, nullptr, path, vfs::lookup_follow | vfs::lookup_directory))));
   return 0;
 }
 
@@ -98,7 +104,8 @@ Result<long> sys_chroot(Context& context, UserString path_argument) {
   PathText text;
   std::string_view path = TRY(text.read(path_argument));
   vfs::Caller caller = caller_of(context.task);
-  TRY(vfs::change_root(caller, TRY(vfs::resolve(caller, nullptr, path, vfs::lookup_follow | vfs::lookup_directory))));
+  TRY(vfs::change_root(caller,
+                       TRY(vfs::resolve(caller, nullptr, path, vfs::lookup_follow | vfs::lookup_directory))));
   return 0;
 }
 

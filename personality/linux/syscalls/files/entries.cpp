@@ -39,7 +39,9 @@ Result<long> sys_unlinkat(Context& context, int directory, UserString path_argum
     TRY(vfs::unlink(caller_of(context.task), start.path(), path));
   return 0;
 }
-Result<long> sys_unlink(Context& context, UserString path) { return sys_unlinkat(context, at_fdcwd, path, 0); }
+Result<long> sys_unlink(Context& context, UserString path) {
+  return sys_unlinkat(context, at_fdcwd, path, 0);
+}
 Result<long> sys_rmdir(Context& context, UserString path) {
   return sys_unlinkat(context, at_fdcwd, path, at_removedir);
 }
@@ -63,7 +65,8 @@ Result<long> sys_link(Context& context, UserString old_path, UserString new_path
   return sys_linkat(context, at_fdcwd, old_path, at_fdcwd, new_path, 0);
 }
 
-Result<long> sys_symlinkat(Context& context, UserString target_argument, int directory, UserString path_argument) {
+Result<long> sys_symlinkat(Context& context, UserString target_argument, int directory,
+                           UserString path_argument) {
   PathText target_text, text;
   std::string_view target = TRY(target_text.read(target_argument)), path = TRY(text.read(path_argument));
   if (target.empty()) return error(Errno::enoent);
@@ -75,13 +78,15 @@ Result<long> sys_symlink(Context& context, UserString target, UserString path) {
   return sys_symlinkat(context, target, at_fdcwd, path);
 }
 
-Result<long> sys_readlinkat(Context& context, int directory, UserString path_argument, UserBuffer out, int size) {
+Result<long> sys_readlinkat(Context& context, int directory, UserString path_argument, UserBuffer out,
+                            int size) {
   if (size <= 0) return error(Errno::einval);
   PathText text;
   std::string_view path = TRY(text.read(path_argument));
   PathStart start = TRY(PathStart::of(context, directory, path));
   base::String target = TRY(vfs::read_link(caller_of(context.task), start.path(), path));
-  std::size_t length = target.size() < static_cast<std::size_t>(size) ? target.size() : static_cast<std::size_t>(size);
+  std::size_t length =
+      target.size() < static_cast<std::size_t>(size) ? target.size() : static_cast<std::size_t>(size);
   TRY(out.write(std::as_bytes(std::span(target.view().data(), length))));
   return static_cast<long>(length);
 }
@@ -92,7 +97,8 @@ Result<long> sys_readlink(Context& context, UserString path, UserBuffer out, int
 Result<long> sys_renameat2(Context& context, int old_directory, UserString old_argument, int new_directory,
                            UserString new_argument, unsigned flags) {
   if (flags & ~(rename_noreplace | rename_exchange | rename_whiteout)) return error(Errno::einval);
-  if ((flags & (rename_noreplace | rename_whiteout)) && (flags & rename_exchange)) return error(Errno::einval);
+  if ((flags & (rename_noreplace | rename_whiteout)) && (flags & rename_exchange))
+    return error(Errno::einval);
   PathText old_text, new_text;
   std::string_view old_path = TRY(old_text.read(old_argument)), new_path = TRY(new_text.read(new_argument));
   PathStart old_start = TRY(PathStart::of(context, old_directory, old_path));

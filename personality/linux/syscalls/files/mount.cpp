@@ -7,14 +7,17 @@ namespace linux_abi {
 namespace {
 
 constexpr std::uint64_t ms_rdonly = 1, ms_nosuid = 2, ms_nodev = 4, ms_noexec = 8, ms_remount = 32,
-                        ms_nosymfollow = 256, ms_noatime = 1024, ms_nodiratime = 2048, ms_bind = 4096, ms_move = 8192,
-                        ms_rec = 16384, ms_silent = 32768, ms_unbindable = 1 << 17, ms_private = 1 << 18,
-                        ms_slave = 1 << 19, ms_shared = 1 << 20, ms_strictatime = 1 << 24;
+                        ms_nosymfollow = 256, ms_noatime = 1024, ms_nodiratime = 2048, ms_bind = 4096,
+                        ms_move = 8192, ms_rec = 16384, ms_silent = 32768, ms_unbindable = 1 << 17,
+                        ms_private = 1 << 18, ms_slave = 1 << 19, ms_shared = 1 << 20,
+                        ms_strictatime = 1 << 24;
 constexpr std::uint64_t magic_mask = 0xffff0000, magic = 0xc0ed0000;
 
 vfs::MountFlags to_mount_flags(std::uint64_t flags) {
   vfs::MountFlags result = 0;
-  auto take = [&](std::uint64_t bit, vfs::MountFlags flag) { if (flags & bit) result |= flag; };
+  auto take = [&](std::uint64_t bit, vfs::MountFlags flag) {
+    if (flags & bit) result |= flag;
+  };
   take(ms_rdonly, vfs::mount_read_only);
   take(ms_nosuid, vfs::mount_no_set_uid);
   take(ms_nodev, vfs::mount_no_devices);
@@ -37,8 +40,8 @@ Result<base::String> optional_text(UserString from, std::size_t limit) {
 
 }  // namespace
 
-Result<long> sys_mount(Context& context, UserString source_argument, UserString target_argument, UserString type_argument,
-                       std::uint64_t flags, UserString data_argument) {
+Result<long> sys_mount(Context& context, UserString source_argument, UserString target_argument,
+                       UserString type_argument, std::uint64_t flags, UserString data_argument) {
   vfs::Caller caller = caller_of(context.task);
   base::String type = TRY(optional_text(type_argument, core::page_size));
   base::String source = TRY(optional_text(source_argument, path_max));
@@ -79,7 +82,8 @@ Result<long> sys_mount(Context& context, UserString source_argument, UserString 
 }
 
 Result<long> sys_umount2(Context& context, UserString target_argument, unsigned flags) {
-  constexpr unsigned known = vfs::unmount_force | vfs::unmount_detach | vfs::unmount_expire | vfs::unmount_no_follow;
+  constexpr unsigned known =
+      vfs::unmount_force | vfs::unmount_detach | vfs::unmount_expire | vfs::unmount_no_follow;
   if (flags & ~known) return error(Errno::einval);
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
   vfs::Caller caller = caller_of(context.task);

@@ -12,8 +12,8 @@ constexpr unsigned known_flags = 037777703;
 
 // The kernel's own values of the flags that architectures number differently.
 vfs::OpenFlags to_open_flags(unsigned flags) {
-  vfs::OpenFlags result = flags & ~(arch::linux_open_directory | arch::linux_open_no_follow | arch::linux_open_direct |
-                                    arch::linux_open_large_file);
+  vfs::OpenFlags result = flags & ~(arch::linux_open_directory | arch::linux_open_no_follow |
+                                    arch::linux_open_direct | arch::linux_open_large_file);
   if (flags & arch::linux_open_directory) result |= vfs::open_directory;
   if (flags & arch::linux_open_no_follow) result |= vfs::open_no_follow;
   if (flags & arch::linux_open_direct) result |= vfs::open_direct;
@@ -25,7 +25,8 @@ Result<long> open_at(Context& context, int directory, UserString path_argument, 
   std::string_view path = TRY(text.read(path_argument));
   PathStart start = TRY(PathStart::of(context, directory, path));
   // O_PATH looks at nothing but these.
-  if (how.flags & vfs::open_path) how.flags &= vfs::open_path | vfs::open_directory | vfs::open_no_follow | vfs::open_close_on_exec;
+  if (how.flags & vfs::open_path)
+    how.flags &= vfs::open_path | vfs::open_directory | vfs::open_no_follow | vfs::open_close_on_exec;
   auto close_on_exec = how.flags & vfs::open_close_on_exec ? CloseOnExec::yes : CloseOnExec::no;
   auto descriptor = TRY(context.task.files->reserve(close_on_exec, descriptor_limit(context)));
   auto file = TRY(vfs::open(caller_of(context.task), start.path(), path, how));
@@ -42,7 +43,8 @@ Result<long> sys_openat(Context& context, int directory, UserString path, unsign
   if (how.flags & (vfs::open_create | vfs::open_temporary_bit)) how.mode = mode & 07777;
   if ((how.flags & vfs::open_temporary_bit) && !(how.flags & vfs::open_path)) {
     // O_TMPFILE is two bits, so that old kernels see O_DIRECTORY; it makes sense for writing only.
-    if (!(how.flags & vfs::open_directory) || !(how.flags & vfs::open_access_mask)) return error(Errno::einval);
+    if (!(how.flags & vfs::open_directory) || !(how.flags & vfs::open_access_mask))
+      return error(Errno::einval);
   }
   return open_at(context, directory, path, how);
 }
@@ -55,11 +57,13 @@ Result<long> sys_creat(Context& context, UserString path, unsigned mode) {
   return sys_openat(context, at_fdcwd, path, o_creat | o_wronly | o_trunc, mode);
 }
 
-Result<long> sys_openat2(Context& context, int directory, UserString path, UserAddress how_address, std::size_t size) {
+Result<long> sys_openat2(Context& context, int directory, UserString path, UserAddress how_address,
+                         std::size_t size) {
   auto wanted = TRY(read_extensible<OpenHow>(how_address, size, sizeof(OpenHow)));
   constexpr std::uint64_t known_resolve = resolve_no_xdev | resolve_no_magiclinks | resolve_no_symlinks |
                                           resolve_beneath | resolve_in_root | resolve_cached;
-  if (wanted.flags & ~std::uint64_t{known_flags} || wanted.resolve & ~known_resolve) return error(Errno::einval);
+  if (wanted.flags & ~std::uint64_t{known_flags} || wanted.resolve & ~known_resolve)
+    return error(Errno::einval);
   if ((wanted.resolve & resolve_beneath) && (wanted.resolve & resolve_in_root)) return error(Errno::einval);
   vfs::OpenHow how;
   how.flags = to_open_flags(static_cast<unsigned>(wanted.flags));
@@ -74,14 +78,17 @@ Result<long> sys_openat2(Context& context, int directory, UserString path, UserA
       (!(how.flags & vfs::open_directory) || !(how.flags & vfs::open_access_mask)))
     return error(Errno::einval);
   how.mode = static_cast<vfs::Mode>(wanted.mode);
-  auto take = [&](std::uint64_t bit, vfs::LookupFlags flag) { if (wanted.resolve & bit) how.resolve |= flag; };
+  auto take = [&](std::uint64_t bit, vfs::LookupFlags flag) {
+    if (wanted.resolve & bit) how.resolve |= flag;
+  };
   take(resolve_no_xdev, vfs::lookup_no_mount_crossing);
   take(resolve_no_magiclinks, vfs::lookup_no_magic_links);
   take(resolve_no_symlinks, vfs::lookup_no_symlinks);
   take(resolve_beneath, vfs::lookup_beneath);
   take(resolve_in_root, vfs::lookup_in_root);
   take(resolve_cached, vfs::lookup_cached);
-  if ((wanted.resolve & resolve_cached) && (how.flags & (vfs::open_truncate | vfs::open_create | vfs::open_temporary_bit)))
+  if ((wanted.resolve & resolve_cached) &&
+      (how.flags & (vfs::open_truncate | vfs::open_create | vfs::open_temporary_bit)))
     return error(Errno::eagain);
   return open_at(context, directory, path, how);
 }

@@ -18,7 +18,8 @@ std::size_t clamp(std::size_t size) { return size < max_transfer ? size : max_tr
 }
 
 Result<long> finish_write(Context& context, Result<std::size_t> done) {
-  if (!done) [[unlikely]] return write_failed(context, done.error());
+  if (!done) [[unlikely]]
+    return write_failed(context, done.error());
   return static_cast<long>(*done);
 }
 
@@ -48,19 +49,22 @@ Result<void> check_offset(const vfs::File& file, std::int64_t offset) {
 
 Result<long> sys_read(Context& context, FileDescriptor fd, UserAddress to, std::size_t size) {
   FileUse file = TRY(context.task.files->use(fd.number));
-  if (!core::is_user_range(to, size)) [[unlikely]] return error(file->can_read() ? Errno::efault : Errno::ebadf);
+  if (!core::is_user_range(to, size)) [[unlikely]]
+    return error(file->can_read() ? Errno::efault : Errno::ebadf);
   IoBuffer buffer = IoBuffer::user(to, clamp(size));
   return finish_read(file->read(buffer));
 }
 
 Result<long> sys_write(Context& context, FileDescriptor fd, UserAddress from, std::size_t size) {
   FileUse file = TRY(context.task.files->use(fd.number));
-  if (!core::is_user_range(from, size)) [[unlikely]] return error(file->can_write() ? Errno::efault : Errno::ebadf);
+  if (!core::is_user_range(from, size)) [[unlikely]]
+    return error(file->can_write() ? Errno::efault : Errno::ebadf);
   IoBuffer buffer = IoBuffer::user(from, clamp(size));
   return finish_write(context, file->write(buffer));
 }
 
-Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, std::size_t size, std::int64_t offset) {
+Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, std::size_t size,
+                         std::int64_t offset) {
   if (offset < 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
   TRY(check_offset(*file, offset));
@@ -79,7 +83,8 @@ Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from,
   return finish_write(context, file->positioned_write(buffer, static_cast<std::uint64_t>(offset)));
 }
 
-// The offset comes in two halves for the sake of 32-bit machines; the high one is not used here. -1 means the position.
+// The offset comes in two halves for the sake of 32-bit machines; the high one is not used here. -1 means the
+// position.
 Result<long> sys_preadv2(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
                          std::int64_t offset, std::uint64_t, unsigned flags) {
   FileUse file = TRY(context.task.files->use(fd.number));

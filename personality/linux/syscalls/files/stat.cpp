@@ -55,7 +55,8 @@ Statx to_statx(const vfs::Attributes& from) {
   return to;
 }
 
-Result<vfs::Attributes> attributes_at(Context& context, int directory, UserString path_argument, unsigned flags) {
+Result<vfs::Attributes> attributes_at(Context& context, int directory, UserString path_argument,
+                                      unsigned flags) {
   vfs::Attributes attributes;
   PathText text;
   // With AT_EMPTY_PATH a null path means an empty one (Linux 6.11).
@@ -101,7 +102,8 @@ Result<long> sys_statx(Context& context, int directory, UserString path, unsigne
                        UserOut<Statx> out) {
   if (mask & statx_reserved) return error(Errno::einval);
   if ((flags & at_statx_sync_type) == at_statx_sync_type) return error(Errno::einval);
-  if (flags & ~(at_symlink_nofollow | at_no_automount | at_empty_path | at_statx_sync_type)) return error(Errno::einval);
+  if (flags & ~(at_symlink_nofollow | at_no_automount | at_empty_path | at_statx_sync_type))
+    return error(Errno::einval);
   TRY(out.write(to_statx(TRY(attributes_at(context, directory, path, flags)))));
   return 0;
 }
@@ -141,7 +143,8 @@ Result<long> sys_fstatfs(Context& context, FileDescriptor fd, UserOut<Statfs> ou
   return write_statistics(TRY(context.task.files->use_any(fd.number))->path(), out);
 }
 
-Result<long> sys_faccessat2(Context& context, int directory, UserString path_argument, unsigned mode, unsigned flags) {
+Result<long> sys_faccessat2(Context& context, int directory, UserString path_argument, unsigned mode,
+                            unsigned flags) {
   if (mode & ~(r_ok | w_ok | x_ok)) return error(Errno::einval);
   if (flags & ~(at_eaccess | at_symlink_nofollow | at_empty_path)) return error(Errno::einval);
   Task& task = context.task;

@@ -29,8 +29,8 @@ Result<long> sys_fdatasync(Context& context, FileDescriptor fd) {
   return 0;
 }
 
-Result<long> sys_sync_file_range(Context& context, FileDescriptor fd, std::int64_t offset, std::int64_t length,
-                                 unsigned flags) {
+Result<long> sys_sync_file_range(Context& context, FileDescriptor fd, std::int64_t offset,
+                                 std::int64_t length, unsigned flags) {
   if (flags & ~7u || offset < 0 || length < 0 || offset + length < offset) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
   vfs::Mode mode = file->inode().mode();
@@ -41,7 +41,8 @@ Result<long> sys_sync_file_range(Context& context, FileDescriptor fd, std::int64
   return 0;
 }
 
-Result<long> sys_fadvise64(Context& context, FileDescriptor fd, std::int64_t offset, std::int64_t length, int advice) {
+Result<long> sys_fadvise64(Context& context, FileDescriptor fd, std::int64_t offset, std::int64_t length,
+                           int advice) {
   FileUse file = TRY(context.task.files->use(fd.number));
   if (file->has_trait(vfs::File::pipe_file)) return error(Errno::espipe);
   if (length < 0 || advice < 0 || advice > 5) return error(Errno::einval);
@@ -53,7 +54,8 @@ Result<long> sys_fadvise64(Context& context, FileDescriptor fd, std::int64_t off
 Result<long> sys_readahead(Context& context, FileDescriptor fd, std::int64_t offset, std::size_t count) {
   FileUse file = TRY(context.task.files->use(fd.number));
   if (!file->can_read()) return error(Errno::ebadf);
-  if (!vfs::is_regular(file->inode().mode()) && !vfs::is_block(file->inode().mode())) return error(Errno::einval);
+  if (!vfs::is_regular(file->inode().mode()) && !vfs::is_block(file->inode().mode()))
+    return error(Errno::einval);
   if (core::MemoryObject* pages = file->inode().memory_object())
     pages->read_ahead(static_cast<std::uint64_t>(offset) / core::page_size, count / core::page_size + 1);
   return 0;

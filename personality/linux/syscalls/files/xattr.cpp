@@ -37,8 +37,9 @@ Result<long> set(Context& context, const vfs::Path& path, UserString name, UserB
   base::Vector<char> value;
   TRY(value.try_resize(size));
   TRY(from.read(std::as_writable_bytes(value.span())));
-  auto mode = flags & create_flag ? vfs::XattrMode::create_only
-                                  : flags & replace_flag ? vfs::XattrMode::replace_only : vfs::XattrMode::set;
+  auto mode = flags & create_flag    ? vfs::XattrMode::create_only
+              : flags & replace_flag ? vfs::XattrMode::replace_only
+                                     : vfs::XattrMode::set;
   TRY(vfs::set_xattr(caller_of(context.task), path, key, value.span(), mode));
   return 0;
 }
@@ -75,7 +76,8 @@ Result<long> remove(Context& context, const vfs::Path& path, UserString name) {
 
 }  // namespace
 
-Result<long> sys_setxattr(Context& c, UserString path, UserString name, UserBuffer value, std::size_t size, int flags) {
+Result<long> sys_setxattr(Context& c, UserString path, UserString name, UserBuffer value, std::size_t size,
+                          int flags) {
   return set(c, TRY(by_path(c, path, vfs::lookup_follow)), name, value, size, flags);
 }
 Result<long> sys_lsetxattr(Context& c, UserString path, UserString name, UserBuffer value, std::size_t size,
@@ -92,7 +94,8 @@ Result<long> sys_getxattr(Context& c, UserString path, UserString name, UserBuff
 Result<long> sys_lgetxattr(Context& c, UserString path, UserString name, UserBuffer value, std::size_t size) {
   return get(c, TRY(by_path(c, path, vfs::lookup_default)), name, value, size);
 }
-Result<long> sys_fgetxattr(Context& c, FileDescriptor fd, UserString name, UserBuffer value, std::size_t size) {
+Result<long> sys_fgetxattr(Context& c, FileDescriptor fd, UserString name, UserBuffer value,
+                           std::size_t size) {
   return get(c, TRY(c.task.files->use(fd.number))->path(), name, value, size);
 }
 Result<long> sys_listxattr(Context& c, UserString path, UserBuffer out, std::size_t size) {

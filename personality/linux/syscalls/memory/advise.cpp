@@ -10,30 +10,54 @@ namespace {
 Result<core::Advice> to_advice(int advice) {
   using core::Advice;
   switch (advice) {
-    case 0: return Advice::normal;
-    case 1: return Advice::random;
-    case 2: return Advice::sequential;
-    case 3: return Advice::will_need;
-    case 4: return Advice::dont_need;
-    case 8: return Advice::free;
-    case 9: return Advice::remove;
-    case 10: return Advice::dont_fork;
-    case 11: return Advice::do_fork;
-    case 12: return Advice::mergeable;
-    case 13: return Advice::unmergeable;
-    case 14: return Advice::huge_page;
-    case 15: return Advice::no_huge_page;
-    case 16: return Advice::dont_dump;
-    case 17: return Advice::do_dump;
-    case 18: return Advice::wipe_on_fork;
-    case 19: return Advice::keep_on_fork;
-    case 20: return Advice::cold;
-    case 21: return Advice::page_out;
-    case 22: return Advice::populate_read;
-    case 23: return Advice::populate_write;
-    case 24: return Advice::dont_need_locked;
-    case 25: return Advice::collapse;
-    default: return error(Errno::einval);
+    case 0:
+      return Advice::normal;
+    case 1:
+      return Advice::random;
+    case 2:
+      return Advice::sequential;
+    case 3:
+      return Advice::will_need;
+    case 4:
+      return Advice::dont_need;
+    case 8:
+      return Advice::free;
+    case 9:
+      return Advice::remove;
+    case 10:
+      return Advice::dont_fork;
+    case 11:
+      return Advice::do_fork;
+    case 12:
+      return Advice::mergeable;
+    case 13:
+      return Advice::unmergeable;
+    case 14:
+      return Advice::huge_page;
+    case 15:
+      return Advice::no_huge_page;
+    case 16:
+      return Advice::dont_dump;
+    case 17:
+      return Advice::do_dump;
+    case 18:
+      return Advice::wipe_on_fork;
+    case 19:
+      return Advice::keep_on_fork;
+    case 20:
+      return Advice::cold;
+    case 21:
+      return Advice::page_out;
+    case 22:
+      return Advice::populate_read;
+    case 23:
+      return Advice::populate_write;
+    case 24:
+      return Advice::dont_need_locked;
+    case 25:
+      return Advice::collapse;
+    default:
+      return error(Errno::einval);
   }
 }
 
@@ -44,8 +68,8 @@ Result<long> sys_madvise(Context& context, UserAddress address, std::size_t leng
   return 0;
 }
 
-Result<long> sys_process_madvise(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
-                                 int advice, unsigned flags) {
+Result<long> sys_process_madvise(Context& context, FileDescriptor fd, UserArray<Iovec> vectors,
+                                 std::size_t count, int advice, unsigned flags) {
   if (flags) return error(Errno::einval);
   if (count > iov_max) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));

@@ -10,7 +10,8 @@ namespace {
 AddressSpace& space_of(Context& context) { return *context.task.thread().address_space; }
 
 Result<void> may_lock(Context& context) {
-  if (context.process.limit_current(Resource::memlock) || context.task.can(vfs::Capability::ipc_lock)) return {};
+  if (context.process.limit_current(Resource::memlock) || context.task.can(vfs::Capability::ipc_lock))
+    return {};
   return error(Errno::eperm);
 }
 
@@ -34,12 +35,13 @@ Result<long> sys_munlock(Context& context, UserAddress address, std::size_t leng
 }
 
 Result<long> sys_mlockall(Context& context, unsigned flags) {
-  if (!flags || flags & ~(mcl_current | mcl_future | mcl_onfault) || flags == mcl_onfault) return error(Errno::einval);
+  if (!flags || flags & ~(mcl_current | mcl_future | mcl_onfault) || flags == mcl_onfault)
+    return error(Errno::einval);
   TRY(may_lock(context));
-  TRY(space_of(context).lock_all({.current = (flags & mcl_current) != 0,
-                                  .future = (flags & mcl_future) != 0,
-                                  .mode = flags & mcl_onfault ? AddressSpace::LockMode::on_fault
-                                                              : AddressSpace::LockMode::populate}));
+  TRY(space_of(context).lock_all(
+      {.current = (flags & mcl_current) != 0,
+       .future = (flags & mcl_future) != 0,
+       .mode = flags & mcl_onfault ? AddressSpace::LockMode::on_fault : AddressSpace::LockMode::populate}));
   return 0;
 }
 

@@ -11,7 +11,9 @@ using core::Protection;
 
 MapFlags to_map_flags(unsigned flags) {
   MapFlags result = MapFlags::none;
-  auto take = [&](unsigned bit, MapFlags flag) { if (flags & bit) result |= flag; };
+  auto take = [&](unsigned bit, MapFlags flag) {
+    if (flags & bit) result |= flag;
+  };
   take(map_fixed, MapFlags::fixed);
   take(map_fixed_noreplace, MapFlags::fixed | MapFlags::no_replace);
   take(map_growsdown, MapFlags::grows_down);
@@ -27,7 +29,8 @@ MapFlags to_map_flags(unsigned flags) {
 Result<void> map_file(Context& context, core::MapRequest& request, int fd, bool shared) {
   FileUse file = TRY(context.task.files->use(fd));
   if (!file->can_read()) return error(Errno::eacces);
-  if (shared && includes(request.protection, Protection::write) && !file->can_write()) return error(Errno::eacces);
+  if (shared && includes(request.protection, Protection::write) && !file->can_write())
+    return error(Errno::eacces);
   if (shared && !file->can_write()) request.maximum_protection = Protection::read | Protection::execute;
   bool no_execute = file->path() && file->path().mount().has(vfs::mount_no_execute);
   if (no_execute) {
@@ -39,8 +42,8 @@ Result<void> map_file(Context& context, core::MapRequest& request, int fd, bool 
 
 }  // namespace
 
-Result<long> sys_mmap(Context& context, UserAddress address, std::size_t length, unsigned protection, unsigned flags,
-                      int fd, std::uint64_t offset) {
+Result<long> sys_mmap(Context& context, UserAddress address, std::size_t length, unsigned protection,
+                      unsigned flags, int fd, std::uint64_t offset) {
   if (offset & (core::page_size - 1)) return error(Errno::einval);
   if (length == 0) return error(Errno::einval);
   core::MapRequest request;
@@ -54,9 +57,9 @@ Result<long> sys_mmap(Context& context, UserAddress address, std::size_t length,
   unsigned type = flags & map_type;
   bool shared = type == map_shared || type == map_shared_validate;
   if (!shared && type != map_private) return error(Errno::einval);
-  constexpr unsigned known = map_type | map_fixed | map_anonymous | map_32bit | map_growsdown | map_denywrite |
-                             map_executable | map_locked | map_noreserve | map_populate | map_nonblock | map_stack |
-                             map_fixed_noreplace | map_hugetlb | map_sync;
+  constexpr unsigned known = map_type | map_fixed | map_anonymous | map_32bit | map_growsdown |
+                             map_denywrite | map_executable | map_locked | map_noreserve | map_populate |
+                             map_nonblock | map_stack | map_fixed_noreplace | map_hugetlb | map_sync;
   if (type == map_shared_validate && (flags & ~known || (flags & map_sync))) return error(Errno::eopnotsupp);
   if (flags & map_hugetlb) return error(Errno::einval);  // no huge page pool
   if (shared) request.flags |= MapFlags::shared;

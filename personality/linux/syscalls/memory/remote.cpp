@@ -42,8 +42,10 @@ Result<long> transfer(Context& context, core::AddressSpace& remote, UserArray<Io
       if (total) return static_cast<long>(total);
       return error(Errno::efault);
     }
-    here.base += part; here.length -= part;
-    there.base += part; there.length -= part;
+    here.base += part;
+    here.length -= part;
+    there.base += part;
+    there.length -= part;
     if (context.task.thread().interrupted(core::WaitMode::killable)) return error(Errno::eintr);
   }
 }

@@ -8,16 +8,16 @@
 
 namespace linux_abi {
 
-Result<long> sys_mmap(Context& context, UserAddress address, std::size_t length, unsigned protection, unsigned flags,
-                      int fd, std::uint64_t offset);
+Result<long> sys_mmap(Context& context, UserAddress address, std::size_t length, unsigned protection,
+                      unsigned flags, int fd, std::uint64_t offset);
 Result<long> sys_munmap(Context& context, UserAddress address, std::size_t length);
 Result<long> sys_mprotect(Context& context, UserAddress address, std::size_t length, unsigned protection);
 Result<long> sys_mremap(Context& context, UserAddress address, std::size_t old_length, std::size_t new_length,
                         unsigned flags, UserAddress new_address);
 Result<long> sys_brk(Context& context, UserAddress wanted);
 Result<long> sys_madvise(Context& context, UserAddress address, std::size_t length, int advice);
-Result<long> sys_process_madvise(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
-                                 int advice, unsigned flags);
+Result<long> sys_process_madvise(Context& context, FileDescriptor fd, UserArray<Iovec> vectors,
+                                 std::size_t count, int advice, unsigned flags);
 Result<long> sys_mlock(Context& context, UserAddress address, std::size_t length);
 Result<long> sys_mlock2(Context& context, UserAddress address, std::size_t length, unsigned flags);
 Result<long> sys_munlock(Context& context, UserAddress address, std::size_t length);

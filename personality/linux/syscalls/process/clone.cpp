@@ -52,7 +52,8 @@ Result<long> sys_clone3(Context& context, UserAddress address, std::size_t size)
       arguments.set_tid_size > 1)
     return error(Errno::einval);
   if (arguments.set_tid_size) {
-    if (!context.task.can(vfs::Capability::checkpoint_restore) && !context.task.can(vfs::Capability::sys_admin))
+    if (!context.task.can(vfs::Capability::checkpoint_restore) &&
+        !context.task.can(vfs::Capability::sys_admin))
       return error(Errno::eperm);
     wanted = TRY(UserIn<int>(arguments.set_tid).read());
     if (wanted < 1) return error(Errno::einval);

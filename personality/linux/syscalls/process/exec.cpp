@@ -34,8 +34,8 @@ class UserStrings final : public StringSource {
   UserAddress array_;
 };
 
-Result<long> exec_at(Context& context, int directory, UserString path, UserAddress arguments, UserAddress environment,
-                     unsigned flags) {
+Result<long> exec_at(Context& context, int directory, UserString path, UserAddress arguments,
+                     UserAddress environment, unsigned flags) {
   if (flags & ~(at_empty_path | at_symlink_nofollow)) return error(Errno::einval);
   base::String name = TRY(path.read(path_max));
   PathStart start = TRY(PathStart::of(context, directory, name));

@@ -18,7 +18,8 @@ Result<void> set_group(Process& caller, Process& target, int group_id) REQUIRES(
   if (group_id != target.id()) {
     group = Pid::get(group_id);
     if (!group || group->group_members.empty()) return error(Errno::eperm);
-    if (static_cast<Process&>(*group->group_members.first()).session != caller.session) return error(Errno::eperm);
+    if (static_cast<Process&>(*group->group_members.first()).session != caller.session)
+      return error(Errno::eperm);
   }
   if (target.group == group) return {};
   set_group_locked(target, std::move(group));

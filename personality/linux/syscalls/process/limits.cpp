@@ -27,15 +27,16 @@ Result<void> may_change(Context& context, Process& target) {
   const vfs::Credentials& own = context.task.credentials();
   auto other = credentials_of(target);
   if (!other) return error(Errno::esrch);
-  bool same = own.uid == other->euid && own.uid == other->suid && own.uid == other->uid && own.gid == other->egid &&
-              own.gid == other->sgid && own.gid == other->gid;
+  bool same = own.uid == other->euid && own.uid == other->suid && own.uid == other->uid &&
+              own.gid == other->egid && own.gid == other->sgid && own.gid == other->gid;
   if (!same && !own.can(vfs::Capability::sys_resource)) return error(Errno::eperm);
   return {};
 }
 
 }  // namespace
 
-Result<long> sys_prlimit64(Context& context, int pid, Resource resource, UserIn<Rlimit> wanted, UserOut<Rlimit> old) {
+Result<long> sys_prlimit64(Context& context, int pid, Resource resource, UserIn<Rlimit> wanted,
+                           UserOut<Rlimit> old) {
   if (!is_resource(resource)) return error(Errno::einval);
   auto target = TRY(task_by_id(context, pid));
   Process& process = target->process();

@@ -8,13 +8,14 @@ Result<long> sys_pidfd_open(Context& context, int id, unsigned flags) {
   if ((flags & ~(pidfd_nonblock | pidfd_thread)) || id <= 0) return error(Errno::einval);
   RefPtr<Pid> pid = Pid::get(id);
   if (!pid) return error(Errno::esrch);
-  if (!(flags & pidfd_thread) && !pid->process_reference()) return error(Errno::einval);  // not a process' first thread
+  if (!(flags & pidfd_thread) && !pid->process_reference())
+    return error(Errno::einval);  // not a process' first thread
   auto file = TRY(open_pidfd(std::move(pid), flags, context.task));
   return TRY(context.task.files->add(std::move(file), CloseOnExec::yes, descriptor_limit(context)));
 }
 
-Result<long> sys_pidfd_send_signal(Context& context, FileDescriptor fd, int number, UserIn<SigInfo> information,
-                                   unsigned flags) {
+Result<long> sys_pidfd_send_signal(Context& context, FileDescriptor fd, int number,
+                                   UserIn<SigInfo> information, unsigned flags) {
   constexpr unsigned to_thread = 1, to_process = 2, to_group = 4;
   if (flags & ~(to_thread | to_process | to_group) || (flags & (flags - 1))) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));

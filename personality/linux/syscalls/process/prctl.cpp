@@ -45,8 +45,8 @@ Result<long> bounding_set(Context& context, Prctl operation, std::uint64_t numbe
   return 0;
 }
 
-Result<long> ambient_set(Context& context, std::uint64_t operation, std::uint64_t number, std::uint64_t unused1,
-                         std::uint64_t unused2) {
+Result<long> ambient_set(Context& context, std::uint64_t operation, std::uint64_t number,
+                         std::uint64_t unused1, std::uint64_t unused2) {
   constexpr std::uint64_t is_set = 1, raise = 2, lower = 3, clear_all = 4;
   const auto& own = context.task.credentials();
   if (unused1 || unused2) return error(Errno::einval);
@@ -116,43 +116,66 @@ Result<long> sys_prctl(Context& context, Prctl operation, std::uint64_t a, std::
       if (a > static_cast<std::uint64_t>(signal_count)) return error(Errno::einval);
       task.parent_death_signal = static_cast<int>(a);
       return 0;
-    case Prctl::get_pdeathsig: TRY(UserOut<int>(a).write(task.parent_death_signal)); return 0;
-    case Prctl::get_dumpable: return static_cast<long>(process.dumpable.load());
+    case Prctl::get_pdeathsig:
+      TRY(UserOut<int>(a).write(task.parent_death_signal));
+      return 0;
+    case Prctl::get_dumpable:
+      return static_cast<long>(process.dumpable.load());
     case Prctl::set_dumpable:
       if (a > 1) return error(Errno::einval);
       process.dumpable.store(static_cast<std::uint32_t>(a));
       return 0;
-    case Prctl::get_keepcaps: return (task.credentials().secure_bits & secure_keep_caps) != 0;
-    case Prctl::set_keepcaps: return set_keep_capabilities(context, a);
-    case Prctl::get_securebits: return static_cast<long>(task.credentials().secure_bits);
-    case Prctl::set_securebits: return set_secure_bits(context, static_cast<std::uint32_t>(a));
+    case Prctl::get_keepcaps:
+      return (task.credentials().secure_bits & secure_keep_caps) != 0;
+    case Prctl::set_keepcaps:
+      return set_keep_capabilities(context, a);
+    case Prctl::get_securebits:
+      return static_cast<long>(task.credentials().secure_bits);
+    case Prctl::set_securebits:
+      return set_secure_bits(context, static_cast<std::uint32_t>(a));
     case Prctl::capbset_read:
-    case Prctl::capbset_drop: return bounding_set(context, operation, a);
-    case Prctl::cap_ambient: return ambient_set(context, a, b, c, d);
+    case Prctl::capbset_drop:
+      return bounding_set(context, operation, a);
+    case Prctl::cap_ambient:
+      return ambient_set(context, a, b, c, d);
     case Prctl::set_name:
-    case Prctl::get_name: return thread_name(context, operation, UserAddress(a));
-    case Prctl::get_timing: return 0;
-    case Prctl::set_timing: return a == 0 ? Result<long>(0) : error(Errno::einval);
+    case Prctl::get_name:
+      return thread_name(context, operation, UserAddress(a));
+    case Prctl::get_timing:
+      return 0;
+    case Prctl::set_timing:
+      return a == 0 ? Result<long>(0) : error(Errno::einval);
     case Prctl::set_timerslack:
       task.timer_slack_ns = a ? a : task.default_timer_slack_ns;
       return 0;
-    case Prctl::get_timerslack: return static_cast<long>(task.timer_slack_ns);
+    case Prctl::get_timerslack:
+      return static_cast<long>(task.timer_slack_ns);
     case Prctl::set_child_subreaper: {
       core::MutexGuard guard{process_tree_lock()};
       process.subreaper = a != 0;
       return 0;
     }
-    case Prctl::get_child_subreaper: TRY(UserOut<int>(a).write(process.subreaper)); return 0;
-    case Prctl::set_no_new_privs: return set_no_new_privileges(context, a, rest_is_zero);
+    case Prctl::get_child_subreaper:
+      TRY(UserOut<int>(a).write(process.subreaper));
+      return 0;
+    case Prctl::set_no_new_privs:
+      return set_no_new_privileges(context, a, rest_is_zero);
     case Prctl::get_no_new_privs:
       if (a || !rest_is_zero) return error(Errno::einval);
       return task.credentials().no_new_privileges;
-    case Prctl::get_tid_address: TRY(UserOut<std::uintptr_t>(a).write(task.clear_child_tid)); return 0;
-    case Prctl::get_seccomp: return error(Errno::einval);
-    case Prctl::get_thp_disable: return a || !rest_is_zero ? Result<long>(error(Errno::einval)) : Result<long>(0);
-    case Prctl::get_auxv: return c || d ? Result<long>(error(Errno::einval)) : get_auxv(context, UserAddress(a), b);
-    case Prctl::set_vma: return error(Errno::einval);  // as without CONFIG_ANON_VMA_NAME
-    default: return error(Errno::einval);
+    case Prctl::get_tid_address:
+      TRY(UserOut<std::uintptr_t>(a).write(task.clear_child_tid));
+      return 0;
+    case Prctl::get_seccomp:
+      return error(Errno::einval);
+    case Prctl::get_thp_disable:
+      return a || !rest_is_zero ? Result<long>(error(Errno::einval)) : Result<long>(0);
+    case Prctl::get_auxv:
+      return c || d ? Result<long>(error(Errno::einval)) : get_auxv(context, UserAddress(a), b);
+    case Prctl::set_vma:
+      return error(Errno::einval);  // as without CONFIG_ANON_VMA_NAME
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -28,14 +28,16 @@ Result<long> sys_execveat(Context& context, int directory, UserString path, User
                           UserAddress environment, unsigned flags);
 Result<long> sys_exit(Context& context, int status);
 Result<long> sys_exit_group(Context& context, int status);
-Result<long> sys_wait4(Context& context, int pid, UserOut<int> status, unsigned options, UserOut<Rusage> usage);
+Result<long> sys_wait4(Context& context, int pid, UserOut<int> status, unsigned options,
+                       UserOut<Rusage> usage);
 Result<long> sys_waitid(Context& context, WaitId kind, int id, UserOut<SigInfo> information, unsigned options,
                         UserOut<Rusage> usage);
 Result<long> sys_pidfd_open(Context& context, int id, unsigned flags);
-Result<long> sys_pidfd_send_signal(Context& context, FileDescriptor fd, int number, UserIn<SigInfo> information,
-                                   unsigned flags);
+Result<long> sys_pidfd_send_signal(Context& context, FileDescriptor fd, int number,
+                                   UserIn<SigInfo> information, unsigned flags);
 Result<long> sys_pidfd_getfd(Context& context, FileDescriptor fd, int target_number, unsigned flags);
-Result<long> sys_prlimit64(Context& context, int pid, Resource resource, UserIn<Rlimit> wanted, UserOut<Rlimit> old);
+Result<long> sys_prlimit64(Context& context, int pid, Resource resource, UserIn<Rlimit> wanted,
+                           UserOut<Rlimit> old);
 Result<long> sys_getrlimit(Context& context, Resource resource, UserOut<Rlimit> out);
 Result<long> sys_setrlimit(Context& context, Resource resource, UserIn<Rlimit> in);
 Result<long> sys_getrusage(Context& context, RusageWho who, UserOut<Rusage> out);
@@ -60,7 +62,8 @@ inline constexpr SyscallRow rows[] = {
     row<number::fork, sys_fork>("fork"),
     row<number::vfork, sys_vfork>("vfork"),
     row<number::clone, sys_clone>("clone", "all but the CLONE_NEW* namespaces (EINVAL)"),
-    row<number::clone3, sys_clone3>("clone3", "all but the CLONE_NEW* namespaces and CLONE_INTO_CGROUP (EINVAL)"),
+    row<number::clone3, sys_clone3>("clone3",
+                                    "all but the CLONE_NEW* namespaces and CLONE_INTO_CGROUP (EINVAL)"),
     row<number::execve, sys_execve>("execve", "ELF64 static, dynamic, PIE; #! scripts"),
     row<number::execveat, sys_execveat>("execveat", "AT_EMPTY_PATH AT_SYMLINK_NOFOLLOW"),
     row<number::exit, sys_exit>("exit"),
@@ -76,9 +79,10 @@ inline constexpr SyscallRow rows[] = {
     row<number::getrusage, sys_getrusage>("getrusage"),
     row<number::times, sys_times>("times"),
     row<number::personality, sys_personality>("personality", "flags kept; ADDR_NO_RANDOMIZE honoured"),
-    row<number::prctl, sys_prctl>("prctl",
-                                  "PDEATHSIG DUMPABLE KEEPCAPS SECUREBITS CAPBSET CAP_AMBIENT NAME TIMING TIMERSLACK "
-                                  "CHILD_SUBREAPER NO_NEW_PRIVS GET_TID_ADDRESS GET_THP_DISABLE GET_AUXV"),
+    row<number::prctl, sys_prctl>(
+        "prctl",
+        "PDEATHSIG DUMPABLE KEEPCAPS SECUREBITS CAPBSET CAP_AMBIENT NAME TIMING TIMERSLACK "
+        "CHILD_SUBREAPER NO_NEW_PRIVS GET_TID_ADDRESS GET_THP_DISABLE GET_AUXV"),
     row<number::arch_prctl, sys_arch_prctl>("arch_prctl"),
 };
 

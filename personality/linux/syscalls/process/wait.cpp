@@ -1,11 +1,12 @@
 // wait4(2), waitid(2)
-#include "linux_abi/pidfd.h"
 #include "linux_abi/wait.h"
+#include "linux_abi/pidfd.h"
 #include "syscalls/process/rows.h"
 
 namespace linux_abi {
 
-Result<long> sys_wait4(Context& context, int pid, UserOut<int> status, unsigned options, UserOut<Rusage> usage) {
+Result<long> sys_wait4(Context& context, int pid, UserOut<int> status, unsigned options,
+                       UserOut<Rusage> usage) {
   if (options & ~(wnohang | wuntraced | wcontinued | wnothread | wclone | wall)) return error(Errno::einval);
   if (pid == -0x7fffffff - 1) return error(Errno::esrch);
   WaitRequest request;
@@ -37,7 +38,8 @@ Result<long> sys_waitid(Context& context, WaitId kind, int id, UserOut<SigInfo> 
   request.kind = kind;
   request.options = options;
   switch (kind) {
-    case WaitId::all: break;
+    case WaitId::all:
+      break;
     case WaitId::pid:
       if (id <= 0) return error(Errno::einval);
       request.pid = Pid::get(id);
@@ -59,7 +61,8 @@ Result<long> sys_waitid(Context& context, WaitId kind, int id, UserOut<SigInfo> 
       if (file->is_non_blocking()) request.options |= wnohang;
       break;
     }
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
   WaitResult result = TRY(wait_for_child(context.task, request));
   if (!result.pid && kind == WaitId::pidfd && !(options & wnohang)) return error(Errno::eagain);

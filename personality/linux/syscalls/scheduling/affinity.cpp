@@ -45,7 +45,8 @@ Result<long> sys_sched_getaffinity(Context& context, int id, unsigned size, User
   auto target = TRY(task_by_id(context, id));
   core::CpuMask mask = target->thread().affinity();
   std::uint64_t words[mask_words] = {};
-  for (unsigned cpu = 0; cpu < cpus; ++cpu) if (mask.test(cpu)) words[cpu / 64] |= std::uint64_t{1} << (cpu % 64);
+  for (unsigned cpu = 0; cpu < cpus; ++cpu)
+    if (mask.test(cpu)) words[cpu / 64] |= std::uint64_t{1} << (cpu % 64);
   std::size_t used = (cpus + 63) / 64 * 8;
   std::size_t bytes = size < used ? size : used;
   TRY(out.write(std::as_bytes(std::span(words)).first(bytes)));

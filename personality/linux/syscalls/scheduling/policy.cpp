@@ -1,5 +1,5 @@
-// sched_setscheduler(2), sched_setparam(2), sched_setattr(2) and what reads them back; sched_get_priority_max(2),
-// sched_rr_get_interval(2), sched_yield(2)
+// sched_setscheduler(2), sched_setparam(2), sched_setattr(2) and what reads them back;
+// sched_get_priority_max(2), sched_rr_get_interval(2), sched_yield(2)
 #include "core/sched/scheduler.h"
 #include "linux_abi/user_structure.h"
 #include "syscalls/scheduling/rows.h"
@@ -35,7 +35,8 @@ Result<void> may_change(Context& context, Task& target, const SchedulingParamete
     return {};
   }
   auto lowest_nice = 20 - static_cast<std::int64_t>(process.limit_current(Resource::nice) & 63);
-  if (old.policy == Policy::idle && wanted.policy != Policy::idle && old.nice < lowest_nice) return error(Errno::eperm);
+  if (old.policy == Policy::idle && wanted.policy != Policy::idle && old.nice < lowest_nice)
+    return error(Errno::eperm);
   if (wanted.nice < old.nice && wanted.nice < lowest_nice) return error(Errno::eperm);
   return {};
 }
@@ -62,7 +63,8 @@ Result<long> set_policy(Context& context, int id, int policy, UserIn<SchedulingP
     wanted.policy = static_cast<Policy>(policy);
   }
   bool fixed = wanted.is_fixed();
-  if (fixed ? parameter.priority < 1 || parameter.priority > 99 : parameter.priority != 0) return error(Errno::einval);
+  if (fixed ? parameter.priority < 1 || parameter.priority > 99 : parameter.priority != 0)
+    return error(Errno::einval);
   wanted.priority = static_cast<std::uint8_t>(parameter.priority);
   return apply(context, *target, wanted, reset);
 }
@@ -160,7 +162,9 @@ Result<long> sys_sched_rr_get_interval(Context& context, int id, UserOut<Timespe
   auto target = TRY(task_by_id(context, id));
   constexpr std::uint64_t fair_slice_ns = 3'000'000;
   auto policy = target->thread().parameters().policy;
-  std::uint64_t slice = policy == Policy::round_robin ? core::round_robin_slice_ns : policy == Policy::fifo ? 0 : fair_slice_ns;
+  std::uint64_t slice = policy == Policy::round_robin ? core::round_robin_slice_ns
+                        : policy == Policy::fifo      ? 0
+                                                      : fair_slice_ns;
   TRY(out.write(to_timespec(slice)));
   return 0;
 }

@@ -27,7 +27,8 @@ Result<void> for_each_target(Context& context, int which, int who, Function&& fu
     case Which::group: {
       core::MutexGuard guard{process_tree_lock()};
       RefPtr<Pid> group = who ? Pid::get(who) : context.process.group;
-      if (group) for (ProcessLinks& links : group->group_members) whole(static_cast<Process&>(links));
+      if (group)
+        for (ProcessLinks& links : group->group_members) whole(static_cast<Process&>(links));
       break;
     }
     case Which::user: {
@@ -39,7 +40,8 @@ Result<void> for_each_target(Context& context, int which, int who, Function&& fu
       });
       break;
     }
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
   if (!any) return error(Errno::esrch);
   return {};

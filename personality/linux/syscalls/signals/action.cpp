@@ -17,8 +17,8 @@ Result<long> sys_rt_sigaction(Context& context, int number, UserIn<SigAction> in
                     sa_restart | sa_nodefer | sa_resethand;
     old = actions.set(number, action);
     // What is pending and would now be ignored goes (POSIX, sigaction).
-    bool ignored =
-        action.handler == sig_ignore || (action.handler == sig_default && ignored_by_default.contains(number));
+    bool ignored = action.handler == sig_ignore ||
+                   (action.handler == sig_default && ignored_by_default.contains(number));
     if (ignored) {
       core::MutexGuard guard{context.process.signal_lock};
       context.process.shared_pending.discard(SignalSet::of(number));

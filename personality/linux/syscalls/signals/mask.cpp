@@ -5,17 +5,23 @@
 
 namespace linux_abi {
 
-Result<long> sys_rt_sigprocmask(Context& context, SigMaskHow how, UserIn<SignalSet> in, UserOut<SignalSet> out,
-                                std::size_t set_size) {
+Result<long> sys_rt_sigprocmask(Context& context, SigMaskHow how, UserIn<SignalSet> in,
+                                UserOut<SignalSet> out, std::size_t set_size) {
   if (set_size != sizeof(SignalSet)) return error(Errno::einval);
   SignalSet old = context.task.blocked;
   if (in) {
     SignalSet set = TRY(in.read());
     switch (how) {
-      case SigMaskHow::block: set = old | set; break;
-      case SigMaskHow::unblock: set = old & ~set; break;
-      case SigMaskHow::set: break;
-      default: return error(Errno::einval);
+      case SigMaskHow::block:
+        set = old | set;
+        break;
+      case SigMaskHow::unblock:
+        set = old & ~set;
+        break;
+      case SigMaskHow::set:
+        break;
+      default:
+        return error(Errno::einval);
     }
     set_blocked(context.task, set);
   }

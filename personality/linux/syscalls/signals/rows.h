@@ -8,8 +8,8 @@ namespace linux_abi {
 
 Result<long> sys_rt_sigaction(Context& context, int number, UserIn<SigAction> in, UserOut<SigAction> out,
                               std::size_t set_size);
-Result<long> sys_rt_sigprocmask(Context& context, SigMaskHow how, UserIn<SignalSet> in, UserOut<SignalSet> out,
-                                std::size_t set_size);
+Result<long> sys_rt_sigprocmask(Context& context, SigMaskHow how, UserIn<SignalSet> in,
+                                UserOut<SignalSet> out, std::size_t set_size);
 Result<long> sys_rt_sigpending(Context& context, UserOut<SignalSet> out, std::size_t set_size);
 Result<long> sys_rt_sigsuspend(Context& context, UserIn<SignalSet> in, std::size_t set_size);
 Result<long> sys_pause(Context& context);

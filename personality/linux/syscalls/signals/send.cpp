@@ -43,7 +43,8 @@ Result<SigInfo> queued_information(Context& context, int target, int number, Use
   SigInfo info = TRY(in.read());
   info.number = number;
   // Nobody may pretend that the kernel sent it, except to himself.
-  if ((info.code >= 0 || info.code == si::tkill) && target != context.process.id()) return error(Errno::eperm);
+  if ((info.code >= 0 || info.code == si::tkill) && target != context.process.id())
+    return error(Errno::eperm);
   return info;
 }
 
@@ -91,7 +92,8 @@ Result<long> sys_rt_sigqueueinfo(Context& context, int id, int number, UserIn<Si
   return 0;
 }
 
-Result<long> sys_rt_tgsigqueueinfo(Context& context, int process, int thread, int number, UserIn<SigInfo> in) {
+Result<long> sys_rt_tgsigqueueinfo(Context& context, int process, int thread, int number,
+                                   UserIn<SigInfo> in) {
   if (process <= 0 || thread <= 0) return error(Errno::einval);
   SigInfo info = TRY(queued_information(context, process, number, in));
   if (number < 0 || number > signal_count) return error(Errno::einval);

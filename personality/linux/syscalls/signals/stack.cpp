@@ -12,8 +12,9 @@ Result<long> sys_sigaltstack(Context& context, UserIn<SigAltStack> in, UserOut<S
   bool inside = !autodisarm && sp > stack.base && sp - stack.base <= stack.size;
   SigAltStack old = stack;
   old.pad = 0;
-  old.flags = (stack.flags & static_cast<std::int32_t>(ss_autodisarm)) |
-              (stack.size == 0 ? ss_disable : inside ? ss_onstack : 0);
+  old.flags = (stack.flags & static_cast<std::int32_t>(ss_autodisarm)) | (stack.size == 0 ? ss_disable
+                                                                          : inside        ? ss_onstack
+                                                                                          : 0);
   if (in) {
     SigAltStack wanted = TRY(in.read());
     if (inside) return error(Errno::eperm);

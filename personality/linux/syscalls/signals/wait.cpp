@@ -19,8 +19,8 @@ Result<long> sys_rt_sigtimedwait(Context& context, UserIn<SignalSet> wanted, Use
   SigInfo info;
   int number = dequeue_signal(task, ~set, info);
   if (!number && !deadline.is_over()) {
-    // While we wait the wanted signals are not blocked, so that their arrival ends the sleep; real_blocked keeps them
-    // from being dropped as ignored or from ending the process.
+    // While we wait the wanted signals are not blocked, so that their arrival ends the sleep; real_blocked
+    // keeps them from being dropped as ignored or from ending the process.
     SignalSet before = task.blocked;
     {
       core::MutexGuard guard{context.process.signal_lock};
@@ -36,7 +36,8 @@ Result<long> sys_rt_sigtimedwait(Context& context, UserIn<SignalSet> wanted, Use
   if (!number) {
     core::MutexGuard guard{context.process.signal_lock};
     update_interruption(task);
-    return error(task.thread().interrupted(core::WaitMode::interruptible) ? Errno::interrupted_finally : Errno::eagain);
+    return error(task.thread().interrupted(core::WaitMode::interruptible) ? Errno::interrupted_finally
+                                                                          : Errno::eagain);
   }
   if (out) TRY(out.write(info));
   return number;

@@ -11,8 +11,8 @@ constexpr int registrations = membarrier::register_global_expedited | membarrier
                               membarrier::register_private_expedited_sync_core |
                               membarrier::register_private_expedited_rseq;
 
-// Every other CPU takes an interrupt, which is a full barrier, and on its way back to user mode synchronises instruction
-// fetch and looks at rseq areas.
+// Every other CPU takes an interrupt, which is a full barrier, and on its way back to user mode synchronises
+// instruction fetch and looks at rseq areas.
 void interrupt_all_cpus() { core::rcu_synchronize_expedited(); }
 
 }  // namespace
@@ -27,8 +27,12 @@ Result<long> sys_membarrier(Context& context, int command, unsigned flags, int) 
     case mb::query:
       return mb::global | mb::global_expedited | mb::private_expedited | mb::private_expedited_sync_core |
              mb::private_expedited_rseq | registrations | mb::get_registrations;
-    case mb::global: core::rcu_synchronize(); return 0;
-    case mb::global_expedited: interrupt_all_cpus(); return 0;
+    case mb::global:
+      core::rcu_synchronize();
+      return 0;
+    case mb::global_expedited:
+      interrupt_all_cpus();
+      return 0;
     case mb::register_global_expedited:
     case mb::register_private_expedited:
     case mb::register_private_expedited_sync_core:
@@ -42,8 +46,10 @@ Result<long> sys_membarrier(Context& context, int command, unsigned flags, int) 
       if (!(done & command << 1)) return error(Errno::eperm);
       interrupt_all_cpus();
       return 0;
-    case mb::get_registrations: return done;
-    default: return error(Errno::einval);
+    case mb::get_registrations:
+      return done;
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -15,10 +15,13 @@ Result<long> sys_futex_wake(Context& context, std::uintptr_t address, std::uint6
                             std::uint32_t flags);
 Result<long> sys_futex_wait(Context& context, std::uintptr_t address, std::uint64_t value, std::uint64_t mask,
                             std::uint32_t flags, UserIn<Timespec> timeout, ClockId clock);
-Result<long> sys_futex_requeue(Context& context, UserArray<FutexWaitv> in, unsigned flags, int wake, int move);
+Result<long> sys_futex_requeue(Context& context, UserArray<FutexWaitv> in, unsigned flags, int wake,
+                               int move);
 Result<long> sys_set_robust_list(Context& context, std::uintptr_t head, std::size_t size);
-Result<long> sys_get_robust_list(Context& context, int id, UserOut<std::uintptr_t> head, UserOut<std::size_t> size);
-Result<long> sys_rseq(Context& context, std::uintptr_t area, std::uint32_t length, int flags, std::uint32_t signature);
+Result<long> sys_get_robust_list(Context& context, int id, UserOut<std::uintptr_t> head,
+                                 UserOut<std::size_t> size);
+Result<long> sys_rseq(Context& context, std::uintptr_t area, std::uint32_t length, int flags,
+                      std::uint32_t signature);
 Result<long> sys_membarrier(Context& context, int command, unsigned flags, int cpu);
 
 namespace syscalls::synchronisation {

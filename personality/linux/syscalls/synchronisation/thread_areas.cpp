@@ -11,7 +11,8 @@ Result<long> sys_set_robust_list(Context& context, std::uintptr_t head, std::siz
   return 0;
 }
 
-Result<long> sys_get_robust_list(Context& context, int id, UserOut<std::uintptr_t> head, UserOut<std::size_t> size) {
+Result<long> sys_get_robust_list(Context& context, int id, UserOut<std::uintptr_t> head,
+                                 UserOut<std::size_t> size) {
   auto task = TRY(task_by_id(context, id));
   TRY(may_inspect(context.task, task->process()));
   TRY(size.write(sizeof(RobustListHead)));
@@ -19,13 +20,16 @@ Result<long> sys_get_robust_list(Context& context, int id, UserOut<std::uintptr_
   return 0;
 }
 
-Result<long> sys_rseq(Context& context, std::uintptr_t area, std::uint32_t length, int flags, std::uint32_t signature) {
+Result<long> sys_rseq(Context& context, std::uintptr_t area, std::uint32_t length, int flags,
+                      std::uint32_t signature) {
   Task& task = context.task;
   if (flags & rseq::flag_unregister) {
     if (flags & ~rseq::flag_unregister) return error(Errno::einval);
     if (!task.rseq_area || task.rseq_area != area || task.rseq_length != length) return error(Errno::einval);
     if (task.rseq_signature != signature) return error(Errno::eperm);
-    struct Words { std::uint32_t start, id; };
+    struct Words {
+      std::uint32_t start, id;
+    };
     constexpr std::uint32_t uninitialised = ~0u;
     TRY(UserOut<Words>(area).write({0, uninitialised}));
     task.rseq_area = 0;

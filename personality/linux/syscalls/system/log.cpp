@@ -47,8 +47,8 @@ Result<long> copy_newest(UserAddress to, std::size_t size) {
 }  // namespace
 
 Result<long> sys_syslog(Context& context, int operation, UserAddress buffer, int length) {
-  constexpr int close = 0, open = 1, read = 2, read_all = 3, read_clear = 4, clear = 5, console_off = 6, console_on = 7,
-                set_level = 8, size_unread = 9, size_buffer = 10;
+  constexpr int close = 0, open = 1, read = 2, read_all = 3, read_clear = 4, clear = 5, console_off = 6,
+                console_on = 7, set_level = 8, size_unread = 9, size_buffer = 10;
   bool privileged = context.task.can(vfs::Capability::syslog) || context.task.can(vfs::Capability::sys_admin);
   if (!privileged && operation != read_all && operation != size_buffer) return error(Errno::eperm);
   if (operation == read || operation == read_all || operation == read_clear) {
@@ -57,7 +57,8 @@ Result<long> sys_syslog(Context& context, int operation, UserAddress buffer, int
   }
   switch (operation) {
     case close:
-    case open: return 0;
+    case open:
+      return 0;
     case read: {
       std::uint64_t next = 0;
       long done = TRY(copy_lines(read_position.load(), buffer, static_cast<std::size_t>(length), next));
@@ -69,8 +70,11 @@ Result<long> sys_syslog(Context& context, int operation, UserAddress buffer, int
       cleared_before.store(core::log_next_sequence());
       return done;
     }
-    case read_all: return copy_newest(buffer, static_cast<std::size_t>(length));
-    case clear: cleared_before.store(core::log_next_sequence()); return 0;
+    case read_all:
+      return copy_newest(buffer, static_cast<std::size_t>(length));
+    case clear:
+      cleared_before.store(core::log_next_sequence());
+      return 0;
     case console_off:
       if (!console_level_before_off.load()) console_level_before_off.store(core::console_level());
       core::set_console_level(core::console_level_minimum);
@@ -87,8 +91,10 @@ Result<long> sys_syslog(Context& context, int operation, UserAddress buffer, int
       if (from < oldest) from = oldest;
       return static_cast<long>((core::log_next_sequence() - from) * 80);
     }
-    case size_buffer: return 256 * 1024;
-    default: return error(Errno::einval);
+    case size_buffer:
+      return 256 * 1024;
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -17,7 +17,7 @@ Result<long> sys_uname(Context& context, UserOut<Utsname> out) {
 
 namespace {
 
-Result<long> set_name(Context& context, UserBuffer from, int length, char (Utsname::* field)[65]) {
+Result<long> set_name(Context& context, UserBuffer from, int length, char (Utsname::*field)[65]) {
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
   if (length < 0 || length > 64) return error(Errno::einval);
   char text[65] = {};

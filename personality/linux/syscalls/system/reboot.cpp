@@ -8,7 +8,8 @@
 namespace linux_abi {
 
 Result<long> sys_reboot(Context& context, std::uint32_t magic1, std::uint32_t magic2, std::uint32_t command) {
-  constexpr std::uint32_t first_magic = 0xfee1dead, second_magics[] = {672274793, 85072278, 369367448, 537993216};
+  constexpr std::uint32_t first_magic = 0xfee1dead,
+                          second_magics[] = {672274793, 85072278, 369367448, 537993216};
   constexpr std::uint32_t restart = 0x01234567, halt = 0xcdef0123, cad_on = 0x89abcdef, cad_off = 0,
                           power_off = 0x4321fedc, restart2 = 0xa1b2c3d4;
   if (!context.task.can(vfs::Capability::sys_boot)) return error(Errno::eperm);
@@ -17,7 +18,8 @@ Result<long> sys_reboot(Context& context, std::uint32_t magic1, std::uint32_t ma
   if (magic1 != first_magic || !known) return error(Errno::einval);
   switch (command) {
     case cad_on:
-    case cad_off: return 0;  // there is no keyboard interrupt to divert yet: nothing changes either way
+    case cad_off:
+      return 0;  // there is no keyboard interrupt to divert yet: nothing changes either way
     case restart:
     case restart2:
       core::log(core::LogLevel::emergency, "reboot: Restarting system");
@@ -31,7 +33,8 @@ Result<long> sys_reboot(Context& context, std::uint32_t magic1, std::uint32_t ma
       core::log(core::LogLevel::emergency, "reboot: System halted");
       core::print_pending_records();
       arch::halt_forever();
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -6,9 +6,10 @@ namespace linux_abi {
 
 namespace {
 
-constexpr std::uint32_t adj_offset = 1, adj_frequency = 2, adj_max_error = 4, adj_estimated_error = 8, adj_status = 0x10,
-                        adj_constant = 0x20, adj_tai = 0x80, adj_set_offset = 0x100, adj_micro = 0x1000,
-                        adj_nano = 0x2000, adj_tick = 0x4000, adj_single_shot = 0x8001, adj_read_only = 0xa001;
+constexpr std::uint32_t adj_offset = 1, adj_frequency = 2, adj_max_error = 4, adj_estimated_error = 8,
+                        adj_status = 0x10, adj_constant = 0x20, adj_tai = 0x80, adj_set_offset = 0x100,
+                        adj_micro = 0x1000, adj_nano = 0x2000, adj_tick = 0x4000, adj_single_shot = 0x8001,
+                        adj_read_only = 0xa001;
 constexpr std::int32_t sta_nano = 0x2000, sta_unsync = 0x40;
 constexpr long time_error = 5;
 
@@ -53,7 +54,8 @@ Result<long> sys_adjtimex(Context& context, UserInOut<Timex> buffer) {
   }
   bool nano = state.status & sta_nano;
   timex.offset = nano ? state.offset_ns : state.offset_ns / 1000;
-  if (timex.modes == adj_single_shot || timex.modes == adj_read_only) timex.offset = before.slew_remaining_ns / 1000;
+  if (timex.modes == adj_single_shot || timex.modes == adj_read_only)
+    timex.offset = before.slew_remaining_ns / 1000;
   timex.frequency = state.frequency_ppm_16;
   timex.max_error = state.max_error_us;
   timex.estimated_error = state.estimated_error_us;

@@ -30,7 +30,8 @@ Result<long> sys_setitimer(Context& context, ItimerKind kind, UserIn<Itimerval> 
 }
 
 Result<long> sys_alarm(Context& context, unsigned seconds) {
-  TimerSetting old = TRY(set_itimer(context.process, ItimerKind::real, {seconds * nanoseconds_per_second, 0}));
+  TimerSetting old =
+      TRY(set_itimer(context.process, ItimerKind::real, {seconds * nanoseconds_per_second, 0}));
   // Rounded to the nearest second, but never to nothing while something is pending.
   std::uint64_t left = (old.value_ns + nanoseconds_per_second / 2) / nanoseconds_per_second;
   if (old.value_ns && !left) left = 1;

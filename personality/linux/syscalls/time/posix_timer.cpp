@@ -9,7 +9,8 @@ namespace linux_abi {
 namespace {
 
 Result<RefPtr<PosixTimer>> find_locked(Timers& timers, int id) REQUIRES(timers.lock) {
-  for (auto& timer : timers.posix) if (timer->id == id) return timer;
+  for (auto& timer : timers.posix)
+    if (timer->id == id) return timer;
   return error(Errno::einval);
 }
 
@@ -20,22 +21,26 @@ Result<ClockId> checked_clock(Task& task, ClockId clock) {
     case ClockId::boottime:
     case ClockId::tai:
     case ClockId::process_cpu:
-    case ClockId::thread_cpu: return clock;
+    case ClockId::thread_cpu:
+      return clock;
     case ClockId::realtime_alarm:
     case ClockId::boottime_alarm:
       if (!task.can(vfs::Capability::wake_alarm)) return error(Errno::eperm);
       return clock;
     case ClockId::monotonic_raw:
     case ClockId::realtime_coarse:
-    case ClockId::monotonic_coarse: return error(Errno::eopnotsupp);
-    default: return error(Errno::einval);
+    case ClockId::monotonic_coarse:
+      return error(Errno::eopnotsupp);
+    default:
+      return error(Errno::einval);
   }
 }
 
 Result<void> check_event(Context& context, const SigEvent& event, PosixTimer& timer) {
   timer.event = event;
   switch (event.notify) {
-    case sigev_none: return {};
+    case sigev_none:
+      return {};
     case sigev_thread_id: {
       auto task = TRY(task_by_id(context, event.thread));
       if (event.thread == 0 || &task->process() != &context.process) return error(Errno::einval);
@@ -46,7 +51,8 @@ Result<void> check_event(Context& context, const SigEvent& event, PosixTimer& ti
     case sigev_thread:
       if (!is_signal(event.number)) return error(Errno::einval);
       return {};
-    default: return error(Errno::einval);
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -12,8 +12,8 @@ struct Timex {
   std::uint32_t modes = 0, pad = 0;
   std::int64_t offset = 0, frequency = 0, max_error = 0, estimated_error = 0;
   std::int32_t status = 0, pad2 = 0;
-  std::int64_t constant = 0, precision = 0, tolerance = 0, seconds = 0, microseconds = 0, tick = 0, pps_frequency = 0,
-               jitter = 0;
+  std::int64_t constant = 0, precision = 0, tolerance = 0, seconds = 0, microseconds = 0, tick = 0,
+               pps_frequency = 0, jitter = 0;
   std::int32_t shift = 0, pad3 = 0;
   std::int64_t stability = 0, jitter_count = 0, calibration_count = 0, error_count = 0, stability_count = 0;
   std::int32_t tai = 0, reserved[11] = {};
@@ -51,7 +51,8 @@ inline constexpr SyscallRow rows[] = {
     row<number::settimeofday, sys_settimeofday>("settimeofday"),
     row<number::time, sys_time>("time"),
     row<number::nanosleep, sys_nanosleep>("nanosleep"),
-    row<number::clock_nanosleep, sys_clock_nanosleep>("clock_nanosleep", "TIMER_ABSTIME; not for CPU-time clocks"),
+    row<number::clock_nanosleep, sys_clock_nanosleep>("clock_nanosleep",
+                                                      "TIMER_ABSTIME; not for CPU-time clocks"),
     row<number::getitimer, sys_getitimer>("getitimer"),
     row<number::setitimer, sys_setitimer>("setitimer"),
     row<number::alarm, sys_alarm>("alarm"),
@@ -60,7 +61,8 @@ inline constexpr SyscallRow rows[] = {
     row<number::timer_gettime, sys_timer_gettime>("timer_gettime"),
     row<number::timer_getoverrun, sys_timer_getoverrun>("timer_getoverrun"),
     row<number::timer_delete, sys_timer_delete>("timer_delete"),
-    row<number::adjtimex, sys_adjtimex>("adjtimex", "frequency, slew, offset step; PLL values are kept, not acted on"),
+    row<number::adjtimex, sys_adjtimex>("adjtimex",
+                                        "frequency, slew, offset step; PLL values are kept, not acted on"),
     row<number::clock_adjtime, sys_clock_adjtime>("clock_adjtime", "CLOCK_REALTIME"),
 };
 

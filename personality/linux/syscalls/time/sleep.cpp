@@ -55,14 +55,18 @@ Result<long> sys_clock_nanosleep(Context& context, ClockId clock, unsigned flags
     case ClockId::realtime:
     case ClockId::monotonic:
     case ClockId::boottime:
-    case ClockId::tai: break;
-    case ClockId::process_cpu: return error(Errno::eopnotsupp);
+    case ClockId::tai:
+      break;
+    case ClockId::process_cpu:
+      return error(Errno::eopnotsupp);
     case ClockId::realtime_alarm:
     case ClockId::boottime_alarm:
       if (!context.task.can(vfs::Capability::wake_alarm)) return error(Errno::eperm);
       break;
-    case ClockId::thread_cpu: return error(Errno::einval);
-    default: return error(read_clock(context.task, clock) ? Errno::eopnotsupp : Errno::einval);
+    case ClockId::thread_cpu:
+      return error(Errno::einval);
+    default:
+      return error(read_clock(context.task, clock) ? Errno::eopnotsupp : Errno::einval);
   }
   Timespec time = TRY(wanted.read());
   if (!time.is_valid()) return error(Errno::einval);

@@ -1,10 +1,11 @@
-// The static ACPI tables (ACPI specification 6.5, chapter 5): where they are, and the few that we read. No AML is interpreted.
+// The static ACPI tables (ACPI specification 6.5, chapter 5): where they are, and the few that we read. No
+// AML is interpreted.
 //
 //   acpi::initialize(rsdp)                         finds and maps all tables; once, when memory works
 //   if (auto madt = acpi::find_table("APIC")) acpi::for_each_madt_entry(*madt, ...)
 //
-// Everything here comes from outside: lengths are checked against the table before a byte is used, and tables with a wrong check sum are
-// not used at all.
+// Everything here comes from outside: lengths are checked against the table before a byte is used, and tables
+// with a wrong check sum are not used at all.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +41,12 @@ void for_each_table(base::FunctionRef<void(std::string_view signature, Table tab
 
 // --- MADT
 enum class MadtType : std::uint8_t {
-  local_apic = 0, io_apic = 1, source_override = 2, nmi_source = 3, local_nmi = 4, local_x2apic = 9,
+  local_apic = 0,
+  io_apic = 1,
+  source_override = 2,
+  nmi_source = 3,
+  local_nmi = 4,
+  local_x2apic = 9,
 };
 // `entry` begins with its type and length.
 void for_each_madt_entry(Table madt, base::FunctionRef<void(MadtType type, Table entry)> visit);
@@ -59,7 +65,8 @@ struct Fadt {
 };
 std::optional<Fadt> read_fadt(Table fadt);
 
-// The two sleep type values of the package \_S5_, found by its bytes in the definition block: Name (_S5_, Package (4) {a, b, …}).
+// The two sleep type values of the package \_S5_, found by its bytes in the definition block: Name (_S5_,
+// Package (4) {a, b, …}).
 struct SleepTypes {
   std::uint8_t a = 0, b = 0;
 };

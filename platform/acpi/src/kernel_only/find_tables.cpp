@@ -53,7 +53,8 @@ std::uintptr_t search_rsdp() {
   if (!area) return 0;
   std::uintptr_t found = 0;
   for (std::size_t at = 0; at < size && !found; at += 16)
-    if (std::memcmp(area->data() + at, "RSD PTR ", 8) == 0 && has_valid_checksum(area->subspan(at, 20))) found = start + at;
+    if (std::memcmp(area->data() + at, "RSD PTR ", 8) == 0 && has_valid_checksum(area->subspan(at, 20)))
+      found = start + at;
   return found;
 }
 

@@ -1,4 +1,5 @@
-// Interrupt lines of the PC by the names that hardware descriptions use. The results are numbers for core/interrupt.
+// Interrupt lines of the PC by the names that hardware descriptions use. The results are numbers for
+// core/interrupt.
 #pragma once
 
 #include "base/result.h"

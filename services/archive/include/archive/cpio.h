@@ -1,13 +1,16 @@
-// Reader of cpio archives in the formats "newc" (070701) and "crc" (070702), from a stream that comes in pieces of any size.
+// Reader of cpio archives in the formats "newc" (070701) and "crc" (070702), from a stream that comes in
+// pieces of any size.
 //
 //   CpioReader reader{sink};
 //   while (!bytes.empty() && !reader.at_end_of_archive()) bytes = bytes.subspan(TRY(reader.put(bytes)));
 //
-//   entry = header of 110 characters (thirteen numbers of eight hexadecimal digits) · name, padded to 4 · data, padded to 4
+//   entry = header of 110 characters (thirteen numbers of eight hexadecimal digits) · name, padded to 4 ·
+//   data, padded to 4
 //
-// put() stops behind the entry "TRAILER!!!": the archive is complete. What follows is for the caller to look at; begin() then starts
-// the next archive. As Linux does, entries with an empty or overlong name, and data of something that is not a file or a
-// symbolic link, are skipped. Everything else that is not an archive is EINVAL (EBADMSG for a wrong data sum).
+// put() stops behind the entry "TRAILER!!!": the archive is complete. What follows is for the caller to look
+// at; begin() then starts the next archive. As Linux does, entries with an empty or overlong name, and data
+// of something that is not a file or a symbolic link, are skipped. Everything else that is not an archive is
+// EINVAL (EBADMSG for a wrong data sum).
 //
 // Memory: one name, one symlink target, and the names of files with several links, until the archive ends.
 #pragma once
@@ -36,7 +39,9 @@ class CpioReader {
   base::Result<std::size_t> put(std::span<const std::uint8_t> bytes);
   bool at_end_of_archive() const { return state_ == State::finished; }
   // Nothing of an archive has been read yet, or it is complete.
-  bool is_between_archives() const { return state_ == State::finished || (state_ == State::header && !collected_); }
+  bool is_between_archives() const {
+    return state_ == State::finished || (state_ == State::header && !collected_);
+  }
   void begin() { restart(); }
 
  private:
@@ -58,7 +63,8 @@ class CpioReader {
   base::Result<void> begin_data();
   base::Result<void> end_data();
   void next_entry();
-  // The name that an earlier link of the same file had, else an empty text, and the current one is remembered.
+  // The name that an earlier link of the same file had, else an empty text, and the current one is
+  // remembered.
   base::Result<std::string_view> find_or_add_link();
 
   EntrySink& sink_;

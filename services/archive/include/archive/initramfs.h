@@ -1,7 +1,8 @@
 // Initramfs images: what boot loaders hand to the kernel as the initial root file system.
 //
-// As on Linux an image is a sequence of members, each a cpio archive, plain or compressed (gzip, zstd, LZ4, xz), with any number of zero
-// bytes between them. A compressed member may hold several archives. Later entries win over earlier ones.
+// As on Linux an image is a sequence of members, each a cpio archive, plain or compressed (gzip, zstd, LZ4,
+// xz), with any number of zero bytes between them. A compressed member may hold several archives. Later
+// entries win over earlier ones.
 //
 //   char memory[160];
 //   base::TextBuffer problem{memory};
@@ -20,6 +21,7 @@
 
 namespace archive {
 
-base::Result<void> unpack_initramfs(std::span<const std::uint8_t> image, EntrySink& sink, base::TextSink& problem);
+base::Result<void> unpack_initramfs(std::span<const std::uint8_t> image, EntrySink& sink,
+                                    base::TextSink& problem);
 
 }  // namespace archive

@@ -39,7 +39,8 @@ class Recorder final : public EntrySink {
     return note(entry, "-> " + std::string(target));
   }
   base::Result<void> node(const Entry& entry) override {
-    return note(entry, "node " + std::to_string(entry.device_major) + ":" + std::to_string(entry.device_minor));
+    return note(entry,
+                "node " + std::to_string(entry.device_major) + ":" + std::to_string(entry.device_minor));
   }
   base::Result<void> hard_link(const Entry& entry, std::string_view existing) override {
     links[std::string(entry.name)] = existing;
@@ -69,12 +70,17 @@ struct Raw {
 };
 void append(Bytes& to, const Raw& raw) {
   char header[128];
-  auto size = raw.size_override == 0xffffffff ? static_cast<unsigned>(raw.contents.size()) : raw.size_override;
-  auto name_size = raw.name_size_override == 0xffffffff ? static_cast<unsigned>(raw.name.size() + 1) : raw.name_size_override;
-  std::snprintf(header, sizeof header, "%s%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", raw.magic.c_str(), raw.inode,
-                raw.mode, 0, 0, raw.links, 0, size, 8, 1, 5, 6, name_size, raw.sum);
+  auto size =
+      raw.size_override == 0xffffffff ? static_cast<unsigned>(raw.contents.size()) : raw.size_override;
+  auto name_size = raw.name_size_override == 0xffffffff ? static_cast<unsigned>(raw.name.size() + 1)
+                                                        : raw.name_size_override;
+  std::snprintf(header, sizeof header, "%s%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
+                raw.magic.c_str(), raw.inode, raw.mode, 0, 0, raw.links, 0, size, 8, 1, 5, 6, name_size,
+                raw.sum);
   auto put = [&](std::string_view text) { to.insert(to.end(), text.begin(), text.end()); };
-  auto pad = [&] { while (to.size() % 4) to.push_back(0); };
+  auto pad = [&] {
+    while (to.size() % 4) to.push_back(0);
+  };
   put(header);
   put(raw.name);
   to.push_back(0);
@@ -121,8 +127,9 @@ TEST(Cpio, ReadsEveryKindOfEntry) {
                                {.name = "console", .mode = 020600},
                                {.name = "fifo", .mode = 010644}}));
   ASSERT_TRUE(unpacked.result);
-  std::map<std::string, std::string> expected = {{"dir", "dir"}, {"dir/file", "file hello"}, {"empty", "file "},
-      {"link", "-> dir/file"}, {"console", "node 5:6"}, {"fifo", "node 5:6"}};
+  std::map<std::string, std::string> expected = {{"dir", "dir"},          {"dir/file", "file hello"},
+                                                 {"empty", "file "},      {"link", "-> dir/file"},
+                                                 {"console", "node 5:6"}, {"fifo", "node 5:6"}};
   EXPECT_EQ(unpacked.recorder.entries, expected);
   EXPECT_EQ(unpacked.recorder.modes["dir"], 0755u);
 }
@@ -149,8 +156,9 @@ TEST(Cpio, ChecksSumsOfTheCrcFormat) {
 }
 
 TEST(Cpio, RejectsWhatIsNoArchive) {
-  for (const Raw& raw : {Raw{.name = "a", .magic = "070707"}, Raw{.name = "a", .magic = "0707zz"},
-                         Raw{.name = "a", .size_override = 0xfffffff0}, Raw{.name = "abc", .name_size_override = 2}}) {
+  for (const Raw& raw :
+       {Raw{.name = "a", .magic = "070707"}, Raw{.name = "a", .magic = "0707zz"},
+        Raw{.name = "a", .size_override = 0xfffffff0}, Raw{.name = "abc", .name_size_override = 2}}) {
     Unpacked unpacked;
     Bytes bytes;
     append(bytes, raw);
@@ -171,7 +179,8 @@ TEST(Cpio, SkipsOverlongNamesAndDataOfDirectories) {
 }
 
 TEST(Initramfs, PiecesOfAnySizeGiveTheSame) {
-  Bytes image = archive_of({{.name = "dir", .mode = 040755}, {.name = "f", .contents = std::string(1000, 'q')},
+  Bytes image = archive_of({{.name = "dir", .mode = 040755},
+                            {.name = "f", .contents = std::string(1000, 'q')},
                             {.name = "l", .mode = 0120777, .contents = "target"}});
   for (std::size_t piece : {1u, 3u, 110u, 113u}) {
     Recorder recorder;
@@ -190,9 +199,12 @@ TEST(Initramfs, MembersOfSeveralKindsFollowEachOther) {
   std::string base = testing::TempDir() + "archive_test." + std::to_string(getpid());
   Bytes image;
   int number = 0;
-  for (const char* packer : {"cat", "gzip", "zstd -q -c", "lz4 -q -c", "cat", "lz4 -q -c -l", "zstd -q -c -19"}) {
-    Bytes one = archive_of({{.name = "file" + std::to_string(number), .contents = packer}, {.name = "same", .contents = packer}});
-    std::ofstream(base, std::ios::binary).write(reinterpret_cast<const char*>(one.data()), static_cast<long>(one.size()));
+  for (const char* packer :
+       {"cat", "gzip", "zstd -q -c", "lz4 -q -c", "cat", "lz4 -q -c -l", "zstd -q -c -19"}) {
+    Bytes one = archive_of({{.name = "file" + std::to_string(number), .contents = packer},
+                            {.name = "same", .contents = packer}});
+    std::ofstream(base, std::ios::binary)
+        .write(reinterpret_cast<const char*>(one.data()), static_cast<long>(one.size()));
     Bytes packed = bytes_of(shell(std::string(packer) + " < " + base));
     image.insert(image.end(), packed.begin(), packed.end());
     if (number % 2 == 0) image.insert(image.end(), 512 - image.size() % 512, 0);
@@ -214,12 +226,15 @@ TEST(Initramfs, MembersOfSeveralKindsFollowEachOther) {
 TEST(Initramfs, ReadsWhatCpioWrites) {
   std::string folder = shell("mktemp -d");
   folder.pop_back();
-  shell("cd " + folder + " && mkdir -p a/b && echo text > a/b/file && ln -s ../x a/sym && ln a/b/file a/hard && mkfifo pipe && "
-        "head -c 300000 /dev/urandom > big && : > empty");
+  shell(
+      "cd " + folder +
+      " && mkdir -p a/b && echo text > a/b/file && ln -s ../x a/sym && ln a/b/file a/hard && mkfifo pipe && "
+      "head -c 300000 /dev/urandom > big && : > empty");
   std::string big = shell("cat " + folder + "/big");
   for (const char* how : {"-H newc", "-H crc"}) {
     Unpacked unpacked;
-    unpack(unpacked, bytes_of(shell("cd " + folder + " && find . | LC_ALL=C sort | cpio -o --quiet " + std::string(how) + " | gzip")));
+    unpack(unpacked, bytes_of(shell("cd " + folder + " && find . | LC_ALL=C sort | cpio -o --quiet " +
+                                    std::string(how) + " | gzip")));
     ASSERT_TRUE(unpacked.result) << unpacked.problem;
     auto& entries = unpacked.recorder.entries;
     EXPECT_EQ(entries["a/sym"], "-> ../x");
@@ -235,11 +250,14 @@ TEST(Initramfs, ReadsWhatCpioWrites) {
 
 TEST(Initramfs, DamageNeverGoesOutside) {
   std::mt19937 random(3);
-  const Bytes whole = archive_of({{.name = "dir", .mode = 040755}, {.name = "f", .contents = std::string(100, 'q'), .inode = 3, .links = 2},
-                                  {.name = "g", .inode = 3, .links = 2}, {.name = "l", .mode = 0120777, .contents = "target"}});
+  const Bytes whole = archive_of({{.name = "dir", .mode = 040755},
+                                  {.name = "f", .contents = std::string(100, 'q'), .inode = 3, .links = 2},
+                                  {.name = "g", .inode = 3, .links = 2},
+                                  {.name = "l", .mode = 0120777, .contents = "target"}});
   for (int i = 0; i < 20000; ++i) {
     Bytes damaged(whole.begin(), whole.begin() + static_cast<long>(random() % (whole.size() + 1)));
-    for (unsigned n = random() % 4; n && !damaged.empty(); --n) damaged[random() % damaged.size()] = "0123456789abcdefF\0x"[random() % 19];
+    for (unsigned n = random() % 4; n && !damaged.empty(); --n)
+      damaged[random() % damaged.size()] = "0123456789abcdefF\0x"[random() % 19];
     class Ignore final : public EntrySink {
       base::Result<void> directory(const Entry&) override { return {}; }
       base::Result<void> begin_file(const Entry&) override { return {}; }

@@ -27,7 +27,8 @@ inline Bytes read_file(const std::string& path) {
   return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 inline void write_file(const std::string& path, const Bytes& bytes) {
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
 }
 
 // `command` reads standard input and writes standard output.
@@ -79,7 +80,8 @@ inline std::vector<Bytes> samples() {
   std::vector<std::string> vocabulary;
   for (int i = 0; i < 400; ++i) {
     std::string word;
-    for (unsigned n = 1 + random() % 12; n; --n) word += static_cast<char>('a' + random() % (i < 40 ? 6 : 26));
+    for (unsigned n = 1 + random() % 12; n; --n)
+      word += static_cast<char>('a' + random() % (i < 40 ? 6 : 26));
     vocabulary.push_back(word + (i % 7 ? " " : "\n"));
   }
   while (words.size() < 1500000) {
@@ -95,10 +97,18 @@ inline std::vector<Bytes> samples() {
   for (int i = 0; i < 60; ++i) {
     std::size_t size = random() % 20000;
     switch (random() % 4) {
-      case 0: mixed.insert(mixed.end(), size, static_cast<std::uint8_t>(random())); break;
-      case 1: for (std::size_t n = 0; n < size; ++n) mixed.push_back(static_cast<std::uint8_t>(random())); break;
-      case 2: for (std::size_t n = 0; n < size; ++n) mixed.push_back(static_cast<std::uint8_t>(n % (3 + size % 9))); break;
-      default: for (std::size_t n = 0; n < size; ++n) mixed.push_back(words[(n + size * 31) % words.size()]); break;
+      case 0:
+        mixed.insert(mixed.end(), size, static_cast<std::uint8_t>(random()));
+        break;
+      case 1:
+        for (std::size_t n = 0; n < size; ++n) mixed.push_back(static_cast<std::uint8_t>(random()));
+        break;
+      case 2:
+        for (std::size_t n = 0; n < size; ++n) mixed.push_back(static_cast<std::uint8_t>(n % (3 + size % 9)));
+        break;
+      default:
+        for (std::size_t n = 0; n < size; ++n) mixed.push_back(words[(n + size * 31) % words.size()]);
+        break;
     }
   }
   all.push_back(mixed);

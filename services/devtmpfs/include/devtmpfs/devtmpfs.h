@@ -1,5 +1,5 @@
-// devtmpfs: a tmpfs in which drivers make their nodes (vfs/device.h); every mount of it shows the same instance. With it come
-// the devices that are only memory: null, zero, full, random, urandom, and kmsg.
+// devtmpfs: a tmpfs in which drivers make their nodes (vfs/device.h); every mount of it shows the same
+// instance. With it come the devices that are only memory: null, zero, full, random, urandom, and kmsg.
 #pragma once
 
 #include "base/result.h"

@@ -16,7 +16,10 @@ constexpr LayoutLimits limits{.page_size = 4096, .address_end = 0x7ffffffff000};
 
 Bytes program(std::uint16_t type, const std::vector<ProgramHeader>& headers) {
   FileHeader file{};
-  std::memcpy(file.identification, "\x7f" "ELF\2\1\1", 7);
+  std::memcpy(file.identification,
+              "\x7f"
+              "ELF\2\1\1",
+              7);
   file.type = type;
   file.machine = machine_x86_64;
   file.entry = 0x401000;
@@ -25,11 +28,13 @@ Bytes program(std::uint16_t type, const std::vector<ProgramHeader>& headers) {
   file.program_header_count = static_cast<std::uint16_t>(headers.size());
   Bytes bytes(sizeof(file) + headers.size() * sizeof(ProgramHeader));
   std::memcpy(bytes.data(), &file, sizeof(file));
-  if (!headers.empty()) std::memcpy(bytes.data() + sizeof(file), headers.data(), headers.size() * sizeof(ProgramHeader));
+  if (!headers.empty())
+    std::memcpy(bytes.data() + sizeof(file), headers.data(), headers.size() * sizeof(ProgramHeader));
   return bytes;
 }
-ProgramHeader load(std::uint64_t address, std::uint64_t offset, std::uint64_t file_size, std::uint64_t memory_size,
-                   std::uint32_t flags = flag_read, std::uint64_t alignment = 4096) {
+ProgramHeader load(std::uint64_t address, std::uint64_t offset, std::uint64_t file_size,
+                   std::uint64_t memory_size, std::uint32_t flags = flag_read,
+                   std::uint64_t alignment = 4096) {
   return {segment_load, flags, offset, address, address, file_size, memory_size, alignment};
 }
 base::Result<Image> read(const Bytes& bytes) {
@@ -37,7 +42,8 @@ base::Result<Image> read(const Bytes& bytes) {
   if (header.program_headers_offset > bytes.size() ||
       bytes.size() - header.program_headers_offset < header.program_headers_size)
     return base::error(base::Errno::enoexec);
-  return read_image(header, std::span(bytes).subspan(header.program_headers_offset, header.program_headers_size));
+  return read_image(header,
+                    std::span(bytes).subspan(header.program_headers_offset, header.program_headers_size));
 }
 
 TEST(Elf, ReadsAProgramOfThisHost) {
@@ -45,11 +51,13 @@ TEST(Elf, ReadsAProgramOfThisHost) {
   Bytes bytes(std::istreambuf_iterator<char>(file), {});
   auto header = read_file_header(bytes, static_cast<std::uint16_t>(bytes[18] | bytes[19] << 8));
   ASSERT_TRUE(header);
-  auto image = read_image(*header, std::span(bytes).subspan(header->program_headers_offset, header->program_headers_size));
+  auto image = read_image(
+      *header, std::span(bytes).subspan(header->program_headers_offset, header->program_headers_size));
   ASSERT_TRUE(image);
   EXPECT_GE(image->segments.size(), 2u);
   ASSERT_TRUE(image->interpreter);
-  auto name = interpreter_name(std::span(bytes).subspan(image->interpreter->offset, image->interpreter->size));
+  auto name =
+      interpreter_name(std::span(bytes).subspan(image->interpreter->offset, image->interpreter->size));
   ASSERT_TRUE(name);
   EXPECT_EQ(std::string(name->begin(), name->end()).substr(0, 4), "/lib");
   EXPECT_EQ(image->stack, StackPermission::not_executable);
@@ -69,13 +77,13 @@ TEST(Elf, RefusesWhatIsNoProgramForTheMachine) {
     auto image = read(bad);
     EXPECT_EQ(image.error(), base::Errno::enoexec) << offset;
   };
-  refuse(1, 'X');       // magic
-  refuse(16, 1);        // type: relocatable
-  refuse(16, 4);        // type: core
-  refuse(18, 3);        // machine: i386
-  refuse(54, 32);       // size of a program header
-  refuse(56, 0);        // none of them
-  refuse(57, 0xff);     // too many
+  refuse(1, 'X');    // magic
+  refuse(16, 1);     // type: relocatable
+  refuse(16, 4);     // type: core
+  refuse(18, 3);     // machine: i386
+  refuse(54, 32);    // size of a program header
+  refuse(56, 0);     // none of them
+  refuse(57, 0xff);  // too many
   EXPECT_EQ(read(Bytes(good.begin(), good.begin() + 20)).error(), base::Errno::enoexec);
   EXPECT_EQ(read({}).error(), base::Errno::enoexec);
   Bytes other_class = good;
@@ -84,13 +92,14 @@ TEST(Elf, RefusesWhatIsNoProgramForTheMachine) {
 }
 
 TEST(Elf, FindsTheSpecialSegments) {
-  Bytes bytes = program(type_shared, {
-      {segment_interpreter, flag_read, 0x2a8, 0x2a8, 0x2a8, 28, 28, 1},
-      {segment_interpreter, flag_read, 0x5a8, 0x5a8, 0x5a8, 5, 5, 1},
-      load(0, 0, 0x1000, 0x1000, flag_read), load(0x2000, 0x1000, 0x500, 0x500, flag_read | flag_execute, 0x200000),
-      load(0x4e00, 0x1e00, 0x300, 0x1300, flag_read | flag_write, 0x3000),
-      {segment_gnu_stack, flag_read | flag_write | flag_execute, 0, 0, 0, 0, 0, 16},
-      {segment_gnu_property, flag_read, 0x300, 0x300, 0x300, 0x20, 0x20, 8}});
+  Bytes bytes =
+      program(type_shared, {{segment_interpreter, flag_read, 0x2a8, 0x2a8, 0x2a8, 28, 28, 1},
+                            {segment_interpreter, flag_read, 0x5a8, 0x5a8, 0x5a8, 5, 5, 1},
+                            load(0, 0, 0x1000, 0x1000, flag_read),
+                            load(0x2000, 0x1000, 0x500, 0x500, flag_read | flag_execute, 0x200000),
+                            load(0x4e00, 0x1e00, 0x300, 0x1300, flag_read | flag_write, 0x3000),
+                            {segment_gnu_stack, flag_read | flag_write | flag_execute, 0, 0, 0, 0, 0, 16},
+                            {segment_gnu_property, flag_read, 0x300, 0x300, 0x300, 0x20, 0x20, 8}});
   auto image = read(bytes);
   ASSERT_TRUE(image);
   EXPECT_EQ(image->interpreter->offset, 0x2a8u);
@@ -135,7 +144,8 @@ TEST(Elf, RefusesImpossibleLayouts) {
 
 TEST(Elf, RefusesImpossibleInterpreters) {
   for (std::uint64_t size : {0u, 1u, 4097u})
-    EXPECT_EQ(read(program(type_shared, {{segment_interpreter, 4, 0, 0, 0, size, size, 1}})).error(), base::Errno::enoexec);
+    EXPECT_EQ(read(program(type_shared, {{segment_interpreter, 4, 0, 0, 0, size, size, 1}})).error(),
+              base::Errno::enoexec);
   EXPECT_EQ(interpreter_name(Bytes{'/', 'a'}).error(), base::Errno::enoexec);
   EXPECT_EQ(interpreter_name(Bytes{'/', 0, 'a', 0})->size(), 1u);
 }
@@ -159,11 +169,13 @@ TEST(Elf, ReadsGnuProperties) {
 
 TEST(Elf, AnyBytesGiveAnAnswer) {
   std::mt19937_64 random(5);
-  const Bytes good = program(type_shared, {load(0, 0, 0x1000, 0x1000), load(0x2000, 0x1000, 0x500, 0x900, 5),
+  const Bytes good = program(type_shared, {load(0, 0, 0x1000, 0x1000),
+                                           load(0x2000, 0x1000, 0x500, 0x900, 5),
                                            {segment_interpreter, 4, 0x2a8, 0, 0, 28, 28, 1}});
   for (int i = 0; i < 50000; ++i) {
     Bytes bytes = good;
-    for (unsigned n = 1 + random() % 6; n; --n) bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random() % 3 ? random() : 0xff);
+    for (unsigned n = 1 + random() % 6; n; --n)
+      bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random() % 3 ? random() : 0xff);
     auto image = read(bytes);
     if (!image) continue;
     auto extent = check_layout(*image, limits);

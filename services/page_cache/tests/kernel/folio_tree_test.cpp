@@ -14,7 +14,8 @@ KERNEL_TEST(folio_tree, a_far_page_leaves_nothing_behind) {
   auto page = core::allocate_page();
   if (!expect_ok(page)) return;
   FolioTree tree;
-  for (std::uint64_t index : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40, ~std::uint64_t{0} >> 12}) {
+  for (std::uint64_t index :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40, ~std::uint64_t{0} >> 12}) {
     expect_ok(tree.insert(index, **page));
     expect(tree.find(index) == page->get(), "not found");
     std::uint64_t next = 0;

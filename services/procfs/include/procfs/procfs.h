@@ -1,11 +1,12 @@
-// procfs: what the system knows about itself, as text. This module has the file system, the files about memory, devices, file systems and
-// interrupts, and /proc/sys; the personality adds the processes and what only it knows.
+// procfs: what the system knows about itself, as text. This module has the file system, the files about
+// memory, devices, file systems and interrupts, and /proc/sys; the personality adds the processes and what
+// only it knows.
 //
 //   TRY(procfs::add_text("sys/kernel/hostname", 0644, show_hostname, store_hostname));
 //   procfs::set_process_directory(processes);      // find("17"), find("self"); list() by pid
 //
-// Every mount shows the same tree. Init step: "procfs" (before "vfs"). Others add from their own steps, at any time after
-// the step "procfs".
+// Every mount shows the same tree. Init step: "procfs" (before "vfs"). Others add from their own steps, at
+// any time after the step "procfs".
 #pragma once
 
 #include <atomic>
@@ -34,7 +35,8 @@ Result<std::int64_t> parse_number(std::string_view text);
 // The text of one line without white space at its end.
 std::string_view trim(std::string_view text);
 
-// Lines of mounts, mountinfo and mountstats as seen from `root` (mounts that cannot be reached from it are left out).
+// Lines of mounts, mountinfo and mountstats as seen from `root` (mounts that cannot be reached from it are
+// left out).
 enum class MountFormat { mounts, mountinfo, mountstats };
 Result<void> show_mounts(base::TextSink& out, const vfs::Path& root, MountFormat format);
 

@@ -3,15 +3,17 @@
 //   Result<void> show_uptime(base::TextSink& out);
 //   TRY(root.add("uptime", TRY(make_text(0444, show_uptime))));
 //
-// An Entry is what stands in the file system: Text, Link, Directory (StaticDirectory holds named entries; derived ones
-// make them up), or anything that overrides open(). Inodes and dentries are made when a path leads there and may be
-// forgotten at any time; entries are what lasts. An entry that stands for something that can end (a process) says so with
-// is_stale() and set_transient().
+// An Entry is what stands in the file system: Text, Link, Directory (StaticDirectory holds named entries;
+// derived ones make them up), or anything that overrides open(). Inodes and dentries are made when a path
+// leads there and may be forgotten at any time; entries are what lasts. An entry that stands for something
+// that can end (a process) says so with is_stale() and set_transient().
 //
-// A text is generated as a whole at the first read, and again at each read from offset 0, so a reader sees one consistent
-// text however small the pieces are. Numbers in it must be real: what the kernel does not know is left out.
+// A text is generated as a whole at the first read, and again at each read from offset 0, so a reader sees
+// one consistent text however small the pieces are. Numbers in it must be real: what the kernel does not know
+// is left out.
 //
-// Context: show, store, find and list run in threads that may sleep, without locks held by the toolkit, except where noted.
+// Context: show, store, find and list run in threads that may sleep, without locks held by the toolkit,
+// except where noted.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +55,8 @@ class Entry : public base::RefCounted<Entry> {
   virtual bool is_stale() const { return false; }
   // Beyond the mode bits; only asked when has_custom_permission().
   virtual bool has_custom_permission() const { return false; }
-  virtual Result<void> permission(const vfs::Inode& inode, const vfs::Credentials& credentials, vfs::Access access) const;
+  virtual Result<void> permission(const vfs::Inode& inode, const vfs::Credentials& credentials,
+                                  vfs::Access access) const;
   virtual std::uint64_t size() const { return 0; }
   virtual std::uint32_t link_count() const { return 1; }
   virtual Result<RefPtr<vfs::File>> open(const vfs::OpenRequest& request) = 0;
@@ -75,9 +78,13 @@ class Text : public Entry {
   // With what the opener may know: `credentials` are those of the open.
   virtual Result<void> show(base::TextSink& out, const vfs::Credentials& credentials) = 0;
   // What was written in one call (at most 64 KiB), as it came, usually with a newline at the end.
-  virtual Result<void> store(std::string_view text, const vfs::Credentials& credentials) { return error(Errno::einval); }
+  virtual Result<void> store(std::string_view text, const vfs::Credentials& credentials) {
+    return error(Errno::einval);
+  }
   // Whether and on what one can wait for a change; `state` is kept per open file, starts as 0.
-  virtual vfs::PollEvents poll(vfs::PollWaiter* waiter, std::uint64_t& state) { return vfs::poll_readable | vfs::poll_writable; }
+  virtual vfs::PollEvents poll(vfs::PollWaiter* waiter, std::uint64_t& state) {
+    return vfs::poll_readable | vfs::poll_writable;
+  }
   Result<RefPtr<vfs::File>> open(const vfs::OpenRequest& request) override;
 };
 
@@ -103,7 +110,8 @@ class Link : public Entry {
 class ListSink {
  public:
   // One entry; `position` is its place in the order of the listing, at least first_position. `full`: stop.
-  virtual vfs::SinkState entry(std::string_view name, std::uint64_t number, std::uint8_t type, std::uint64_t position) = 0;
+  virtual vfs::SinkState entry(std::string_view name, std::uint64_t number, std::uint8_t type,
+                               std::uint64_t position) = 0;
 
  protected:
   ~ListSink() = default;

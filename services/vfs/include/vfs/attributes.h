@@ -24,7 +24,8 @@ struct Attributes {
   std::uint64_t mount_id = 0;
 };
 
-// A change of attributes; only the fields that are set. Made by the entry points after their permission checks.
+// A change of attributes; only the fields that are set. Made by the entry points after their permission
+// checks.
 struct AttributeChange {
   std::optional<Mode> mode;  // permission bits only
   std::optional<UserId> uid;

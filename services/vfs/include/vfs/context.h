@@ -1,7 +1,8 @@
-// A process's place in the file system: root directory, current directory, umask. Shared by tasks with CLONE_FS.
+// A process's place in the file system: root directory, current directory, umask. Shared by tasks with
+// CLONE_FS.
 //
-// Path walk reads root and current directory under RCU and checks sequence(); everyone else takes references with
-// root() and current_directory().
+// Path walk reads root and current directory under RCU and checks sequence(); everyone else takes references
+// with root() and current_directory().
 #pragma once
 
 #include <atomic>
@@ -37,7 +38,8 @@ class FileSystemContext : public base::RefCounted<FileSystemContext> {
   };
   std::uint32_t sequence() const { return sequence_.load(std::memory_order_acquire); }
   bool sequence_is(std::uint32_t value) const {
-    std::atomic_thread_fence(std::memory_order_acquire);  // keeps the reads being validated above the second look
+    std::atomic_thread_fence(
+        std::memory_order_acquire);  // keeps the reads being validated above the second look
     return sequence_.load(std::memory_order_relaxed) == value;
   }
   View root_view() const { return root_.view(); }
@@ -47,7 +49,9 @@ class FileSystemContext : public base::RefCounted<FileSystemContext> {
   struct Slot {
     std::atomic<Mount*> mount{nullptr};
     std::atomic<Dentry*> dentry{nullptr};
-    View view() const { return {mount.load(std::memory_order_acquire), dentry.load(std::memory_order_acquire)}; }
+    View view() const {
+      return {mount.load(std::memory_order_acquire), dentry.load(std::memory_order_acquire)};
+    }
   };
   friend void for_each_context(base::FunctionRef<void(FileSystemContext&)> visit);
   FileSystemContext() = default;

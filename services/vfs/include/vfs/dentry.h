@@ -1,18 +1,21 @@
 // The directory-entry cache: names, and what they mean, as a tree in memory.
 //
-// A Dentry is one name in one directory. Positive ones point at an Inode, negative ones remember that the name does not
-// exist. Every dentry holds a reference on its parent, so a referenced dentry keeps its whole way up alive.
+// A Dentry is one name in one directory. Positive ones point at an Inode, negative ones remember that the
+// name does not exist. Every dentry holds a reference on its parent, so a referenced dentry keeps its whole
+// way up alive.
 //
 // Life:            allocate            insert               unlink, rename over it, shrink
-//   (free) ────────────────> unhashed ───────> hashed, found by lookup ───────> unhashed ─────> dead ──RCU──> (free)
-//   A count of zero does not end a hashed dentry: it stays cached (on the LRU list) until memory is wanted. An unhashed
-//   one dies with its last reference. In a file system whose storage *is* the cache (tmpfs: FileSystem::dentries_are_
-//   storage) each positive dentry carries one extra reference, dropped by unlink.
+//   (free) ────────────────> unhashed ───────> hashed, found by lookup ───────> unhashed ─────> dead ──RCU──>
+//   (free) A count of zero does not end a hashed dentry: it stays cached (on the LRU list) until memory is
+//   wanted. An unhashed one dies with its last reference. In a file system whose storage *is* the cache
+//   (tmpfs: FileSystem::dentries_are_ storage) each positive dentry carries one extra reference, dropped by
+//   unlink.
 //
-// Reading without locks (path walk): under an RcuReadGuard, take sequence() first, read name, parent and inode, then
-// check sequence again: unequal or odd means a rename or unlink was under way and what was read must not be used.
-// Writers: parent, name, inode and hash membership change under the parent directory's inode lock (exclusive) — rename
-// across directories additionally under the file system's rename mutex — and bump the sequence around the change.
+// Reading without locks (path walk): under an RcuReadGuard, take sequence() first, read name, parent and
+// inode, then check sequence again: unequal or odd means a rename or unlink was under way and what was read
+// must not be used. Writers: parent, name, inode and hash membership change under the parent directory's
+// inode lock (exclusive) — rename across directories additionally under the file system's rename mutex — and
+// bump the sequence around the change.
 #pragma once
 
 #include <atomic>
@@ -46,19 +49,19 @@ struct DentryName {
 class Dentry {
  public:
   enum Flag : std::uint32_t {
-    hashed = 1 << 0,         // findable
-    mount_point = 1 << 1,    // something is mounted here in some namespace: consult the mount table
+    hashed = 1 << 0,            // findable
+    mount_point = 1 << 1,       // something is mounted here in some namespace: consult the mount table
     needs_validation = 1 << 2,  // ask Inode::is_stale() on each use (processes in /proc)
     on_lru = 1 << 3,
     recently_used = 1 << 4,
-    pinned = 1 << 5,         // carries the reference of a storage file system
+    pinned = 1 << 5,          // carries the reference of a storage file system
     parent_watched = 1 << 6,  // the parent directory has notification marks
-    anonymous = 1 << 7,      // no name in any directory (pipes, sockets, memfd): the inode describes itself
-    mount_refused = 1 << 8,  // being removed: nothing may be mounted here any more
+    anonymous = 1 << 7,       // no name in any directory (pipes, sockets, memfd): the inode describes itself
+    mount_refused = 1 << 8,   // being removed: nothing may be mounted here any more
   };
 
-  // An unhashed, negative dentry below `parent` (null for the root of a file system) with one reference. Takes a
-  // reference on the parent.
+  // An unhashed, negative dentry below `parent` (null for the root of a file system) with one reference.
+  // Takes a reference on the parent.
   static Result<RefPtr<Dentry>> create(FileSystem& file_system, Dentry* parent, std::string_view name);
   // For an object without a name; consumes the inode reference.
   static Result<RefPtr<Dentry>> create_anonymous(FileSystem& file_system, RefPtr<Inode> inode);
@@ -85,14 +88,17 @@ class Dentry {
   std::uint32_t flags() const { return flags_.load(std::memory_order_acquire); }
   bool has(Flag flag) const { return flags() & flag; }
   void set_flag(Flag flag) { flags_.fetch_or(flag, std::memory_order_acq_rel); }
-  void clear_flag(Flag flag) { flags_.fetch_and(~static_cast<std::uint32_t>(flag), std::memory_order_acq_rel); }
+  void clear_flag(Flag flag) {
+    flags_.fetch_and(~static_cast<std::uint32_t>(flag), std::memory_order_acq_rel);
+  }
   std::uint32_t sequence() const { return sequence_.load(std::memory_order_acquire); }
   bool sequence_is(std::uint32_t value) const {
     // The reads this validates must not sink below the second look at the sequence.
     std::atomic_thread_fence(std::memory_order_acquire);
     return sequence_.load(std::memory_order_relaxed) == value;
   }
-  // Where directory listings resume (readdir cookies of storage file systems); rises with each new name in a parent.
+  // Where directory listings resume (readdir cookies of storage file systems); rises with each new name in a
+  // parent.
   std::uint64_t cookie() const { return cookie_; }
   // A copy of the name that stays whole when a rename comes in between.
   RefPtr<Dentry> parent_reference() const;
@@ -107,8 +113,8 @@ class Dentry {
   // No longer findable, whatever it is (stale, overwritten).
   void unhash();
 
-  // First child with cookie >= `cookie`, in cookie order. Under the directory's inode lock (any mode) for storage
-  // file systems; null at the end.
+  // First child with cookie >= `cookie`, in cookie order. Under the directory's inode lock (any mode) for
+  // storage file systems; null at the end.
   Dentry* first_child_from(std::uint64_t cookie);
   bool has_children();
 

@@ -26,17 +26,18 @@ class DeviceOperations {
 };
 
 // `count` minors from `first` on; EBUSY when one is taken. `name` appears in /proc/devices by major.
-Result<void> register_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count, DeviceOperations& operations,
-                              std::string_view name);
+Result<void> register_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count,
+                              DeviceOperations& operations, std::string_view name);
 void unregister_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count);
 // Opens what the registry has for a device node; ENXIO for an unknown number.
 Result<RefPtr<File>> open_device(DeviceKind kind, DeviceNumber device, const OpenRequest& request);
 // "/proc/devices": (major, name), by rising major.
 void for_each_device_major(DeviceKind kind, base::FunctionRef<void(std::uint32_t, std::string_view)> visit);
 
-// devtmpfs nodes, by path below /dev ("pts/ptmx" makes the directory). Kept from early boot on: nodes made before
-// devtmpfs is mounted appear in it. `mode` with type.
-Result<void> create_device_node(std::string_view path, Mode mode, DeviceNumber device, UserId uid = 0, GroupId gid = 0);
+// devtmpfs nodes, by path below /dev ("pts/ptmx" makes the directory). Kept from early boot on: nodes made
+// before devtmpfs is mounted appear in it. `mode` with type.
+Result<void> create_device_node(std::string_view path, Mode mode, DeviceNumber device, UserId uid = 0,
+                                GroupId gid = 0);
 void remove_device_node(std::string_view path);
 Result<void> create_device_symlink(std::string_view path, std::string_view target);
 // Supplied by devtmpfs.

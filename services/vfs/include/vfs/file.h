@@ -1,16 +1,17 @@
 // An open file description: what a descriptor refers to; shared by dup and fork.
 //
-// Objects that can be opened derive from File and override what they can do; the rest answers as Linux does for objects
-// that cannot (EINVAL, ENOTTY, ESPIPE …). Callers use the functions without _at/do_ prefix: they check the access mode,
-// handle the position, limits and time stamps, and call the virtual ones.
+// Objects that can be opened derive from File and override what they can do; the rest answers as Linux does
+// for objects that cannot (EINVAL, ENOTTY, ESPIPE …). Callers use the functions without _at/do_ prefix: they
+// check the access mode, handle the position, limits and time stamps, and call the virtual ones.
 //
-//   auto file = TRY(try_make_ref<MyFile>());                        // in the object's open function or constructor call
-//   file->attach(path, flags, credentials);                        // vfs::open does it for files that have a name
-//   file->attach(anonymous_path("[eventfd]"), open_read_write, credentials);   // and this for those that have none
+//   auto file = TRY(try_make_ref<MyFile>());                        // in the object's open function or
+//   constructor call file->attach(path, flags, credentials);                        // vfs::open does it for
+//   files that have a name file->attach(anonymous_path("[eventfd]"), open_read_write, credentials);   // and
+//   this for those that have none
 //
-// Life: when the last reference goes, last_reference_dropped() releases locks, calls release() and frees the memory
-// after an RCU grace period, so that a descriptor table may be read under RCU with try_acquire. Dropping a reference may
-// sleep: never under a raw spin lock.
+// Life: when the last reference goes, last_reference_dropped() releases locks, calls release() and frees the
+// memory after an RCU grace period, so that a descriptor table may be read under RCU with try_acquire.
+// Dropping a reference may sleep: never under a raw spin lock.
 #pragma once
 
 #include <atomic>
@@ -37,8 +38,8 @@ class PageSink;
 class PageSource;
 
 // Told when a file is released: epoll drops its items. file_released() runs before File::release(), with
-// release_observer_mutex() held, and must take the observer off the file's list. Who removes or destroys an observer
-// without owning a reference to the file holds that mutex too, so that the two never meet.
+// release_observer_mutex() held, and must take the observer off the file's list. Who removes or destroys an
+// observer without owning a reference to the file holds that mutex too, so that the two never meet.
 class FileReleaseObserver {
  public:
   virtual void file_released(File& file) = 0;
@@ -59,11 +60,11 @@ class File : public base::RefCounted<File>, public core::MappedFile {
  public:
   // What kind of object; fixed at construction.
   enum Trait : std::uint32_t {
-    has_position = 1 << 0,   // read and write advance a position; without it they are streams (lseek: ESPIPE)
+    has_position = 1 << 0,  // read and write advance a position; without it they are streams (lseek: ESPIPE)
     directory_file = 1 << 1,
-    path_only = 1 << 2,      // O_PATH: holds a place, allows nothing else
+    path_only = 1 << 2,        // O_PATH: holds a place, allows nothing else
     no_wait_capable = 1 << 3,  // honours io_no_wait (RWF_NOWAIT)
-    pipe_file = 1 << 4,      // quick questions of the personality
+    pipe_file = 1 << 4,        // quick questions of the personality
     socket_file = 1 << 5,
     terminal_file = 1 << 6,
     epoll_file = 1 << 7,
@@ -94,23 +95,26 @@ class File : public base::RefCounted<File>, public core::MappedFile {
   // ---- For callers: read, write, position ----
   Result<std::size_t> read(core::IoBuffer& buffer, IoFlags io_flags = io_none);
   Result<std::size_t> write(core::IoBuffer& buffer, IoFlags io_flags = io_none);
-  Result<std::size_t> positioned_read(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags = io_none);
-  Result<std::size_t> positioned_write(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags = io_none);
+  Result<std::size_t> positioned_read(core::IoBuffer& buffer, std::uint64_t offset,
+                                      IoFlags io_flags = io_none);
+  Result<std::size_t> positioned_write(core::IoBuffer& buffer, std::uint64_t offset,
+                                       IoFlags io_flags = io_none);
   Result<std::int64_t> seek(std::int64_t offset, Whence whence);
   Result<void> list_directory(DirectorySink& sink);
   // A hint (for fdinfo, splice).
   std::uint64_t position() const { return position_.load(std::memory_order_relaxed); }
   void set_position(std::uint64_t position) { position_.store(position, std::memory_order_relaxed); }
   core::Mutex& position_lock() RETURN_CAPABILITY(position_lock_) { return position_lock_; }
-  // close(2) of one descriptor: drops the POSIX locks of `lock_owner` (a descriptor table), reports late write errors.
+  // close(2) of one descriptor: drops the POSIX locks of `lock_owner` (a descriptor table), reports late
+  // write errors.
   Result<void> flush_descriptor(const void* lock_owner);
 
   // ---- Overridden by objects ----
   // Streams ignore the offset. Return 0 at the end; a short count is fine.
   virtual Result<std::size_t> read_at(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags);
   virtual Result<std::size_t> write_at(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags);
-  // Where O_APPEND writes begin; regular files override write_at and look at flags() & open_append || io_append under
-  // their inode lock, and report through `offset_after` where the write ended.
+  // Where O_APPEND writes begin; regular files override write_at and look at flags() & open_append ||
+  // io_append under their inode lock, and report through `offset_after` where the write ended.
   virtual Result<std::size_t> append(core::IoBuffer& buffer, IoFlags io_flags, std::uint64_t& offset_after);
   // whence is not `current`, which seek() resolves; the default handles set and end by inode().size().
   virtual Result<std::uint64_t> do_seek(std::int64_t offset, Whence whence);
@@ -118,7 +122,8 @@ class File : public base::RefCounted<File>, public core::MappedFile {
   virtual PollEvents poll(PollWaiter* waiter);  // the default is always readable and writable
   // Fills in the memory object (and offset, flags) that mmap maps; ENODEV by default.
   virtual Result<void> map(core::MapRequest& request);
-  // From position() on; advances it with set_position(). Called with the position lock and the inode's lock (shared).
+  // From position() on; advances it with set_position(). Called with the position lock and the inode's lock
+  // (shared).
   virtual Result<void> iterate(DirectorySink& sink);
   virtual Result<void> sync(std::uint64_t from, std::uint64_t to, bool data_only);
   virtual Result<void> allocate(int mode, std::uint64_t offset, std::uint64_t length);  // fallocate
@@ -135,10 +140,13 @@ class File : public base::RefCounted<File>, public core::MappedFile {
   // memfd: F_ADD_SEALS, F_GET_SEALS.
   virtual Result<unsigned> seals() const { return error(Errno::einval); }
   virtual Result<void> add_seals(unsigned) { return error(Errno::einval); }
-  // Objects that other modules recognise (dynamic_cast without RTTI): `static constexpr int kind_tag` address of a type.
+  // Objects that other modules recognise (dynamic_cast without RTTI): `static constexpr int kind_tag` address
+  // of a type.
   virtual const void* kind() const { return nullptr; }
   template <typename T>
-  T* as() { return kind() == &T::kind_tag ? static_cast<T*>(this) : nullptr; }
+  T* as() {
+    return kind() == &T::kind_tag ? static_cast<T*>(this) : nullptr;
+  }
 
   // ---- Observers, asynchronous notification ----
   void add_observer(FileReleaseObserver& observer);
@@ -180,10 +188,11 @@ class File : public base::RefCounted<File>, public core::MappedFile {
 // Taken before any lock of a file or an observer.
 core::Mutex& release_observer_mutex();
 
-// Files that were opened on an inode in no directory: eventfd, epoll …: "anon_inode:[eventfd]" in /proc/PID/fd. `name`
-// with its brackets. Paths of one name share a dentry.
+// Files that were opened on an inode in no directory: eventfd, epoll …: "anon_inode:[eventfd]" in
+// /proc/PID/fd. `name` with its brackets. Paths of one name share a dentry.
 Result<Path> anonymous_path(std::string_view name);
-// A path for an inode of its own (pipe, socket, memfd), in the file system for such objects; consumes the reference.
+// A path for an inode of its own (pipe, socket, memfd), in the file system for such objects; consumes the
+// reference.
 Result<Path> path_of_anonymous_inode(RefPtr<Inode> inode);
 // That file system, and inode numbers in it.
 FileSystem& anonymous_file_system();

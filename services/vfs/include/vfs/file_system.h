@@ -25,8 +25,8 @@ struct Caller;
 
 // What mount(2) hands to a file-system type.
 struct MountOptions {
-  std::string_view source;   // device path or any text
-  std::string_view data;     // "size=10%,mode=1777"
+  std::string_view source;  // device path or any text
+  std::string_view data;    // "size=10%,mode=1777"
   bool read_only = false;
   const Caller* caller = nullptr;  // resolves `source`; null for the kernel's own mounts
 };
@@ -73,7 +73,8 @@ class FileSystem {
 
   // Its directories are stored in the dentry cache (tmpfs): positive dentries stay until they are unlinked.
   virtual bool dentries_are_storage() const { return false; }
-  // Whether a name that was not found may be remembered as missing (not where names come and go by themselves).
+  // Whether a name that was not found may be remembered as missing (not where names come and go by
+  // themselves).
   virtual bool remembers_missing_names() const { return !dentries_are_storage(); }
   virtual Result<void> statistics(FileSystemStatistics& out);
   virtual Result<void> sync() { return {}; }

@@ -1,16 +1,19 @@
 // An object of a file system: file, directory, symbolic link, device node, FIFO, socket.
 //
-// A file system derives from Inode and overrides what it can do; what it leaves out answers with Linux's error for "this
-// file system cannot". Callers do not use these functions directly but the entry points in vfs/operations.h, which do
-// permission checks, locking, limits and notification; the functions here are the file system's side.
+// A file system derives from Inode and overrides what it can do; what it leaves out answers with Linux's
+// error for "this file system cannot". Callers do not use these functions directly but the entry points in
+// vfs/operations.h, which do permission checks, locking, limits and notification; the functions here are the
+// file system's side.
 //
 // Locking (order: parent before child, see docs/vfs.md):
-//   lock()      directories: exclusive around every change of their entries, shared around iterate; files: exclusive around
+//   lock()      directories: exclusive around every change of their entries, shared around iterate; files:
+//   exclusive around
 //               write, truncate and attribute changes.
-//   Attributes are atomics: read anywhere (path walk reads mode, uid and gid under RCU), changed under lock().
+//   Attributes are atomics: read anywhere (path walk reads mode, uid and gid under RCU), changed under
+//   lock().
 //
-// Life: references are held by dentries and by whoever looks at the inode. When the last goes, evict() runs (may sleep:
-// frees the data), then the memory is freed after an RCU grace period.
+// Life: references are held by dentries and by whoever looks at the inode. When the last goes, evict() runs
+// (may sleep: frees the data), then the memory is freed after an RCU grace period.
 #pragma once
 
 #include <atomic>
@@ -36,7 +39,8 @@ class File;
 class InodeLocks;
 class NotifyMarks;
 
-// What a new object starts with; filled in by the entry points (umask, set-group-id directories and ids applied).
+// What a new object starts with; filled in by the entry points (umask, set-group-id directories and ids
+// applied).
 struct NewInode {
   Mode mode = 0;
   UserId uid = 0;
@@ -71,15 +75,15 @@ class Inode {
     custom_permission = 1 << 0,  // permission() is overridden: path walk must call it
     // The directory's children are all in the dentry cache: a name not found there does not exist.
     complete_directory = 1 << 1,
-    sealed_type = 1 << 2,        // memfd: has seals
+    sealed_type = 1 << 2,  // memfd: has seals
     no_access_time = 1 << 3,
     append_only = 1 << 4,
     immutable = 1 << 5,
     swap_file = 1 << 6,
-    dead_directory = 1 << 7,     // removed: nothing can be created in it
-    slow_attributes = 1 << 8,    // get_attributes() may sleep
-    linkable = 1 << 10,          // O_TMPFILE: may get a first link although it has none
-    magic_link = 1 << 9,         // follow() returns a jump: RESOLVE_NO_MAGICLINKS refuses it
+    dead_directory = 1 << 7,   // removed: nothing can be created in it
+    slow_attributes = 1 << 8,  // get_attributes() may sleep
+    linkable = 1 << 10,        // O_TMPFILE: may get a first link although it has none
+    magic_link = 1 << 9,       // follow() returns a jump: RESOLVE_NO_MAGICLINKS refuses it
   };
 
   Inode(FileSystem& file_system, std::uint64_t number, const NewInode& properties);
@@ -105,7 +109,9 @@ class Inode {
   std::uint32_t flags() const { return flags_.load(std::memory_order_acquire); }
   bool has(Flag flag) const { return flags() & flag; }
   void set_flag(Flag flag) { flags_.fetch_or(flag, std::memory_order_acq_rel); }
-  void clear_flag(Flag flag) { flags_.fetch_and(~static_cast<std::uint32_t>(flag), std::memory_order_acq_rel); }
+  void clear_flag(Flag flag) {
+    flags_.fetch_and(~static_cast<std::uint32_t>(flag), std::memory_order_acq_rel);
+  }
   Timestamp access_time() const { return access_time_.load(); }
   Timestamp modify_time() const { return modify_time_.load(); }
   Timestamp change_time() const { return change_time_.load(); }
@@ -135,12 +141,14 @@ class Inode {
   virtual Result<RefPtr<Inode>> lookup(std::string_view name);
   virtual Result<RefPtr<Inode>> create(Dentry& entry, const NewInode& properties);
   virtual Result<RefPtr<Inode>> make_directory(Dentry& entry, const NewInode& properties);
-  virtual Result<RefPtr<Inode>> make_symlink(Dentry& entry, std::string_view target, const NewInode& properties);
+  virtual Result<RefPtr<Inode>> make_symlink(Dentry& entry, std::string_view target,
+                                             const NewInode& properties);
   virtual Result<RefPtr<Inode>> make_node(Dentry& entry, const NewInode& properties);
   virtual Result<void> link(Inode& target, Dentry& entry);
   virtual Result<void> unlink(Dentry& entry);
   virtual Result<void> remove_directory(Dentry& entry);
-  // `this` is the old directory; both directories (and a replaced inode) are locked. For `replace`, target may be negative.
+  // `this` is the old directory; both directories (and a replaced inode) are locked. For `replace`, target
+  // may be negative.
   virtual Result<void> rename(Dentry& source, Inode& new_directory, Dentry& target, RenameKind kind);
   // O_TMPFILE: an inode without a name (link count 0).
   virtual Result<RefPtr<Inode>> create_temporary(const NewInode& properties);
@@ -150,10 +158,11 @@ class Inode {
   virtual std::uint32_t child_dentry_flags() const { return 0; }
 
   // ---- Any object ----
-  // The file description for an open; the caller attaches path, flags and credentials. The default serves devices,
-  // FIFOs (through their registries) and answers ENXIO for sockets.
+  // The file description for an open; the caller attaches path, flags and credentials. The default serves
+  // devices, FIFOs (through their registries) and answers ENXIO for sockets.
   virtual Result<RefPtr<File>> open(const OpenRequest& request);
-  // Text of a symbolic link that lies in memory for as long as the inode (empty: use follow()). Under RCU or a reference.
+  // Text of a symbolic link that lies in memory for as long as the inode (empty: use follow()). Under RCU or
+  // a reference.
   std::string_view inline_link() const { return {link_text_, link_length_}; }
   virtual Result<LinkTarget> follow(const Credentials& credentials);
   // readlink(2); the default is the inline text or that of follow().
@@ -208,7 +217,9 @@ class Inode {
   struct AtomicTime {
     std::atomic<std::int64_t> seconds{0};
     std::atomic<std::uint32_t> nanoseconds{0};
-    Timestamp load() const { return {seconds.load(std::memory_order_relaxed), nanoseconds.load(std::memory_order_relaxed)}; }
+    Timestamp load() const {
+      return {seconds.load(std::memory_order_relaxed), nanoseconds.load(std::memory_order_relaxed)};
+    }
     void store(Timestamp t) {
       seconds.store(t.seconds, std::memory_order_relaxed);
       nanoseconds.store(t.nanoseconds, std::memory_order_relaxed);
@@ -237,9 +248,11 @@ class Inode {
   core::RcuHead rcu_;
 };
 
-// The owner, group and other bits against credentials with their capabilities, as permission(7) has them. Under RCU too.
+// The owner, group and other bits against credentials with their capabilities, as permission(7) has them.
+// Under RCU too.
 Result<void> generic_permission(const Inode& inode, const Credentials& credentials, Access access);
-// permission() plus what holds for every file system (immutable, read-only device nodes are the mount's business).
+// permission() plus what holds for every file system (immutable, read-only device nodes are the mount's
+// business).
 inline Result<void> check_permission(const Inode& inode, const Credentials& credentials, Access access) {
   return inode.has(Inode::custom_permission) ? inode.permission(credentials, access)
                                              : generic_permission(inode, credentials, access);

@@ -1,8 +1,9 @@
 // Advisory locks on files: POSIX record locks (fcntl), open-file-description locks, and flock.
 //
-// All locks of an inode are kept sorted by start in an InodeLocks, made when the first one is set. POSIX and OFD locks
-// conflict with each other; flock locks only among themselves. An owner never conflicts with itself: setting over an own
-// range replaces, splits and joins. Waiting for a POSIX lock fails with EDEADLK where it would close a circle.
+// All locks of an inode are kept sorted by start in an InodeLocks, made when the first one is set. POSIX and
+// OFD locks conflict with each other; flock locks only among themselves. An owner never conflicts with
+// itself: setting over an own range replaces, splits and joins. Waiting for a POSIX lock fails with EDEADLK
+// where it would close a circle.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ struct LockRange {
   LockType type = LockType::read;
   std::uint64_t start = 0;
   std::uint64_t end = ~std::uint64_t{0} >> 1;  // inclusive; the largest offset means to the end of the file
-  const void* owner = nullptr;  // POSIX: the descriptor table; OFD and flock: the File
-  int process_id = -1;          // for F_GETLK and /proc/locks
+  const void* owner = nullptr;                 // POSIX: the descriptor table; OFD and flock: the File
+  int process_id = -1;                         // for F_GETLK and /proc/locks
 };
 
 // EAGAIN when it conflicts (LockWait::fail), EINTR when a signal came, EDEADLK, ENOLCK (no memory).

@@ -1,12 +1,12 @@
 // Mounted file systems and the tree they form.
 //
-// A Mount shows the tree below `root` of a FileSystem at the dentry `mountpoint` of its parent mount. Several mounts may
-// show one file system (bind mounts), several may be stacked on one dentry (the last is on top). A MountNamespace is one
-// such tree; processes see the tree through the namespace of their root.
+// A Mount shows the tree below `root` of a FileSystem at the dentry `mountpoint` of its parent mount. Several
+// mounts may show one file system (bind mounts), several may be stacked on one dentry (the last is on top). A
+// MountNamespace is one such tree; processes see the tree through the namespace of their root.
 //
-// Locking: every change of the tree happens under mount_mutex() and, for the hash table and the parent links, inside the
-// write side of mount_sequence(). Path walk reads the table under RCU and validates with the sequence. A Mount is freed
-// after a grace period. Flags are atomic.
+// Locking: every change of the tree happens under mount_mutex() and, for the hash table and the parent links,
+// inside the write side of mount_sequence(). Path walk reads the table under RCU and validates with the
+// sequence. A Mount is freed after a grace period. Flags are atomic.
 #pragma once
 
 #include <atomic>
@@ -29,21 +29,21 @@ class Path;
 
 // Per-mount flags, in the values of statfs' f_flags / mount(2) where they coincide (ST_RDONLY ...).
 using MountFlags = std::uint32_t;
-inline constexpr MountFlags mount_read_only = 1, mount_no_set_uid = 2, mount_no_devices = 4, mount_no_execute = 8,
-                            mount_no_access_time = 1024, mount_no_directory_access_time = 2048,
-                            mount_relative_access_time = 4096, mount_no_symlink_follow = 8192;
-inline constexpr MountFlags mount_user_flags = mount_read_only | mount_no_set_uid | mount_no_devices |
-                                               mount_no_execute | mount_no_access_time |
-                                               mount_no_directory_access_time | mount_relative_access_time |
-                                               mount_no_symlink_follow;
+inline constexpr MountFlags mount_read_only = 1, mount_no_set_uid = 2, mount_no_devices = 4,
+                            mount_no_execute = 8, mount_no_access_time = 1024,
+                            mount_no_directory_access_time = 2048, mount_relative_access_time = 4096,
+                            mount_no_symlink_follow = 8192;
+inline constexpr MountFlags mount_user_flags =
+    mount_read_only | mount_no_set_uid | mount_no_devices | mount_no_execute | mount_no_access_time |
+    mount_no_directory_access_time | mount_relative_access_time | mount_no_symlink_follow;
 
 enum class Propagation : std::uint8_t { private_mount, shared, slave, unbindable };
 
 class Mount : public base::RefCounted<Mount> {
  public:
   // Not yet attached anywhere.
-  static Result<RefPtr<Mount>> create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, std::string_view source,
-                                      MountFlags flags);
+  static Result<RefPtr<Mount>> create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root,
+                                      std::string_view source, MountFlags flags);
 
   FileSystem& file_system() const { return *file_system_; }
   Dentry& root() const { return *root_; }
@@ -60,7 +60,8 @@ class Mount : public base::RefCounted<Mount> {
   Propagation propagation() const { return propagation_; }
   int peer_group() const { return peer_group_; }
 
-  // A writer (open for writing, mkdir ...) holds this for as long as the mount must not turn read-only: EROFS if it is.
+  // A writer (open for writing, mkdir ...) holds this for as long as the mount must not turn read-only: EROFS
+  // if it is.
   Result<void> acquire_write();
   void release_write() { writers_.fetch_sub(1, std::memory_order_release); }
 
@@ -84,7 +85,7 @@ class Mount : public base::RefCounted<Mount> {
   std::atomic<MountNamespace*> namespace_{nullptr};
   std::atomic<Mount*> hash_next_{nullptr};
   // Protected by mount_mutex().
-  RefPtr<Mount> parent_reference_;        // keep parent_ and mount_point_ alive
+  RefPtr<Mount> parent_reference_;  // keep parent_ and mount_point_ alive
   RefPtr<Dentry> mount_point_reference_;
   base::ListHook child_hook_, namespace_hook_, peer_hook_;
   Propagation propagation_ = Propagation::private_mount;
@@ -106,7 +107,8 @@ class MountNamespace : public base::RefCounted<MountNamespace> {
   // Rises with every change; pollers of /proc/PID/mountinfo wait on changed().
   std::uint64_t event() const { return event_.load(std::memory_order_acquire); }
   core::WaitQueue& changed() { return changed_; }
-  // Each mount, in the order of mounting. `visit` runs under mount_mutex(): it formats text and does not block for long.
+  // Each mount, in the order of mounting. `visit` runs under mount_mutex(): it formats text and does not
+  // block for long.
   void for_each(base::FunctionRef<void(Mount&)> visit);
   void for_each_locked(base::FunctionRef<void(Mount&)> visit);  // the caller holds mount_mutex()
   RefPtr<Mount> root() const;

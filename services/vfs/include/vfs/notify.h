@@ -1,7 +1,8 @@
 // Hook points for inotify (and later fanotify): what happened to which object.
 //
-// The entry points of the vfs call notify(); it costs one load while nobody watches anything. A watcher derives a
-// NotifyMark, attaches it to an inode, and is told under the inode's mark lock: it queues and wakes, nothing more.
+// The entry points of the vfs call notify(); it costs one load while nobody watches anything. A watcher
+// derives a NotifyMark, attaches it to an inode, and is told under the inode's mark lock: it queues and
+// wakes, nothing more.
 #pragma once
 
 #include <atomic>
@@ -21,19 +22,20 @@ inline constexpr NotifyEvents notify_access = 0x1, notify_modify = 0x2, notify_a
                               notify_close_write = 0x8, notify_close_no_write = 0x10, notify_open = 0x20,
                               notify_moved_from = 0x40, notify_moved_to = 0x80, notify_create = 0x100,
                               notify_delete = 0x200, notify_delete_self = 0x400, notify_move_self = 0x800,
-                              notify_unmount = 0x2000, notify_queue_overflow = 0x4000, notify_ignored = 0x8000,
-                              notify_is_directory = 0x40000000;
+                              notify_unmount = 0x2000, notify_queue_overflow = 0x4000,
+                              notify_ignored = 0x8000, notify_is_directory = 0x40000000;
 
 class NotifyMark : public base::RefCounted<NotifyMark> {
  public:
   virtual ~NotifyMark() = default;
-  // `name` is empty for events of the marked object itself. Called with a mutex held; must not touch the file system.
+  // `name` is empty for events of the marked object itself. Called with a mutex held; must not touch the file
+  // system.
   virtual void event(NotifyEvents events, std::uint32_t cookie, std::string_view name) = 0;
   // The inode is gone (or its file system unmounted); the mark is already detached.
   virtual void inode_gone(NotifyEvents why) = 0;
   NotifyEvents interest = 0;  // changed under the marks' lock by set_interest()
   base::ListHook hook;
-  Inode* inode = nullptr;     // while attached; holds a reference
+  Inode* inode = nullptr;  // while attached; holds a reference
 };
 
 // The marks keep a reference on the inode until detached.
@@ -48,20 +50,24 @@ void notify_entry_slow(Inode& directory, NotifyEvents events, std::string_view n
 
 // Something happened to the object itself: its own marks and those of its directory hear of it.
 inline void notify(Dentry& dentry, Inode& inode, NotifyEvents events) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]] notify_slow(dentry, inode, events);
+  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+    notify_slow(dentry, inode, events);
 }
 // As notify(), but only the object's own marks hear of it.
 void notify_own_slow(Inode& inode, NotifyEvents events);
 inline void notify_own(Inode& inode, NotifyEvents events) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]] notify_own_slow(inode, events);
+  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+    notify_own_slow(inode, events);
 }
 // The last event of an object: its marks hear of it and are detached.
 void notify_gone_slow(Inode& inode, NotifyEvents events);
 inline void notify_gone(Inode& inode, NotifyEvents events) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]] notify_gone_slow(inode, events);
+  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+    notify_gone_slow(inode, events);
 }
 // Something happened to a name in a directory.
-inline void notify_entry(Inode& directory, NotifyEvents events, std::string_view name, std::uint32_t cookie = 0) {
+inline void notify_entry(Inode& directory, NotifyEvents events, std::string_view name,
+                         std::uint32_t cookie = 0) {
   if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
     notify_entry_slow(directory, events, name, cookie);
 }

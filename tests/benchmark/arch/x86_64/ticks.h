@@ -1,4 +1,5 @@
-// What the guest's CPU has counted since the machine was switched on. Under `-icount shift=0` that is executed instructions.
+// What the guest's CPU has counted since the machine was switched on. Under `-icount shift=0` that is
+// executed instructions.
 #pragma once
 #include <stdint.h>
 

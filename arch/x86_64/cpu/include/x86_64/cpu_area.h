@@ -1,4 +1,5 @@
-// The area of each CPU: its copy of .percpu, its descriptor table, the stacks of traps that cannot trust any other.
+// The area of each CPU: its copy of .percpu, its descriptor table, the stacks of traps that cannot trust any
+// other.
 #pragma once
 
 #include <cstddef>
@@ -62,9 +63,26 @@ void mark_cpu_online(unsigned cpu);
 
 // x86-64 traps 0 … 31.
 enum class Trap : unsigned {
-  divide_error = 0, debug = 1, non_maskable = 2, breakpoint = 3, overflow = 4, bounds = 5, invalid_opcode = 6, no_unit = 7,
-  double_fault = 8, invalid_task_state = 10, segment_not_present = 11, stack = 12, general_protection = 13,
-  page_fault = 14, floating_point = 16, alignment = 17, machine_check = 18, simd = 19, virtualization = 20, control_protection = 21,
+  divide_error = 0,
+  debug = 1,
+  non_maskable = 2,
+  breakpoint = 3,
+  overflow = 4,
+  bounds = 5,
+  invalid_opcode = 6,
+  no_unit = 7,
+  double_fault = 8,
+  invalid_task_state = 10,
+  segment_not_present = 11,
+  stack = 12,
+  general_protection = 13,
+  page_fault = 14,
+  floating_point = 16,
+  alignment = 17,
+  machine_check = 18,
+  simd = 19,
+  virtualization = 20,
+  control_protection = 21,
 };
 
 }  // namespace arch

@@ -1,5 +1,6 @@
-// The floating-point and vector registers of user code, in an XSAVE area (or FXSAVE's, on processors without). The kernel itself
-// has no use for the unit, so what is in it always belongs to the user thread that ran last.
+// The floating-point and vector registers of user code, in an XSAVE area (or FXSAVE's, on processors
+// without). The kernel itself has no use for the unit, so what is in it always belongs to the user thread
+// that ran last.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +23,11 @@ void restore_extended_state(const std::byte* area);
 
 // --- The calling thread's own state, for signal frames and debuggers.
 
-// Stores every component (also those in their initial state) into the thread's area, and returns it. The registers stay loaded.
+// Stores every component (also those in their initial state) into the thread's area, and returns it. The
+// registers stay loaded.
 std::byte* capture_extended_state(ThreadState& state);
-// Between the two, the area may be filled by code that sleeps; what is in the registers does not count any more.
+// Between the two, the area may be filled by code that sleeps; what is in the registers does not count any
+// more.
 std::byte* detach_extended_state(ThreadState& state);
 void attach_extended_state(ThreadState& state);
 void reset_user_extended_state(ThreadState& state);

@@ -1,4 +1,5 @@
-// Control and model-specific registers, CPUID, ports. One function per instruction; meaning is up to the caller.
+// Control and model-specific registers, CPUID, ports. One function per instruction; meaning is up to the
+// caller.
 #pragma once
 
 #include <cstdint>
@@ -42,18 +43,19 @@ inline std::uint64_t read_msr(std::uint32_t msr) {
   return std::uint64_t{high} << 32 | low;
 }
 inline void write_msr(std::uint32_t msr, std::uint64_t value) {
-  asm volatile("wrmsr" ::"c"(msr), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32))
+  asm volatile("wrmsr" ::"c"(msr), "a"(static_cast<std::uint32_t>(value)),
+               "d"(static_cast<std::uint32_t>(value >> 32))
                : "memory");
 }
 inline std::uint64_t read_msr(Msr msr) { return read_msr(static_cast<std::uint32_t>(msr)); }
 inline void write_msr(Msr msr, std::uint64_t value) { write_msr(static_cast<std::uint32_t>(msr), value); }
 
-#define NOS_CONTROL_REGISTER(name)                                           \
-  inline std::uint64_t read_##name() {                                       \
-    std::uint64_t value;                                                     \
-    asm volatile("movq %%" #name ", %0" : "=r"(value)::"memory");            \
-    return value;                                                            \
-  }                                                                          \
+#define NOS_CONTROL_REGISTER(name)                                \
+  inline std::uint64_t read_##name() {                            \
+    std::uint64_t value;                                          \
+    asm volatile("movq %%" #name ", %0" : "=r"(value)::"memory"); \
+    return value;                                                 \
+  }                                                               \
   inline void write_##name(std::uint64_t value) { asm volatile("movq %0, %%" #name ::"r"(value) : "memory"); }
 NOS_CONTROL_REGISTER(cr0)
 NOS_CONTROL_REGISTER(cr2)
@@ -68,8 +70,8 @@ NOS_CONTROL_REGISTER(dr7)
 #undef NOS_CONTROL_REGISTER
 
 inline constexpr std::uint64_t cr4_global_pages = 1 << 7, cr4_fxsave = 1 << 9, cr4_simd_exceptions = 1 << 10,
-                               cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16, cr4_pcid = 1 << 17, cr4_xsave = 1 << 18,
-                               cr4_smep = 1 << 20, cr4_smap = 1 << 21;
+                               cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16, cr4_pcid = 1 << 17,
+                               cr4_xsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21;
 
 inline std::uint8_t in8(std::uint16_t port) {
   std::uint8_t value;
@@ -86,12 +88,19 @@ inline std::uint32_t in32(std::uint16_t port) {
   asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
   return value;
 }
-inline void out8(std::uint16_t port, std::uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-inline void out16(std::uint16_t port, std::uint16_t value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
-inline void out32(std::uint16_t port, std::uint32_t value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+inline void out8(std::uint16_t port, std::uint8_t value) {
+  asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+inline void out16(std::uint16_t port, std::uint16_t value) {
+  asm volatile("outw %0, %1" ::"a"(value), "Nd"(port));
+}
+inline void out32(std::uint16_t port, std::uint32_t value) {
+  asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
+}
 
 inline void write_xcr0(std::uint64_t value) {
-  asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32)));
+  asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(value)),
+               "d"(static_cast<std::uint32_t>(value >> 32)));
 }
 
 }  // namespace arch

@@ -2,12 +2,12 @@
 //
 //   root=/dev/vda console=ttyS0,115200 quiet dyndbg="file a.c +p" -- --init-argument
 //
-// Words are separated by white space; double quotes keep spaces inside a word and are dropped around a value or a whole
-// word. '-' and '_' are the same in names. Everything after "--" is for the first program. A key may be repeated: get()
-// gives the last value, for_each_value() all of them in order.
+// Words are separated by white space; double quotes keep spaces inside a word and are dropped around a value
+// or a whole word. '-' and '_' are the same in names. Everything after "--" is for the first program. A key
+// may be repeated: get() gives the last value, for_each_value() all of them in order.
 //
-// Nothing is allocated: a CommandLine keeps a copy of the text (at most command_line_max bytes, as on Linux) and finds
-// words in it on demand, so it works before there is memory. Immutable once set.
+// Nothing is allocated: a CommandLine keeps a copy of the text (at most command_line_max bytes, as on Linux)
+// and finds words in it on demand, so it works before there is memory. Immutable once set.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ namespace core {
 inline constexpr std::size_t command_line_max = 2048;
 
 struct CommandLineWord {
-  std::string_view text;                  // the word without its quotes: name=value
+  std::string_view text;  // the word without its quotes: name=value
   std::string_view name;
   std::optional<std::string_view> value;  // nothing without '='
 };
@@ -53,12 +53,13 @@ class CommandLine {
   void for_each_word(base::FunctionRef<bool(const CommandLineWord&)> visit) const;
   void for_each_init_word(base::FunctionRef<bool(const CommandLineWord&)> visit) const;
 
-  // What the first program gets: bare words the kernel does not know and words after "--" as arguments, key=value it does
-  // not know as environment. Words with a dot in their name belong to parts of the kernel and are not passed on.
-  // `argument` is called in order; init= and rdinit= forget the arguments before them. A variable may come more than once
-  // (the last counts).
+  // What the first program gets: bare words the kernel does not know and words after "--" as arguments,
+  // key=value it does not know as environment. Words with a dot in their name belong to parts of the kernel
+  // and are not passed on. `argument` is called in order; init= and rdinit= forget the arguments before them.
+  // A variable may come more than once (the last counts).
   void for_each_init_argument(base::FunctionRef<void(std::string_view)> argument) const;
-  void for_each_init_variable(base::FunctionRef<void(std::string_view name, std::string_view value)> variable) const;
+  void for_each_init_variable(
+      base::FunctionRef<void(std::string_view name, std::string_view value)> variable) const;
 
  private:
   char text_[command_line_max] = {};

@@ -1,8 +1,9 @@
 // Names of kernel functions, for back traces, /proc/kallsyms and the panic report.
 //
-// The table is made from the linked kernel by tools/symbols/make_table.py and linked in by a second pass. Names are readable
-// ones, without parameters and template arguments ("core::LogRing::store"), cut into components that are stored once. If an
-// address is in no known function, it is printed as a number. Any context; nothing is allocated.
+// The table is made from the linked kernel by tools/symbols/make_table.py and linked in by a second pass.
+// Names are readable ones, without parameters and template arguments ("core::LogRing::store"), cut into
+// components that are stored once. If an address is in no known function, it is printed as a number. Any
+// context; nothing is allocated.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +35,8 @@ void print_symbol(base::TextSink& sink, std::uintptr_t address);
 std::size_t capture_back_trace(std::span<std::uintptr_t> addresses);
 // Logs them, one line each.
 void log_back_trace(LogLevel level, std::span<const std::uintptr_t> addresses);
-// Logs the trace that begins at `program_counter` (if it is not 0) and goes on with the frame `frame_pointer`.
+// Logs the trace that begins at `program_counter` (if it is not 0) and goes on with the frame
+// `frame_pointer`.
 void log_back_trace_from(LogLevel level, std::uintptr_t program_counter, std::uintptr_t frame_pointer);
 
 }  // namespace core

@@ -4,9 +4,9 @@
 //   unsigned number = TRY(io_apic.map(hardware_number, InterruptTrigger::level_low));
 //   ...request_interrupt(number, ...)
 //
-// The core calls the operations with the line's raw lock held and interrupts off; they touch the controller's registers
-// and return. The controller calls core::handle_interrupt(number) from its vector; end of interrupt is signalled by
-// arch after the handler returned (arch/interrupt.h).
+// The core calls the operations with the line's raw lock held and interrupts off; they touch the controller's
+// registers and return. The controller calls core::handle_interrupt(number) from its vector; end of interrupt
+// is signalled by arch after the handler returned (arch/interrupt.h).
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ class InterruptDomain {
   constexpr explicit InterruptDomain(const char* name) : name_(name) {}
   const char* name() const { return name_; }
 
-  // Gives the hardware line a system-wide number, the same for the same line. `preferred` (legacy numbers below 16) is used
-  // if free. ENOSPC when all are taken; EBUSY when the line is mapped with another trigger.
+  // Gives the hardware line a system-wide number, the same for the same line. `preferred` (legacy numbers
+  // below 16) is used if free. ENOSPC when all are taken; EBUSY when the line is mapped with another trigger.
   base::Result<unsigned> map(unsigned hardware_number, InterruptTrigger trigger, unsigned preferred = ~0u);
   void unmap(unsigned number);
 
@@ -35,7 +35,8 @@ class InterruptDomain {
   virtual void unmask(unsigned hardware_number) = 0;
   // Hard context, before the handlers: what the controller itself needs besides arch's end of interrupt.
   virtual void acknowledge(unsigned hardware_number) {}
-  // Prepares the line to deliver to one of the CPUs in `mask`; called before the first unmask and for changes.
+  // Prepares the line to deliver to one of the CPUs in `mask`; called before the first unmask and for
+  // changes.
   virtual base::Result<void> configure(unsigned hardware_number, unsigned number, InterruptTrigger trigger,
                                        const CpuMask& mask) = 0;
 

@@ -7,13 +7,15 @@
 //   };
 //   register_console(serial);   // prints what the log already holds, if the console is chosen
 //
-// Which ones print: those the command line names with console= (set_console_choice), else the first that registers. A
-// console whose kind is `early` prints from its registration until another one that is chosen registers.
+// Which ones print: those the command line names with console= (set_console_choice), else the first that
+// registers. A console whose kind is `early` prints from its registration until another one that is chosen
+// registers.
 //
-// Who calls write(): before start of the console thread and after a panic, whoever logs; afterwards only the console
-// thread. Calls are never concurrent, except that panic forces its way in. write() gets text with "\n" line ends and must
-// not log. It may be called with interrupts off, so it must not sleep unless `sleeps` says so; a console that sleeps is
-// served by the thread only, and through write_in_panic when the system dies.
+// Who calls write(): before start of the console thread and after a panic, whoever logs; afterwards only the
+// console thread. Calls are never concurrent, except that panic forces its way in. write() gets text with
+// "\n" line ends and must not log. It may be called with interrupts off, so it must not sleep unless `sleeps`
+// says so; a console that sleeps is served by the thread only, and through write_in_panic when the system
+// dies.
 #pragma once
 
 #include <atomic>
@@ -68,7 +70,8 @@ class Console {
   std::atomic<std::uint64_t> next_sequence_ = 0;
 };
 
-// The console is never destroyed before unregister_console. Thread context (the caller may hold sleeping locks only).
+// The console is never destroyed before unregister_console. Thread context (the caller may hold sleeping
+// locks only).
 void register_console(Console& console);
 void unregister_console(Console& console);
 // Visits the enabled consoles; thread context.
@@ -76,7 +79,8 @@ void for_each_console(base::FunctionRef<void(Console&)> visit);
 // Null while none is enabled.
 Console* preferred_console();
 
-// Records with a level numerically below this are printed (loglevel=, quiet, syslog(2), /proc/sys/kernel/printk).
+// Records with a level numerically below this are printed (loglevel=, quiet, syslog(2),
+// /proc/sys/kernel/printk).
 inline constexpr int console_level_default = 7, console_level_quiet = 4, console_level_minimum = 1;
 int console_level();
 void set_console_level(int level);
@@ -89,23 +93,24 @@ struct ConsoleOptions {
 void set_console_options(const ConsoleOptions& options);
 ConsoleOptions console_options();
 
-// One value of console=: "ttyS0,115200n8". Calls are in the order of the command line; before consoles register. The
-// text stays with the caller.
+// One value of console=: "ttyS0,115200n8". Calls are in the order of the command line; before consoles
+// register. The text stays with the caller.
 void set_console_choice(std::string_view value);
 // What followed the comma for this console ("115200n8"), else empty.
 std::string_view console_choice_options(std::string_view name);
 
-// From now on a thread prints: it calls print_pending_records() whenever `wake` was called. `wake` is called from any
-// context, must not block, and may only take note of the fact. `pause` lets others run for a moment.
+// From now on a thread prints: it calls print_pending_records() whenever `wake` was called. `wake` is called
+// from any context, must not block, and may only take note of the fact. `pause` lets others run for a moment.
 struct ConsoleThreadHooks {
   void (*wake)() = nullptr;
   void (*pause)() = nullptr;
 };
 void start_console_thread_mode(const ConsoleThreadHooks& hooks);
-// Prints everything stored and not printed yet, on all enabled consoles; returns at once when someone else is at it.
+// Prints everything stored and not printed yet, on all enabled consoles; returns at once when someone else is
+// at it.
 void print_pending_records();
-// For panic only: waits (spinning, with a bound) for another printer; from here on log() only stores, and the panicking CPU calls
-// print_in_panic() after what it has logged.
+// For panic only: waits (spinning, with a bound) for another printer; from here on log() only stores, and the
+// panicking CPU calls print_in_panic() after what it has logged.
 void enter_console_panic_mode();
 void print_in_panic();
 

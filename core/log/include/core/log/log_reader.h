@@ -4,9 +4,9 @@
 //   LogRecord record;
 //   while (reader.next(record) == LogRead::record) use(record.sequence, record.view());
 //
-// A reader is a position. Any number may read at once, from any context; writers never wait for them. A reader that is
-// overtaken by a whole ring of newer records is told how many it lost (LogRead::lost once, then it goes on with the
-// oldest that is still there): /dev/kmsg turns that into EPIPE.
+// A reader is a position. Any number may read at once, from any context; writers never wait for them. A
+// reader that is overtaken by a whole ring of newer records is told how many it lost (LogRead::lost once,
+// then it goes on with the oldest that is still there): /dev/kmsg turns that into EPIPE.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // Pages, and how a physical address becomes one that code can use.
 //
-// All RAM is mapped at direct_map_base (random per boot, set once before anything here runs), writable and never
-// executable. to_virtual() and to_physical() are plain arithmetic over that map; they do not know kernel code, vmalloc
-// or device mappings.
+// All RAM is mapped at direct_map_base (random per boot, set once before anything here runs), writable and
+// never executable. to_virtual() and to_physical() are plain arithmetic over that map; they do not know
+// kernel code, vmalloc or device mappings.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,8 @@ inline PhysicalAddress to_physical(const void* address) {
 constexpr std::uint64_t page_number(PhysicalAddress address) { return address.value() >> page_shift; }
 constexpr PhysicalAddress page_address(std::uint64_t number) { return PhysicalAddress(number << page_shift); }
 constexpr std::uint64_t pages_for(std::uint64_t bytes) { return (bytes + page_size - 1) >> page_shift; }
-constexpr UserAddress page_down(UserAddress address) { return UserAddress(address.value() & ~(page_size - 1)); }
+constexpr UserAddress page_down(UserAddress address) {
+  return UserAddress(address.value() & ~(page_size - 1));
+}
 
 }  // namespace core

@@ -1,23 +1,24 @@
 // The memory of one process: a set of areas, the page tables that make them real, and the rules of mmap.
 //
 //   auto space = TRY(AddressSpace::create(layout));
-//   UserAddress where = TRY(space->map({.length = 4096, .protection = Protection::read | Protection::write}));
-//   auto child = TRY(space->fork());
+//   UserAddress where = TRY(space->map({.length = 4096, .protection = Protection::read |
+//   Protection::write})); auto child = TRY(space->fork());
 //
-// Nothing is mapped until it is touched: handle_fault() finds the area, gets the page (zeroes, a copy, or one of the
-// object's) and writes the entry. Private memory is shared after fork() and copied by the first write.
+// Nothing is mapped until it is touched: handle_fault() finds the area, gets the page (zeroes, a copy, or one
+// of the object's) and writes the entry. Private memory is shared after fork() and copied by the first write.
 //
 // Locking, outermost first:
-//   lock_                     RwMutex. Writing: the set of areas changes. Reading: faults, walks, MADV_DONTNEED.
-//   MemoryObject::mappings_lock_  list of the areas that map an object
-//   page-table lock           a spin bit per table page: entries change. Held for one table (512 entries) at most.
-// A fault may sleep in MemoryObject::page_for() with lock_ held for reading. User memory is never touched with lock_
-// held for writing.
+//   lock_                     RwMutex. Writing: the set of areas changes. Reading: faults, walks,
+//   MADV_DONTNEED. MemoryObject::mappings_lock_  list of the areas that map an object page-table lock a spin
+//   bit per table page: entries change. Held for one table (512 entries) at most.
+// A fault may sleep in MemoryObject::page_for() with lock_ held for reading. User memory is never touched
+// with lock_ held for writing.
 //
-// TLBs: entries are taken away first, then the CPUs in active_cpus_ are told in one batch, then the pages are freed.
+// TLBs: entries are taken away first, then the CPUs in active_cpus_ are told in one batch, then the pages are
+// freed.
 //
-// Context: threads that may sleep, unless a function says otherwise. Every function works on any address space, not only
-// on the current one.
+// Context: threads that may sleep, unless a function says otherwise. Every function works on any address
+// space, not only on the current one.
 #pragma once
 
 #include <atomic>
@@ -39,10 +40,10 @@ namespace core {
 
 // Where things go in a new address space (exec computes it, with its random offsets).
 struct AddressSpaceLayout {
-  std::uintptr_t lowest = 0x10000;   // mmap_min_addr
-  std::uintptr_t highest = 0;        // one past the last usable address; 0 = all the CPU offers
-  std::uintptr_t map_base = 0;       // mmap() searches downwards from here; 0 = below `highest`
-  bool bottom_up = false;            // legacy layout: upwards from map_base
+  std::uintptr_t lowest = 0x10000;  // mmap_min_addr
+  std::uintptr_t highest = 0;       // one past the last usable address; 0 = all the CPU offers
+  std::uintptr_t map_base = 0;      // mmap() searches downwards from here; 0 = below `highest`
+  bool bottom_up = false;           // legacy layout: upwards from map_base
 };
 
 // Limits in bytes, as of setrlimit; the personality stores them with set_limits() whenever they change.
@@ -68,9 +69,29 @@ struct MapRequest {
 };
 
 enum class Advice : std::uint8_t {
-  normal, random, sequential, will_need, dont_need, free, remove, dont_fork, do_fork, mergeable, unmergeable,
-  huge_page, no_huge_page, dont_dump, do_dump, wipe_on_fork, keep_on_fork, cold, page_out, populate_read,
-  populate_write, dont_need_locked, collapse,
+  normal,
+  random,
+  sequential,
+  will_need,
+  dont_need,
+  free,
+  remove,
+  dont_fork,
+  do_fork,
+  mergeable,
+  unmergeable,
+  huge_page,
+  no_huge_page,
+  dont_dump,
+  do_dump,
+  wipe_on_fork,
+  keep_on_fork,
+  cold,
+  page_out,
+  populate_read,
+  populate_write,
+  dont_need_locked,
+  collapse,
 };
 
 struct RemapFlags {
@@ -79,8 +100,8 @@ struct RemapFlags {
 
 // Counters in pages; consistent with each other only loosely.
 struct AddressSpaceUsage {
-  std::uint64_t total, total_peak, resident_peak, anonymous, file, shared_memory, locked, data, stack, executable,
-      page_tables, pinned;
+  std::uint64_t total, total_peak, resident_peak, anonymous, file, shared_memory, locked, data, stack,
+      executable, page_tables, pinned;
   std::uint64_t resident() const { return anonymous + file + shared_memory; }
 };
 
@@ -113,14 +134,15 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   Result<base::RefPtr<AddressSpace>> fork();
   ~AddressSpace();
 
-  // Errors are those of the man pages mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), mlock(2), brk(2).
+  // Errors are those of the man pages mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), mlock(2),
+  // brk(2).
   Result<UserAddress> map(const MapRequest& request);
   Result<void> unmap(UserAddress address, std::size_t length);
   enum class ProtectEdge : std::uint8_t { exact, grows_down };
   Result<void> protect(UserAddress address, std::size_t length, Protection protection,
                        ProtectEdge edge = ProtectEdge::exact);
-  Result<UserAddress> remap(UserAddress address, std::size_t old_length, std::size_t new_length, RemapFlags flags,
-                            UserAddress new_address);
+  Result<UserAddress> remap(UserAddress address, std::size_t old_length, std::size_t new_length,
+                            RemapFlags flags, UserAddress new_address);
   Result<void> advise(UserAddress address, std::size_t length, Advice advice);
   // The current break afterwards, as the system call returns it (unchanged on failure).
   UserAddress set_break(UserAddress wanted);
@@ -129,7 +151,10 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   enum class LockMode : std::uint8_t { populate, on_fault };
   Result<void> lock_range(UserAddress address, std::size_t length, LockMode mode);
   Result<void> unlock_range(UserAddress address, std::size_t length);
-  struct LockAll { bool current = false, future = false; LockMode mode = LockMode::populate; };
+  struct LockAll {
+    bool current = false, future = false;
+    LockMode mode = LockMode::populate;
+  };
   Result<void> lock_all(LockAll what);  // all false = munlockall
   enum class SyncMode : std::uint8_t { asynchronous, synchronous };
   Result<void> synchronise(UserAddress address, std::size_t length, SyncMode mode, bool invalidate);
@@ -143,22 +168,24 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   enum class FaultOrigin : std::uint8_t { user, kernel };
   FaultOutcome handle_fault(UserAddress address, FaultAccess access, FaultOrigin origin);
 
-  // The page behind an address with a reference, faulted in for `access` (futex, process_vm_readv, direct I/O).
+  // The page behind an address with a reference, faulted in for `access` (futex, process_vm_readv, direct
+  // I/O).
   Result<PageRef> pin_page(UserAddress address, FaultAccess access);
-  // Another process' memory (ptrace, /proc/PID/mem): bytes done, short at the first unmapped page. `force` ignores the
-  // protection (a private copy is made to write into read-only memory).
+  // Another process' memory (ptrace, /proc/PID/mem): bytes done, short at the first unmapped page. `force`
+  // ignores the protection (a private copy is made to write into read-only memory).
   enum class RemoteAccess : std::uint8_t { obey_protection, force };
   std::size_t read_remote(UserAddress address, std::span<std::byte> to, RemoteAccess mode);
   std::size_t write_remote(UserAddress address, std::span<const std::byte> from, RemoteAccess mode);
-  // The identity of a word for shared futexes: the object and byte offset for shared mappings, else no object.
+  // The identity of a word for shared futexes: the object and byte offset for shared mappings, else no
+  // object.
   struct Location {
     base::RefPtr<MemoryObject> object;
     std::uint64_t offset = 0;
   };
   Result<Location> locate(UserAddress address);
 
-  // Walks the areas in order from the first one that ends above `from`. lock_ is held for reading: `visit` must neither
-  // touch user memory nor call other functions of this class.
+  // Walks the areas in order from the first one that ends above `from`. lock_ is held for reading: `visit`
+  // must neither touch user memory nor call other functions of this class.
   void for_each_area(UserAddress from, base::FunctionRef<Iteration(const Area&)> visit);
   // Inside for_each_area():
   AreaUsage area_usage(const Area& area);
@@ -208,8 +235,8 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   Result<void> check_limits_locked(const MapRequest& request, std::uint64_t pages, std::uint64_t replaced)
       REQUIRES(lock_);
   Result<UserAddress> map_locked(const MapRequest& request, std::size_t size) REQUIRES(lock_);
-  bool try_extend_locked(const MapRequest& request, std::uint32_t flags, std::uintptr_t start, std::uintptr_t end)
-      REQUIRES(lock_);
+  bool try_extend_locked(const MapRequest& request, std::uint32_t flags, std::uintptr_t start,
+                         std::uintptr_t end) REQUIRES(lock_);
   Result<void> check_lock_limit_locked(std::uint64_t more_pages) const REQUIRES(lock_);
   // Faults in what is not there; stops quietly at the first failure, as MAP_POPULATE does, or reports it.
   Result<void> populate(std::uintptr_t start, std::uintptr_t end);
@@ -228,12 +255,13 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   bool grow_stack(std::uintptr_t address);
   void note_resident_peak() const;
   Result<void> copy_areas_to_locked(AddressSpace& child) REQUIRES(lock_, child.lock_);
-  FaultOutcome fault_area(Area& area, std::uintptr_t address, FaultAccess access, bool force) REQUIRES_SHARED(lock_);
+  FaultOutcome fault_area(Area& area, std::uintptr_t address, FaultAccess access, bool force)
+      REQUIRES_SHARED(lock_);
   Result<PageRef> pin(std::uintptr_t address, FaultAccess access, bool force);
 
   const AddressSpaceLayout layout_;
   PhysicalAddress root_;
-  std::uint64_t context_id_ = 0;               // never reused: what CPUs remember about their TLB
+  std::uint64_t context_id_ = 0;  // never reused: what CPUs remember about their TLB
   std::atomic<std::uint64_t> tlb_generation_{1};
   std::atomic<std::uint64_t> active_cpus_[CpuMask::capacity / 64] = {};  // CPUs whose TLB may hold entries
 
@@ -250,7 +278,7 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   std::uintptr_t break_ = 0;  // written with lock_ held
 
   // Pages, by kind; changed by faults on any CPU.
-  std::atomic<long> resident_[3] = {};         // anonymous, file, shared memory
+  std::atomic<long> resident_[3] = {};  // anonymous, file, shared memory
   mutable std::atomic<long> resident_peak_{0};
   std::atomic<long> table_pages_{0};
   std::atomic<bool> dying_{false};
@@ -261,8 +289,9 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   ProgramLayout program_;
 };
 
-// Loads `next` on this CPU, or, for null (a kernel thread), keeps what is loaded until something else needs the CPU's
-// page tables. Called by the scheduler with interrupts off at every switch between threads of different spaces.
+// Loads `next` on this CPU, or, for null (a kernel thread), keeps what is loaded until something else needs
+// the CPU's page tables. Called by the scheduler with interrupts off at every switch between threads of
+// different spaces.
 void switch_address_space(AddressSpace* next);
 // The space of the running thread; null in kernel threads.
 AddressSpace* current_address_space();

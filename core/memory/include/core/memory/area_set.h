@@ -1,11 +1,12 @@
 // The areas of an address space in order, and the gaps between them.
 //
-// A tree by start address in which every node knows the largest gap in its subtree, so that a place for a new mapping
-// is found in O(log n). A gap belongs to the area above it: gap_before_ is the free room between the end of the previous
-// area (or 0) and the area's start, less the guard that an area which grows down keeps below itself.
+// A tree by start address in which every node knows the largest gap in its subtree, so that a place for a new
+// mapping is found in O(log n). A gap belongs to the area above it: gap_before_ is the free room between the
+// end of the previous area (or 0) and the area's start, less the guard that an area which grows down keeps
+// below itself.
 //
-// AreaType has start_, end_, gap_before_, largest_gap_ (std::uintptr_t), tree_hook_ and guard_below(), and befriends
-// this class. Nothing is allocated; areas never overlap. Not thread-safe: AddressSpace::lock_.
+// AreaType has start_, end_, gap_before_, largest_gap_ (std::uintptr_t), tree_hook_ and guard_below(), and
+// befriends this class. Nothing is allocated; areas never overlap. Not thread-safe: AddressSpace::lock_.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ namespace core {
 
 struct GapRequest {
   std::uintptr_t size;
-  std::uintptr_t lowest;     // the place must lie in [lowest, highest)
+  std::uintptr_t lowest;  // the place must lie in [lowest, highest)
   std::uintptr_t highest;
   std::uintptr_t alignment;  // power of two, at least a page
 };
@@ -78,11 +79,14 @@ class AreaSet {
     if (AreaType* above = next(area)) update_gap(*above);
   }
   template <typename Function>
-  void clear_with(Function&& function) { tree_.clear_with(function); }
+  void clear_with(Function&& function) {
+    tree_.clear_with(function);
+  }
 
   // The highest place, its start as high as it can be.
   std::optional<std::uintptr_t> find_gap_top_down(const GapRequest& request) const {
-    if (request.highest < request.lowest || request.highest - request.lowest < request.size) return std::nullopt;
+    if (request.highest < request.lowest || request.highest - request.lowest < request.size)
+      return std::nullopt;
     AreaType* above = tree_.lower_bound(request.highest);
     // The gap that `highest` cuts, or the one above all areas.
     if (auto place = highest_in_gap(above, request)) return place;
@@ -93,7 +97,8 @@ class AreaSet {
   }
   // The lowest place.
   std::optional<std::uintptr_t> find_gap_bottom_up(const GapRequest& request) const {
-    if (request.highest < request.lowest || request.highest - request.lowest < request.size) return std::nullopt;
+    if (request.highest < request.lowest || request.highest - request.lowest < request.size)
+      return std::nullopt;
     AreaType* at = find_from(request.lowest);
     if (at && at->gap_before_ < request.size) at = next_with_gap(*at, request.size);
     for (;;) {
@@ -154,9 +159,12 @@ class AreaSet {
   static AreaType* edge_with_gap(AreaType* at, std::uintptr_t size, bool rightmost) {
     for (;;) {
       AreaType* outer = rightmost ? Tree::right(*at) : Tree::left(*at);
-      if (outer && outer->largest_gap_ >= size) at = outer;
-      else if (at->gap_before_ >= size) return at;
-      else at = rightmost ? Tree::left(*at) : Tree::right(*at);
+      if (outer && outer->largest_gap_ >= size)
+        at = outer;
+      else if (at->gap_before_ >= size)
+        return at;
+      else
+        at = rightmost ? Tree::left(*at) : Tree::right(*at);
     }
   }
   AreaType* last_with_gap(std::uintptr_t size) const {
@@ -167,7 +175,8 @@ class AreaSet {
     auto inner = [&](AreaType& at) { return backwards ? Tree::left(at) : Tree::right(at); };
     AreaType* subtree = inner(from);
     if (subtree && subtree->largest_gap_ >= size) return edge_with_gap(subtree, size, backwards);
-    for (AreaType *at = &from, *parent = Tree::parent(from); parent; at = parent, parent = Tree::parent(*parent)) {
+    for (AreaType *at = &from, *parent = Tree::parent(from); parent;
+         at = parent, parent = Tree::parent(*parent)) {
       if (inner(*parent) == at) continue;
       if (parent->gap_before_ >= size) return parent;
       subtree = inner(*parent);

@@ -1,15 +1,16 @@
-// The memory of one read or write: the caller's iovecs, or memory of the kernel. Every File::read and write gets one.
+// The memory of one read or write: the caller's iovecs, or memory of the kernel. Every File::read and write
+// gets one.
 //
 //   Result<std::size_t> Zero::read(IoBuffer& buffer, ...) { return buffer.zero(buffer.remaining()); }
 //   std::size_t done = buffer.copy_out(bytes);   // our bytes -> caller's memory (a read)
 //   std::size_t got = buffer.copy_in(space);     // caller's memory -> our space (a write)
 //
-// Each call continues where the last one stopped and gives the bytes done, fewer than asked only at the end of the
-// buffer or at a fault; faulted() tells the two apart. The usual end of a system call: if nothing was done and
-// faulted(), EFAULT; else the count.
+// Each call continues where the last one stopped and gives the bytes done, fewer than asked only at the end
+// of the buffer or at a fault; faulted() tells the two apart. The usual end of a system call: if nothing was
+// done and faulted(), EFAULT; else the count.
 //
-// User segments are copied as user_copy.h says: may sleep, current program only. The segments given to the constructor
-// must outlive the buffer.
+// User segments are copied as user_copy.h says: may sleep, current program only. The segments given to the
+// constructor must outlive the buffer.
 #pragma once
 
 #include <cstddef>
@@ -85,10 +86,10 @@ class IoBuffer {
   Kind kind_;
   Access access_ = Access::both;
   bool faulted_ = false;
-  std::uintptr_t address_ = 0;               // single and kernel: the next byte; vector: of the current segment
-  const UserSegment* segments_ = nullptr;    // vector: the current one
+  std::uintptr_t address_ = 0;             // single and kernel: the next byte; vector: of the current segment
+  const UserSegment* segments_ = nullptr;  // vector: the current one
   const UserSegment* first_segment_ = nullptr;
-  std::size_t offset_ = 0;                   // vector: into the current segment
+  std::size_t offset_ = 0;  // vector: into the current segment
   std::size_t remaining_ = 0;
   std::size_t transferred_ = 0;
 };

@@ -1,8 +1,8 @@
 // The allocators' side of the address sanitizer (core/sanitizer): nothing at all except in KASAN builds.
 //
-// One shadow byte tells about 8 bytes of the direct map: 0 all may be touched, 1..7 only the first so many, else none, and
-// why (KasanPoison). Instrumented code asks before every access. Other kernel addresses are not tracked: mappings have
-// guard pages.
+// One shadow byte tells about 8 bytes of the direct map: 0 all may be touched, 1..7 only the first so many,
+// else none, and why (KasanPoison). Instrumented code asks before every access. Other kernel addresses are
+// not tracked: mappings have guard pages.
 #pragma once
 
 #include <cstddef>

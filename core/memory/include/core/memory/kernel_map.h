@@ -1,10 +1,12 @@
-// Kernel virtual memory outside the direct map: large allocations of scattered pages, device registers, stacks.
+// Kernel virtual memory outside the direct map: large allocations of scattered pages, device registers,
+// stacks.
 //
-// Every mapping is followed by an unmapped guard page, so running over its end is a fault and not a corruption. Freed
-// ranges are unmapped at once but reused only after a flush of all TLBs, which is done for many of them together (lazily;
-// the pages themselves are freed at that time too).
+// Every mapping is followed by an unmapped guard page, so running over its end is a fault and not a
+// corruption. Freed ranges are unmapped at once but reused only after a flush of all TLBs, which is done for
+// many of them together (lazily; the pages themselves are freed at that time too).
 //
-// Context: threads that may sleep. Kernel stacks can be freed with preemption off (they go to a per-CPU cache or a list).
+// Context: threads that may sleep. Kernel stacks can be freed with preemption off (they go to a per-CPU cache
+// or a list).
 #pragma once
 
 #include <arch/page_attributes.h>
@@ -38,7 +40,8 @@ void free_kernel_stack(void* stack);
 // For the report of a fault in kernel mode: whether `address` lies in the guard page of some kernel stack.
 bool is_stack_guard(std::uintptr_t address);
 
-// W^X: changes what kernel text and data may do. The range must be mapped with small pages or end on large ones.
+// W^X: changes what kernel text and data may do. The range must be mapped with small pages or end on large
+// ones.
 enum class KernelProtection : std::uint8_t { read_only, read_write, read_execute };
 Result<void> protect_kernel_range(const void* start, std::size_t size, KernelProtection protection);
 

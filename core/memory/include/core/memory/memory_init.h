@@ -7,13 +7,13 @@
 
 namespace core {
 
-// Builds the page descriptors and gives all free RAM to the allocator: afterwards everything in this folder works,
-// operator new included. arch start-up has mapped all RAM at direct_map_base and activated kernel_root(). `mem=` on the
-// command line has been applied to the memory map.
+// Builds the page descriptors and gives all free RAM to the allocator: afterwards everything in this folder
+// works, operator new included. arch start-up has mapped all RAM at direct_map_base and activated
+// kernel_root(). `mem=` on the command line has been applied to the memory map.
 void initialize_memory(const boot::BootInfo& info);
 
-// RAM that was in use during start-up and is free now (initrd, boot data): whole pages inside the range join the
-// allocator. Nobody may refer to it any more.
+// RAM that was in use during start-up and is free now (initrd, boot data): whole pages inside the range join
+// the allocator. Nobody may refer to it any more.
 void donate_memory(PhysicalAddress start, std::uint64_t size);
 
 }  // namespace core

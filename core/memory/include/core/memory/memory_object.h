@@ -1,15 +1,16 @@
-// What can be mapped into an address space: the page cache of a file, shared anonymous memory, pages of the kernel.
+// What can be mapped into an address space: the page cache of a file, shared anonymous memory, pages of the
+// kernel.
 //
-// The object hands out pages by index (in pages); the address space maps them. Page-table entries to a page of the object
-// hold references on it. Each object keeps the list of areas that map it, so that truncation can take its pages away from
-// all of them:
+// The object hands out pages by index (in pages); the address space maps them. Page-table entries to a page
+// of the object hold references on it. Each object keeps the list of areas that map it, so that truncation
+// can take its pages away from all of them:
 //
 //   1. the owner makes page_for() fail for the range (new size, pages removed from the cache)
 //   2. object.unmap_range(first, last)     every entry to the range is gone when it returns
 //   3. the owner frees the pages
 //
-// A fault that found the page before step 1 and installs it after step 2 is prevented by invalidations_: it is read
-// before page_for() and compared under the page-table lock before the entry is written.
+// A fault that found the page before step 1 and installs it after step 2 is prevented by invalidations_: it
+// is read before page_for() and compared under the page-table lock before the entry is written.
 #pragma once
 
 #include <atomic>
@@ -37,16 +38,16 @@ class MemoryObject : public base::RefCounted<MemoryObject> {
   // The last RefPtr is gone. An object that lives inside something else (an inode) overrides this.
   virtual void last_reference_dropped() { delete this; }
 
-  // The page at `index`, with a reference for the caller. `write` access announces a shared write (a hole must get a
-  // page); with `read` a hole may be answered by a page too. May sleep; called with no raw lock, with the address space
-  // locked for reading. ENOMEM, or any other error: SIGBUS (past the end: ENXIO).
+  // The page at `index`, with a reference for the caller. `write` access announces a shared write (a hole
+  // must get a page); with `read` a hole may be answered by a page too. May sleep; called with no raw lock,
+  // with the address space locked for reading. ENOMEM, or any other error: SIGBUS (past the end: ENXIO).
   virtual Result<PageRef> page_for(std::uint64_t index, FaultAccess access) = 0;
-  // Offers pages already resident in [first, last] (inclusive) for mapping read-only around a fault. `offer` takes its
-  // own reference and returns false to end. Must not sleep (called with preemption off, under RCU).
+  // Offers pages already resident in [first, last] (inclusive) for mapping read-only around a fault. `offer`
+  // takes its own reference and returns false to end. Must not sleep (called with preemption off, under RCU).
   virtual void map_around(std::uint64_t first, std::uint64_t last,
                           base::FunctionRef<bool(std::uint64_t index, Page& page)> offer) {}
-  // Whether the object wants make_writable() before a page becomes writable in a shared mapping (dirty tracking). If
-  // not, entries are made writable at once and only page_dirtied() is called when they go.
+  // Whether the object wants make_writable() before a page becomes writable in a shared mapping (dirty
+  // tracking). If not, entries are made writable at once and only page_dirtied() is called when they go.
   virtual bool tracks_writes() const { return false; }
   virtual Result<void> make_writable(Page& page, std::uint64_t index) { return {}; }
   // An entry of a shared mapping that had been written through is gone. Raw page-table lock held: only mark.
@@ -72,9 +73,9 @@ class MemoryObject : public base::RefCounted<MemoryObject> {
   };
   virtual Result<Frame> frame_for(std::uint64_t index) { return base::error(base::Errno::enxio); }
 
-  // Takes the pages [first, last] (inclusive, ~0 = to the end) out of every address space that maps them. With
-  // `private_copies` also the copies that private mappings made (truncation), else only entries to our own pages
-  // (hole punching, reclaim). May sleep.
+  // Takes the pages [first, last] (inclusive, ~0 = to the end) out of every address space that maps them.
+  // With `private_copies` also the copies that private mappings made (truncation), else only entries to our
+  // own pages (hole punching, reclaim). May sleep.
   enum class PrivateCopies { keep, remove };
   void unmap_range(std::uint64_t first, std::uint64_t last, PrivateCopies copies);
   // Makes every entry to the page read-only and reports whether one was dirty: before writeback. May sleep.
@@ -101,8 +102,8 @@ class MemoryObject : public base::RefCounted<MemoryObject> {
   std::atomic<std::uint32_t> invalidations_{0};
 };
 
-// Who the mapping belongs to in the user's eyes: the open file. Implemented by the file layer; the area holds a counted
-// reference through acquire/release.
+// Who the mapping belongs to in the user's eyes: the open file. Implemented by the file layer; the area holds
+// a counted reference through acquire/release.
 struct MappingIdentity {
   std::uint32_t device_major = 0, device_minor = 0;
   std::uint64_t inode = 0;
@@ -118,8 +119,8 @@ class MappedFile {
   ~MappedFile() = default;
 };
 
-// Zero-filled memory shared by whoever maps it: MAP_SHARED|MAP_ANONYMOUS, System V segments. Not counted against the
-// commit limit (the mapping is).
+// Zero-filled memory shared by whoever maps it: MAP_SHARED|MAP_ANONYMOUS, System V segments. Not counted
+// against the commit limit (the mapping is).
 Result<base::RefPtr<MemoryObject>> create_shared_memory(std::uint64_t size_bytes);
 // Given pages of the kernel (vDSO): always resident, never written back. Takes its own references.
 Result<base::RefPtr<MemoryObject>> create_fixed_pages(Page* const* pages, std::uint32_t count);

@@ -1,11 +1,12 @@
 // When memory runs out: over-commit accounting beforehand, a victim afterwards.
 //
-// Every private writable page a program could touch is charged to Committed_AS when it is mapped. What happens at the
-// limit is Linux's vm.overcommit_memory: 0 refuse only what is obviously too much, 1 never refuse, 2 never above
-// CommitLimit.
+// Every private writable page a program could touch is charged to Committed_AS when it is mapped. What
+// happens at the limit is Linux's vm.overcommit_memory: 0 refuse only what is obviously too much, 1 never
+// refuse, 2 never above CommitLimit.
 //
-// An allocation of user memory that fails even after reclaim asks the registered callback for a victim. The callback
-// marks one process killed and returns `killed` (the allocation then waits for its memory), or `none` (fails).
+// An allocation of user memory that fails even after reclaim asks the registered callback for a victim. The
+// callback marks one process killed and returns `killed` (the allocation then waits for its memory), or
+// `none` (fails).
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ void set_out_of_memory_callback(VictimCallback callback);
 bool handle_out_of_memory();
 
 // Sysctl-like knobs of this module.
-extern std::uint32_t max_areas_per_space;          // vm.max_map_count
-extern std::uintptr_t lowest_map_address;          // vm.mmap_min_addr
-extern std::uint32_t stack_guard_gap_pages;        // stack_guard_gap=
+extern std::uint32_t max_areas_per_space;    // vm.max_map_count
+extern std::uintptr_t lowest_map_address;    // vm.mmap_min_addr
+extern std::uint32_t stack_guard_gap_pages;  // stack_guard_gap=
 
 }  // namespace core

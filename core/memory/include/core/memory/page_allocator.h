@@ -4,12 +4,13 @@
 //   free_pages(*page, 0);
 //   PageRef page = TRY(allocate_page(AllocationFlags::user));   // counted, frees itself
 //
-// Behind it: one buddy per zone (below 4 GiB, and the rest) under a raw lock, and per-CPU magazines for orders 0 to 3
-// that are filled and emptied in batches, so that the common call takes no lock and no atomic operation.
+// Behind it: one buddy per zone (below 4 GiB, and the rest) under a raw lock, and per-CPU magazines for
+// orders 0 to 3 that are filled and emptied in batches, so that the common call takes no lock and no atomic
+// operation.
 //
-// Context: threads, also with preemption off (then nothing is reclaimed: see AllocationFlags::atomic, which is implied).
-// Never from hard interrupts. An allocated page has one reference and no flags; its content is undefined without `zero`
-// (poisoned in debug builds).
+// Context: threads, also with preemption off (then nothing is reclaimed: see AllocationFlags::atomic, which
+// is implied). Never from hard interrupts. An allocated page has one reference and no flags; its content is
+// undefined without `zero` (poisoned in debug builds).
 #pragma once
 
 #include <cstdint>
@@ -21,19 +22,19 @@
 namespace core {
 
 using base::Errno;
-using base::Result;
 using base::error;
+using base::Result;
 
 inline constexpr unsigned max_page_order = 18;
 
 enum class AllocationFlags : std::uint32_t {
   none = 0,
   zero = 1u << 0,
-  atomic = 1u << 1,      // does not sleep, may use part of the reserve
-  no_reclaim = 1u << 2,  // fails rather than reclaim (callers with a cheaper alternative; reclaim itself)
-  below_4g = 1u << 3,    // for devices with 32 address bits
-  user = 1u << 4,        // memory of a process: leaves the reserve alone; may kill for it
-  compound = 1u << 5,    // reference counted as one: descriptors of tail pages point to the head
+  atomic = 1u << 1,        // does not sleep, may use part of the reserve
+  no_reclaim = 1u << 2,    // fails rather than reclaim (callers with a cheaper alternative; reclaim itself)
+  below_4g = 1u << 3,      // for devices with 32 address bits
+  user = 1u << 4,          // memory of a process: leaves the reserve alone; may kill for it
+  compound = 1u << 5,      // reference counted as one: descriptors of tail pages point to the head
   no_injection = 1u << 6,  // failure injection leaves this allocation alone (callers that cannot report)
 };
 constexpr AllocationFlags operator|(AllocationFlags a, AllocationFlags b) {
@@ -53,20 +54,21 @@ std::uint32_t allocate_page_batch(Page** pages, std::uint32_t count, AllocationF
 // Splits an allocated block into single pages with one reference each.
 void split_pages(Page& page, unsigned order);
 
-// Where the pages went: the source of /proc/meminfo and /proc/vmstat. Kept per CPU; sums may be slightly stale.
+// Where the pages went: the source of /proc/meminfo and /proc/vmstat. Kept per CPU; sums may be slightly
+// stale.
 enum class MemoryCounter : std::uint8_t {
-  anonymous,           // mapped private memory
-  file_mapped,         // page-table entries to page-cache pages
-  file_cache,          // page cache of files, tmpfs included
-  shared_memory,       // tmpfs and shared anonymous memory (also in file_cache)
+  anonymous,      // mapped private memory
+  file_mapped,    // page-table entries to page-cache pages
+  file_cache,     // page cache of files, tmpfs included
+  shared_memory,  // tmpfs and shared anonymous memory (also in file_cache)
   dirty,
   writeback,
   slab,
   page_tables,
   kernel_stacks,
-  virtual_mappings,    // vmalloc
+  virtual_mappings,  // vmalloc
   locked,
-  faults,              // events from here on
+  faults,  // events from here on
   major_faults,
   pages_allocated,
   pages_freed,
@@ -85,8 +87,8 @@ struct MemoryStatistics {
 };
 MemoryStatistics memory_statistics();
 
-// Something that can give pages back, e.g. the page cache. Called from the allocating thread, which may sleep and holds
-// no raw lock, but possibly any mutex: try-lock only. Gives the number of pages freed.
+// Something that can give pages back, e.g. the page cache. Called from the allocating thread, which may sleep
+// and holds no raw lock, but possibly any mutex: try-lock only. Gives the number of pages freed.
 class Reclaimer {
  public:
   virtual std::uint64_t reclaim(std::uint64_t wanted_pages) = 0;

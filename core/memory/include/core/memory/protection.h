@@ -1,4 +1,5 @@
-// What may be done with memory of a program, and how a mapping behaves. The bits are our own; the personality translates.
+// What may be done with memory of a program, and how a mapping behaves. The bits are our own; the personality
+// translates.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ enum class MapFlags : std::uint32_t {
   locked = 1u << 6,        // never paged out; counts against the lock limit
   no_reserve = 1u << 7,    // not counted against the commit limit (mode 0 and 1)
   stack = 1u << 8,
-  below_4g = 1u << 9,      // MAP_32BIT
-  special = 1u << 10,      // the kernel's own mapping in a program (vDSO): no mremap growth, no mlock, not dumped
+  below_4g = 1u << 9,  // MAP_32BIT
+  special = 1u << 10,  // the kernel's own mapping in a program (vDSO): no mremap growth, no mlock, not dumped
   no_access_accounting = 1u << 11,
 };
 constexpr MapFlags operator|(MapFlags a, MapFlags b) {

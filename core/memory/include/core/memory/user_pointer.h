@@ -2,8 +2,9 @@
 //
 //   Result<long> sys_uname(Context&, UserOut<Names> out) { ... TRY(out.write(names)); return 0; }
 //
-// They hold an unchecked address and nothing else; there is no operator*. Types that are written must have no padding
-// (it would leak kernel memory) unless they say so with `has_zeroed_padding` (zero-initialised before filling).
+// They hold an unchecked address and nothing else; there is no operator*. Types that are written must have no
+// padding (it would leak kernel memory) unless they say so with `has_zeroed_padding` (zero-initialised before
+// filling).
 #pragma once
 
 #include <concepts>
@@ -22,8 +23,8 @@ template <typename T>
 concept UserReadable = std::is_trivially_copyable_v<T>;
 template <typename T>
 concept UserWritable =
-    std::is_trivially_copyable_v<T> && (std::has_unique_object_representations_v<T> || has_zeroed_padding<T> ||
-                                        std::is_floating_point_v<T>);
+    std::is_trivially_copyable_v<T> &&
+    (std::has_unique_object_representations_v<T> || has_zeroed_padding<T> || std::is_floating_point_v<T>);
 
 class UserPointerBase {
  public:
@@ -102,7 +103,9 @@ class UserString : public UserPointerBase {
 class UserBuffer : public UserPointerBase {
  public:
   using UserPointerBase::UserPointerBase;
-  [[nodiscard]] base::Result<void> read(std::span<std::byte> to) const { return copy_from_user(to, address_); }
+  [[nodiscard]] base::Result<void> read(std::span<std::byte> to) const {
+    return copy_from_user(to, address_);
+  }
   [[nodiscard]] base::Result<void> write(std::span<const std::byte> from) const {
     return copy_to_user(address_, from);
   }

@@ -1,8 +1,8 @@
 // Random numbers that nobody can predict: getrandom(2), /dev/urandom, address-space layout.
 //
-// A ChaCha20 generator with fast key erasure: every request first replaces the key by a part of the output, so that what
-// was given out before cannot be computed from the state later. Seeded from arch::random_seed() at the first use and
-// stirred with the clock at each; drivers may add more with add_randomness().
+// A ChaCha20 generator with fast key erasure: every request first replaces the key by a part of the output,
+// so that what was given out before cannot be computed from the state later. Seeded from arch::random_seed()
+// at the first use and stirred with the clock at each; drivers may add more with add_randomness().
 //
 // Thread context; may sleep for a moment.
 #pragma once

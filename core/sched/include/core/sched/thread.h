@@ -1,5 +1,5 @@
-// A thread of the kernel: what the scheduler runs. A thread of a Linux process is one of these whose entry function is the
-// personality's loop around arch::enter_user().
+// A thread of the kernel: what the scheduler runs. A thread of a Linux process is one of these whose entry
+// function is the personality's loop around arch::enter_user().
 //
 //   RefPtr<Thread> thread = TRY(Thread::create("worker", entry, argument, SchedulingParameters::fifo(50)));
 //   thread->start();
@@ -8,11 +8,13 @@
 //                        ^            |
 //                        +-- wake() --+-- sleep: asleep
 //
-// A thread ends by returning from its entry or by Thread::exit(); it keeps itself alive until then, so the creator may
-// drop its reference at once. Its memory and stack are freed by RCU after it is off its CPU and the last reference is
-// gone: whoever finds a Thread* under RCU may look at it, and keep it with RefPtr::try_acquire.
+// A thread ends by returning from its entry or by Thread::exit(); it keeps itself alive until then, so the
+// creator may drop its reference at once. Its memory and stack are freed by RCU after it is off its CPU and
+// the last reference is gone: whoever finds a Thread* under RCU may look at it, and keep it with
+// RefPtr::try_acquire.
 //
-// Members: "own" = only the thread itself, while running; "run queue" = the lock of the run queue that the thread is on.
+// Members: "own" = only the thread itself, while running; "run queue" = the lock of the run queue that the
+// thread is on.
 #pragma once
 
 #include <arch/context.h>
@@ -40,7 +42,14 @@ class RunQueue;
 class Scheduler;
 
 // As /proc shows it.
-enum class RunState : std::uint8_t { created, runnable, asleep_interruptible, asleep_uninterruptible, stopped, dead };
+enum class RunState : std::uint8_t {
+  created,
+  runnable,
+  asleep_interruptible,
+  asleep_uninterruptible,
+  stopped,
+  dead
+};
 
 class Thread final : public ThreadBase, public base::RefCounted<Thread> {
  public:
@@ -57,7 +66,8 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   // Ends the calling thread. No locks held, not in an RCU reader.
   [[noreturn]] static void exit();
 
-  // --- Name. set_name truncates; name() may be called by anyone and is never torn across calls of set_name by itself.
+  // --- Name. set_name truncates; name() may be called by anyone and is never torn across calls of set_name
+  // by itself.
   void set_name(std::string_view name);
   std::array<char, name_capacity> name() const;
 
@@ -66,15 +76,18 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   void set_interrupted(InterruptLevel level);
   InterruptLevel interrupt_level() const { return interrupt_level_.load(); }
   bool interrupted(WaitMode mode) const { return interrupts_wait(interrupt_level(), mode); }
-  // Ends an interruptible wait now without raising anything (SIGCONT, freezer): it returns EINTR or looks again.
+  // Ends an interruptible wait now without raising anything (SIGCONT, freezer): it returns EINTR or looks
+  // again.
   void wake_if_waiting_interruptibly();
   RunState state() const;
 
   // --- Where and how it runs. Any thread may call these on any other. The setters do not check privileges.
   SchedulingParameters parameters() const;
-  base::Result<void> set_parameters(const SchedulingParameters& parameters);  // EINVAL, EBUSY (deadline admission)
+  base::Result<void> set_parameters(
+      const SchedulingParameters& parameters);  // EINVAL, EBUSY (deadline admission)
   CpuMask affinity() const;
-  base::Result<void> set_affinity(const CpuMask& mask);  // EINVAL: no online CPU in it. Moves a running thread too.
+  base::Result<void> set_affinity(
+      const CpuMask& mask);  // EINVAL: no online CPU in it. Moves a running thread too.
   unsigned last_cpu() const { return cpu_.load(std::memory_order_relaxed); }
   int nice() const { return parameters().nice; }
   // What /proc/PID/stat calls priority, and rt_priority.
@@ -87,8 +100,8 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   // --- Accounting, nanoseconds. Current also for a running thread (as of now).
   std::uint64_t user_ns() const;
   std::uint64_t system_ns() const;
-  std::uint64_t runtime_ns() const;        // user + system (CLOCK_THREAD_CPUTIME_ID)
-  std::uint64_t wait_ns() const;           // runnable but not running (schedstat)
+  std::uint64_t runtime_ns() const;  // user + system (CLOCK_THREAD_CPUTIME_ID)
+  std::uint64_t wait_ns() const;     // runnable but not running (schedstat)
   std::uint64_t voluntary_switches() const { return voluntary_switches_.load(std::memory_order_relaxed); }
   std::uint64_t involuntary_switches() const { return involuntary_switches_.load(std::memory_order_relaxed); }
   std::uint64_t start_time_ns() const { return start_time_ns_; }
@@ -97,7 +110,7 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   void account_user_leave();
 
   // --- The owner's.
-  void* personality = nullptr;             // its Task; null for kernel threads. Set before start().
+  void* personality = nullptr;  // its Task; null for kernel threads. Set before start().
   arch::ThreadState arch_state;
   void* stack_bottom() const { return stack_bottom_; }
   std::size_t stack_size() const { return stack_size_; }
@@ -113,7 +126,7 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   void last_reference_dropped();
 
   RcuHead rcu_head_;
-  void* stack_bottom_ = nullptr;           // immutable after creation
+  void* stack_bottom_ = nullptr;  // immutable after creation
   std::size_t stack_size_ = 0;
   Entry entry_ = nullptr;
   void* argument_ = nullptr;
@@ -129,11 +142,13 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
 
   // Run queue.
   SchedulingEntity entity_;
-  std::atomic<std::uint32_t> cpu_{0};      // whose run queue; changes with that queue's lock (and the next one's) held
-  // off: asleep, nobody's. moving: some CPU is taking it from one run queue to another. queued: runnable or running.
+  std::atomic<std::uint32_t> cpu_{
+      0};  // whose run queue; changes with that queue's lock (and the next one's) held
+  // off: asleep, nobody's. moving: some CPU is taking it from one run queue to another. queued: runnable or
+  // running.
   enum class QueueState : std::uint8_t { off, moving, queued };
   std::atomic<QueueState> queue_state_{QueueState::off};
-  std::atomic<bool> on_cpu_{false};        // its stack is in use; cleared by the successor after the switch
+  std::atomic<bool> on_cpu_{false};  // its stack is in use; cleared by the successor after the switch
   unsigned saved_preempt_count_ = 0;
 
   mutable SpinLock parameters_lock_{"Thread::parameters"};

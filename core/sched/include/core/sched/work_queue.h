@@ -4,10 +4,10 @@
 //   WorkQueue::system().post(work_);
 //   DelayedWork retry_{...};  retry_.post_after(WorkQueue::system(), 100 * ns_per_ms);
 //
-// The system queues have worker threads on every CPU (post() prefers the caller's) and more where workers block, up to a
-// bound, so that one work that sleeps does not hold up the next. A Work is queued at most once; posting it while its
-// function runs makes it run again afterwards. The function may free or post the Work. flush(work) waits until it is
-// neither queued nor running. post() is callable in any context.
+// The system queues have worker threads on every CPU (post() prefers the caller's) and more where workers
+// block, up to a bound, so that one work that sleeps does not hold up the next. A Work is queued at most
+// once; posting it while its function runs makes it run again afterwards. The function may free or post the
+// Work. flush(work) waits until it is neither queued nor running. post() is callable in any context.
 #pragma once
 
 #include <atomic>
@@ -77,14 +77,14 @@ class WorkQueue {
   unsigned idle_workers_ GUARDED_BY(lock_) = 0;
   unsigned next_slot_ GUARDED_BY(lock_) = 0;
   const Work* running_[worker_limit] GUARDED_BY(lock_) = {};
-  WaitQueue wanted_;      // workers wait for work
-  WaitQueue finished_;    // flush() waits for workers
+  WaitQueue wanted_;    // workers wait for work
+  WaitQueue finished_;  // flush() waits for workers
 };
 
 class DelayedWork {
  public:
-  constexpr explicit DelayedWork(Work::Function function) : work(function), timer_(&DelayedWork::expired,
-                                                                                   TimerContext::interrupt) {}
+  constexpr explicit DelayedWork(Work::Function function)
+      : work(function), timer_(&DelayedWork::expired, TimerContext::interrupt) {}
   // Moves the time if it is already set.
   void post_after(WorkQueue& queue, std::uint64_t delay_ns);
   void cancel_and_wait();

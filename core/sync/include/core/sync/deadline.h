@@ -36,9 +36,12 @@ enum class InterruptLevel : std::uint8_t { none, signal, kill };
 
 constexpr bool interrupts_wait(InterruptLevel level, WaitMode mode) {
   switch (mode) {
-    case WaitMode::uninterruptible: return false;
-    case WaitMode::killable: return level == InterruptLevel::kill;
-    case WaitMode::interruptible: return level != InterruptLevel::none;
+    case WaitMode::uninterruptible:
+      return false;
+    case WaitMode::killable:
+      return level == InterruptLevel::kill;
+    case WaitMode::interruptible:
+      return level != InterruptLevel::none;
   }
   return false;
 }

@@ -1,7 +1,7 @@
-// What lockdep knows a lock by. All locks that one declaration makes form one class: `SpinLock lock_{"inode"}` in a
-// class Inode is one class however many inodes there are. Without a name the place of the declaration is the name;
-// note that all unnamed locks of one C++ class share a place (the compiler reports the constructor's), so a class
-// that holds two of them together names them.
+// What lockdep knows a lock by. All locks that one declaration makes form one class: `SpinLock
+// lock_{"inode"}` in a class Inode is one class however many inodes there are. Without a name the place of
+// the declaration is the name; note that all unnamed locks of one C++ class share a place (the compiler
+// reports the constructor's), so a class that holds two of them together names them.
 //
 // Release builds carry nothing of this: LockClass is empty there.
 #pragma once
@@ -20,7 +20,8 @@
 
 namespace core {
 
-// Which of several locks of one class held together: a parent is taken before its child, a first before a second.
+// Which of several locks of one class held together: a parent is taken before its child, a first before a
+// second.
 enum class LockNesting : std::uint8_t { normal = 0, child = 1, grandchild = 2, great_grandchild = 3 };
 inline constexpr unsigned lock_nesting_levels = 4;
 

@@ -1,14 +1,16 @@
-// Lock order checking (debug builds): finds a dead-lock that could happen, the first time each half of it is seen.
+// Lock order checking (debug builds): finds a dead-lock that could happen, the first time each half of it is
+// seen.
 //
-// Every acquisition adds edges "held class -> acquired class" to a graph. An edge that closes a cycle is reported once,
-// with both paths: where the locks of this thread were taken, and where the opposite order was seen first. Raw spin
-// locks also get the interrupt rules: a class taken inside a hard interrupt must never be held with interrupts on, and
-// a sleeping lock is never taken where the thread may not sleep. After the first report lockdep falls silent (the rest
-// would be echo); reports() says how many there were, for the tests.
+// Every acquisition adds edges "held class -> acquired class" to a graph. An edge that closes a cycle is
+// reported once, with both paths: where the locks of this thread were taken, and where the opposite order was
+// seen first. Raw spin locks also get the interrupt rules: a class taken inside a hard interrupt must never
+// be held with interrupts on, and a sleeping lock is never taken where the thread may not sleep. After the
+// first report lockdep falls silent (the rest would be echo); reports() says how many there were, for the
+// tests.
 //
-// Called only by the lock classes of core/sync, whose guards are inlined into the function that takes the lock: the
-// return address of lockdep_acquire is the place that a report names. The graph is updated without a lock of ours on the common path: an edge
-// already known is a bit test.
+// Called only by the lock classes of core/sync, whose guards are inlined into the function that takes the
+// lock: the return address of lockdep_acquire is the place that a report names. The graph is updated without
+// a lock of ours on the common path: an edge already known is a bit test.
 #pragma once
 
 #include <cstddef>

@@ -3,12 +3,12 @@
 //   Mutex lock_{"inode"};
 //   int size_ GUARDED_BY(lock_);
 //   MutexGuard guard{lock_};                       // sleeps until it is ours
-//   MutexGuard child_guard{child.lock_, LockNesting::child};   // a second one of the same class, parents first
-//   MutexTryGuard guard{lock_}; if (!guard) return busy;       // never sleeps
-//   { MutexUnguard open{guard}; ... }              // lets go for a scope
+//   MutexGuard child_guard{child.lock_, LockNesting::child};   // a second one of the same class, parents
+//   first MutexTryGuard guard{lock_}; if (!guard) return busy;       // never sleeps { MutexUnguard
+//   open{guard}; ... }              // lets go for a scope
 //
-// Thread context only, not with preemption or interrupts off. Not recursive. A free mutex costs one compare-exchange
-// each way. Debug builds check order (lockdep) and ownership.
+// Thread context only, not with preemption or interrupts off. Not recursive. A free mutex costs one
+// compare-exchange each way. Debug builds check order (lockdep) and ownership.
 #pragma once
 
 #include "base/thread_annotations.h"
@@ -19,7 +19,8 @@ namespace core {
 
 class CAPABILITY("mutex") Mutex {
  public:
-  constexpr Mutex(const char* name = nullptr, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  constexpr Mutex(const char* name = nullptr, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE())
       : lock_class_(name, file, line), lock_("Mutex waiters", nullptr, 0) {}
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
@@ -102,8 +103,8 @@ class SCOPED_CAPABILITY [[nodiscard]] MutexTryGuard {
   bool held_;
 };
 
-// Lets go of a guard's mutex for a scope. What the mutex protects may have changed afterwards; the analysis does not
-// know that it is open inside, so such a scope touches nothing that is GUARDED_BY it.
+// Lets go of a guard's mutex for a scope. What the mutex protects may have changed afterwards; the analysis
+// does not know that it is open inside, so such a scope touches nothing that is GUARDED_BY it.
 class [[nodiscard]] MutexUnguard {
  public:
   explicit MutexUnguard(MutexGuard& guard) : guard_(guard) { guard_.mutex_.unlock_mutex(); }

@@ -6,9 +6,9 @@
 //   magazine.local().take();
 //   for_each_cpu([&](unsigned cpu) { total += magazine.on(cpu).count; });
 //
-// A PerCpu variable lives at namespace scope and is constant-initialised; each CPU's copy starts as a copy of that
-// template. local() is only meaningful while the thread cannot move to another CPU, which debug builds check.
-// on(cpu) is for other CPUs' copies: what it reaches must be atomic or protected by a lock inside T.
+// A PerCpu variable lives at namespace scope and is constant-initialised; each CPU's copy starts as a copy of
+// that template. local() is only meaningful while the thread cannot move to another CPU, which debug builds
+// check. on(cpu) is for other CPUs' copies: what it reaches must be atomic or protected by a lock inside T.
 //
 // On the host every thread counts as a CPU of its own (arch/host), so local() is exclusive there too.
 #pragma once
@@ -44,9 +44,14 @@ class PerCpu {
  private:
   struct alignas(64) Copy : T {};
   template <typename U>
-  struct Choose { using type = Copy; };
-  template <typename U> requires(!std::is_class_v<U>)
-  struct Choose<U> { using type = U; };
+  struct Choose {
+    using type = Copy;
+  };
+  template <typename U>
+    requires(!std::is_class_v<U>)
+  struct Choose<U> {
+    using type = U;
+  };
   std::array<typename Choose<T>::type, CpuMask::capacity> copies_{};
 };
 #else
@@ -58,7 +63,8 @@ class PerCpu {
   PerCpu(const PerCpu&) = delete;
 
   T& local() {
-    base::debug_verify(arch::preempt_count() != 0 || !arch::interrupts_enabled(), "per-CPU access while movable");
+    base::debug_verify(arch::preempt_count() != 0 || !arch::interrupts_enabled(),
+                       "per-CPU access while movable");
     return local_unchecked();
   }
   // The copy of the CPU we happen to be on; it may be another's a moment later. For hints and statistics.
@@ -80,8 +86,8 @@ void for_each_cpu(Function&& function) {
   for (unsigned cpu = 0, count = arch::cpu_count(); cpu < count; ++cpu) function(cpu);
 }
 
-// A statistics counter that is written without sharing: declared `PER_CPU constinit PerCpuCounter name;`. sum() is a
-// snapshot that may miss increments under way.
+// A statistics counter that is written without sharing: declared `PER_CPU constinit PerCpuCounter name;`.
+// sum() is a snapshot that may miss increments under way.
 class PerCpuCounter {
  public:
   constexpr PerCpuCounter() = default;
@@ -97,7 +103,9 @@ class PerCpuCounter {
   }
 
  private:
-  struct Value { std::atomic<std::int64_t> count{0}; };
+  struct Value {
+    std::atomic<std::int64_t> count{0};
+  };
   PerCpu<Value> value_;
 };
 

@@ -1,9 +1,10 @@
 // The priority-inheriting lock underneath Mutex, RwMutex and futex-PI, and the chains it forms.
 //
-// A thread that waits for a PiLock lends its urgency to the owner; if the owner waits itself, the loan travels on, lock
-// by lock, until it reaches a thread that runs:
+// A thread that waits for a PiLock lends its urgency to the owner; if the owner waits itself, the loan
+// travels on, lock by lock, until it reaches a thread that runs:
 //
-//   thread A (urgent) --blocked_on--> PiWaiter --in--> PiLock X --owner--> thread B --blocked_on--> ... PiLock Y ...
+//   thread A (urgent) --blocked_on--> PiWaiter --in--> PiLock X --owner--> thread B --blocked_on--> ...
+//   PiLock Y ...
 //                                        |
 //                                        +-- the most urgent waiter of X is also in B's tree of donors
 //
@@ -12,12 +13,13 @@
 //   owner word 0            free, nobody waits: acquire is one compare-exchange
 //   owner word = thread     owned, nobody waits: release is one compare-exchange
 //   owner word | waiting    somebody waits (or is about to): all changes happen under lock_
-//   waiting alone           released; the first waiter was woken and will take it, unless a more urgent thread (or, among
+//   waiting alone           released; the first waiter was woken and will take it, unless a more urgent
+//   thread (or, among
 //                           fair threads, any that runs) comes first
 //
-// Locking: PiLock::lock_ before PiState::lock before run queues. A walk along a chain holds at most one lock's and one
-// thread's, drops them at each hop, and runs under RCU, which keeps the threads it meets alive. Its length is bounded by
-// chain_limit.
+// Locking: PiLock::lock_ before PiState::lock before run queues. A walk along a chain holds at most one
+// lock's and one thread's, drops them at each hop, and runs under RCU, which keeps the threads it meets
+// alive. Its length is bounded by chain_limit.
 //
 // Futex-PI: the personality keeps one PiLock per contended futex; see the functions under "for others".
 #pragma once
@@ -36,14 +38,15 @@ namespace core {
 class PiLock;
 class Thread;
 
-// One thread's wait for one lock; lives on the waiting thread's stack (futex requeue: wherever its owner likes).
+// One thread's wait for one lock; lives on the waiting thread's stack (futex requeue: wherever its owner
+// likes).
 struct PiWaiter {
   Thread* thread = nullptr;
-  PiLock* lock = nullptr;     // null: not waiting (any more)
-  Urgency urgency;            // key in the lock's tree; protected by lock->lock_
-  Urgency donated;            // key in the owner's tree; protected by the owner's PiState::lock
+  PiLock* lock = nullptr;  // null: not waiting (any more)
+  Urgency urgency;         // key in the lock's tree; protected by lock->lock_
+  Urgency donated;         // key in the owner's tree; protected by the owner's PiState::lock
   base::TreeHook in_lock;
-  base::TreeHook in_owner;    // linked for the most urgent waiter of an owned lock
+  base::TreeHook in_owner;  // linked for the most urgent waiter of an owned lock
 };
 
 // The part of it in every thread.
@@ -63,9 +66,12 @@ class PiLock {
   static constexpr unsigned chain_limit = 1024;
   enum class CheckDeadlock : std::uint8_t { no, yes };
 
-  constexpr PiLock(const char* name = nullptr, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  constexpr PiLock(const char* name = nullptr, const char* file = __builtin_FILE(),
+                   int line = __builtin_LINE())
       : lock_(name, file, line) {}
-  ~PiLock() { base::debug_verify(owner_word_.load(std::memory_order_relaxed) == 0, "lock destroyed while held"); }
+  ~PiLock() {
+    base::debug_verify(owner_word_.load(std::memory_order_relaxed) == 0, "lock destroyed while held");
+  }
 
   // For the calling thread; thread context, may sleep.
   bool try_acquire() {
@@ -76,15 +82,16 @@ class PiLock {
            (expected == waiting && try_acquire_slow());
   }
   void acquire() {
-    if (!try_acquire_fast()) [[unlikely]] acquire_slow_uninterruptible();
+    if (!try_acquire_fast()) [[unlikely]]
+      acquire_slow_uninterruptible();
   }
   // EINTR, ETIMEDOUT; EDEADLK when asked to check and the chain leads back to the caller.
   base::Result<void> acquire(WaitMode mode, Deadline deadline, CheckDeadlock check = CheckDeadlock::no);
   void release() {
     std::uintptr_t expected = current_word();
     // release: what we wrote is visible to the next owner.
-    if (!owner_word_.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed))
-        [[unlikely]]
+    if (!owner_word_.compare_exchange_strong(expected, 0, std::memory_order_release,
+                                             std::memory_order_relaxed)) [[unlikely]]
       release_slow();
   }
   bool is_owned_by_current() const { return owner() == arch::current_thread(); }
@@ -95,20 +102,22 @@ class PiLock {
   }
   bool is_contended() const { return owner_word_.load(std::memory_order_relaxed) & waiting; }
 
-  // --- For others: futex-PI acts for threads that never called the kernel. The caller serialises these with a lock of
-  // its own (the futex bucket's), except finish_waiting.
+  // --- For others: futex-PI acts for threads that never called the kernel. The caller serialises these with
+  // a lock of its own (the futex bucket's), except finish_waiting.
   //
   // Declares `thread` the owner of a lock that nobody owns or waits for.
   void set_owner_for(Thread& thread);
-  // Puts `waiter` (with .thread set) in the queue for a thread that is not running (requeue) or for the caller. False:
-  // the lock was free and waiter.thread now owns it. EDEADLK as above.
+  // Puts `waiter` (with .thread set) in the queue for a thread that is not running (requeue) or for the
+  // caller. False: the lock was free and waiter.thread now owns it. EDEADLK as above.
   base::Result<bool> start_waiting(PiWaiter& waiter);
-  // The waiting thread itself sleeps until it owns the lock, or gives up (then the waiter is out of the queue).
+  // The waiting thread itself sleeps until it owns the lock, or gives up (then the waiter is out of the
+  // queue).
   base::Result<void> finish_waiting(PiWaiter& waiter, WaitMode mode, Deadline deadline);
   // The thread that would get the lock next, null if nobody waits. RCU keeps it alive for the caller.
   Thread* first_waiter();
-  // The owner (whoever calls) passes the lock to `next`, which owns it from now on and is woken. False if `next` has
-  // stopped waiting or is not the first any more: look again. With null: releases a lock that nobody waits for.
+  // The owner (whoever calls) passes the lock to `next`, which owns it from now on and is woken. False if
+  // `next` has stopped waiting or is not the first any more: look again. With null: releases a lock that
+  // nobody waits for.
   bool hand_over(Thread* next);
 
  private:

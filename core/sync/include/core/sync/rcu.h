@@ -1,5 +1,5 @@
-// Read-copy-update: readers that take no lock and write to no shared memory; writers that publish a new version and
-// dispose of the old one when no reader can still see it.
+// Read-copy-update: readers that take no lock and write to no shared memory; writers that publish a new
+// version and dispose of the old one when no reader can still see it.
 //
 //   struct Entry { RcuHead rcu; int value; };
 //   RcuPointer<Entry> entry_;
@@ -14,13 +14,13 @@
 //   rcu_delete(old);                // the same, for types with a member `RcuHead rcu`
 //   rcu_synchronize();              // or: sleeps until all readers that began before are done
 //
-// Readers nest, may be preempted and run in any thread context, also with preemption or interrupts off, but not in hard
-// interrupt handlers: an idle CPU counts as outside. A grace period ends when every CPU
-// has been seen outside (it switched threads, idles, or answered an interrupt outside of a reader) and every reader that
-// was preempted inside has finished.
+// Readers nest, may be preempted and run in any thread context, also with preemption or interrupts off, but
+// not in hard interrupt handlers: an idle CPU counts as outside. A grace period ends when every CPU has been
+// seen outside (it switched threads, idles, or answered an interrupt outside of a reader) and every reader
+// that was preempted inside has finished.
 //
-// Retired objects' functions run in the kernel thread "rcu", preemptible, in batches; they may take sleeping locks for
-// short. rcu_retire() is callable in any context except under the scheduler's own locks.
+// Retired objects' functions run in the kernel thread "rcu", preemptible, in batches; they may take sleeping
+// locks for short. rcu_retire() is callable in any context except under the scheduler's own locks.
 #pragma once
 
 #include <arch/cpu.h>
@@ -46,7 +46,8 @@ void rcu_read_end();
 #else
 inline void rcu_read_begin() {
   ++ThreadBase::current().rcu.nesting;
-  // Only the compiler must be held back: the grace period interrupts this CPU or sees it switch, which orders.
+  // Only the compiler must be held back: the grace period interrupts this CPU or sees it switch, which
+  // orders.
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 inline void rcu_read_end() {
@@ -54,7 +55,8 @@ inline void rcu_read_end() {
   auto& state = ThreadBase::current().rcu;
   if (--state.nesting == 0) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (state.blocked) [[unlikely]] rcu_read_end_special();
+    if (state.blocked) [[unlikely]]
+      rcu_read_end_special();
   }
 }
 #endif
@@ -77,7 +79,8 @@ class RcuPointer {
   RcuPointer(const RcuPointer&) = delete;
   RcuPointer& operator=(const RcuPointer&) = delete;
 
-  // Reader, under RcuReadGuard. acquire: what was written before publication is visible. (A dependent load would do.)
+  // Reader, under RcuReadGuard. acquire: what was written before publication is visible. (A dependent load
+  // would do.)
   T* load() const { return pointer_.load(std::memory_order_acquire); }
   // Writer, under the lock that serialises writers. relaxed: its own writes.
   T* load_locked() const { return pointer_.load(std::memory_order_relaxed); }
@@ -107,11 +110,13 @@ void rcu_delete(T* object) {
 
 // --- For the scheduler.
 
-// Interrupts off. The current thread is about to be switched away from on this CPU (`preempted`: not by its own will).
+// Interrupts off. The current thread is about to be switched away from on this CPU (`preempted`: not by its
+// own will).
 void rcu_note_context_switch(ThreadBase& leaving);
 // Interrupts off, interrupt context: the CPU was asked for a quiescent state.
 void rcu_check_quiescent();
-// This CPU stops and starts to look at shared data: idle loop, interrupts off. Between the two it counts as quiescent.
+// This CPU stops and starts to look at shared data: idle loop, interrupts off. Between the two it counts as
+// quiescent.
 void rcu_idle_enter();
 void rcu_idle_exit();
 // The body of the kernel thread "rcu"; started by the scheduler.

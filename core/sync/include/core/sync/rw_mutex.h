@@ -3,10 +3,10 @@
 //   RwMutex lock_{"mount tree"};
 //   ReadGuard guard{lock_};    WriteGuard guard{lock_};
 //
-// A waiting writer stops new readers, so writers do not starve. The writer inherits the urgency of the readers and
-// writers that wait for it; readers inside inherit nothing (they are not known), which is why what must be bounded takes
-// Mutex or RCU. Thread context only. Not recursive, neither for readers: a writer may be waiting in between. A free lock
-// costs one atomic operation each way.
+// A waiting writer stops new readers, so writers do not starve. The writer inherits the urgency of the
+// readers and writers that wait for it; readers inside inherit nothing (they are not known), which is why
+// what must be bounded takes Mutex or RCU. Thread context only. Not recursive, neither for readers: a writer
+// may be waiting in between. A free lock costs one atomic operation each way.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,8 @@ namespace core {
 
 class CAPABILITY("rw mutex") RwMutex {
  public:
-  constexpr RwMutex(const char* name = nullptr, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  constexpr RwMutex(const char* name = nullptr, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE())
       : lock_class_(name, file, line), writer_("RwMutex waiters", nullptr, 0) {}
   RwMutex(const RwMutex&) = delete;
   RwMutex& operator=(const RwMutex&) = delete;
@@ -50,7 +51,8 @@ class CAPABILITY("rw mutex") RwMutex {
   }
   INLINE_GUARD bool try_lock_write() {
     if (!try_enter_write()) return false;
-    lockdep_acquire(lock_class_, this, LockKind::read_write_write, LockAttempt::try_only, LockNesting::normal);
+    lockdep_acquire(lock_class_, this, LockKind::read_write_write, LockAttempt::try_only,
+                    LockNesting::normal);
     return true;
   }
   void unlock_read();
@@ -66,12 +68,14 @@ class CAPABILITY("rw mutex") RwMutex {
   [[no_unique_address]] LockClass lock_class_;
   std::atomic<std::int32_t> readers_{open};
   std::atomic<Thread*> draining_{nullptr};  // the writer that waits for the last reader
-  PiLock writer_;                           // held by the writer; readers that find the door closed queue here
+  PiLock writer_;  // held by the writer; readers that find the door closed queue here
 };
 
 class SCOPED_CAPABILITY [[nodiscard]] ReadGuard {
  public:
-  INLINE_GUARD explicit ReadGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE_SHARED(mutex) : mutex_(mutex) {
+  INLINE_GUARD explicit ReadGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal)
+      ACQUIRE_SHARED(mutex)
+      : mutex_(mutex) {
     mutex.lock_read(nesting);
   }
   ~ReadGuard() RELEASE() { mutex_.unlock_read(); }
@@ -84,7 +88,8 @@ class SCOPED_CAPABILITY [[nodiscard]] ReadGuard {
 
 class SCOPED_CAPABILITY [[nodiscard]] WriteGuard {
  public:
-  INLINE_GUARD explicit WriteGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE(mutex) : mutex_(mutex) {
+  INLINE_GUARD explicit WriteGuard(RwMutex& mutex, LockNesting nesting = LockNesting::normal) ACQUIRE(mutex)
+      : mutex_(mutex) {
     mutex.lock_write(nesting);
   }
   ~WriteGuard() RELEASE() { mutex_.unlock_write(); }

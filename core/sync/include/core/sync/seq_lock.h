@@ -4,9 +4,10 @@
 //   { SeqWriteGuard guard{lock_}; a_ = 1; b_ = 2; }
 //   do { seq = lock_.read_begin(); x = a_; y = b_; } while (lock_.read_retry(seq));
 //
-// What is read inside the loop may be torn, so it is copied into locals and used after the loop only. Fields are plain
-// machine words or std::atomic with relaxed accesses; no pointers are followed inside (use RCU). Writers hold a raw spin
-// lock with interrupts off: a reader, also one in an interrupt handler, waits for a few instructions at most.
+// What is read inside the loop may be torn, so it is copied into locals and used after the loop only. Fields
+// are plain machine words or std::atomic with relaxed accesses; no pointers are followed inside (use RCU).
+// Writers hold a raw spin lock with interrupts off: a reader, also one in an interrupt handler, waits for a
+// few instructions at most.
 #pragma once
 
 #include <atomic>
@@ -46,7 +47,8 @@ class SeqCounter {
 
 class CAPABILITY("sequence lock") SeqLock {
  public:
-  constexpr SeqLock(const char* name = nullptr, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  constexpr SeqLock(const char* name = nullptr, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE())
       : lock_(name, file, line) {}
   std::uint32_t read_begin() const { return counter_.read_begin(); }
   [[nodiscard]] bool read_retry(std::uint32_t sequence) const { return counter_.read_retry(sequence); }
@@ -59,7 +61,9 @@ class CAPABILITY("sequence lock") SeqLock {
 
 class SCOPED_CAPABILITY [[nodiscard]] SeqWriteGuard {
  public:
-  explicit SeqWriteGuard(SeqLock& lock) ACQUIRE(lock) : lock_(lock), guard_(lock.lock_) { lock_.counter_.write_begin(); }
+  explicit SeqWriteGuard(SeqLock& lock) ACQUIRE(lock) : lock_(lock), guard_(lock.lock_) {
+    lock_.counter_.write_begin();
+  }
   ~SeqWriteGuard() RELEASE() { lock_.counter_.write_end(); }
 
  private:

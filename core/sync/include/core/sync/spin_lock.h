@@ -1,14 +1,15 @@
-// The raw spin lock: for the few places that may not sleep (run queues, wait queues, interrupt hand-over). Everything
-// else takes Mutex. Each user is listed in docs/locking.md with its reason.
+// The raw spin lock: for the few places that may not sleep (run queues, wait queues, interrupt hand-over).
+// Everything else takes Mutex. Each user is listed in docs/locking.md with its reason.
 //
 //   SpinLock lock_{"timer tree"};
 //   SpinGuard<IrqSave> guard{lock_};         // also taken by interrupt handlers
 //   SpinGuard<PreemptOff> guard{lock_};      // never taken by interrupt handlers
 //   SpinGuard<IrqsAlreadyOff> guard{lock_};  // the caller has interrupts off, checked in debug builds
 //
-// Held for a few dozen instructions, never across anything that may sleep, allocate without AllocationFlags::atomic or
-// touch user memory. Not recursive. Unfair on purpose: in a virtual machine whose CPUs are themselves scheduled, a queue
-// of waiters stands still whenever the host takes away the next in line.
+// Held for a few dozen instructions, never across anything that may sleep, allocate without
+// AllocationFlags::atomic or touch user memory. Not recursive. Unfair on purpose: in a virtual machine whose
+// CPUs are themselves scheduled, a queue of waiters stands still whenever the host takes away the next in
+// line.
 #pragma once
 
 #include <arch/cpu.h>
@@ -52,7 +53,8 @@ class IrqsAlreadyOff {
 
 class CAPABILITY("spin lock") SpinLock {
  public:
-  constexpr SpinLock(const char* name = nullptr, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  constexpr SpinLock(const char* name = nullptr, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE())
       : lock_class_(name, file, line) {}
   SpinLock(const SpinLock&) = delete;
   SpinLock& operator=(const SpinLock&) = delete;
@@ -61,8 +63,8 @@ class CAPABILITY("spin lock") SpinLock {
   bool is_locked() const { return locked_.load(std::memory_order_relaxed) != 0; }
   const LockClass& lock_class() const { return lock_class_; }
 
-  // For guards, and for the scheduler, which passes locked run queues from one thread to the next. The caller has
-  // preemption or interrupts off.
+  // For guards, and for the scheduler, which passes locked run queues from one thread to the next. The caller
+  // has preemption or interrupts off.
   void acquire_raw() ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
     while (!try_acquire_raw()) {
       // relaxed: waiting only; the exchange that succeeds orders.

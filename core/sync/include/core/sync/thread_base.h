@@ -1,4 +1,5 @@
-// What the layers below the scheduler keep in each thread. core::Thread (core/sched/thread.h) derives from this.
+// What the layers below the scheduler keep in each thread. core::Thread (core/sched/thread.h) derives from
+// this.
 #pragma once
 
 #include <arch/cpu.h>
@@ -27,8 +28,8 @@ class ThreadBase {
   static ThreadBase& of(Thread& thread) { return reinterpret_cast<ThreadBase&>(thread); }
   Thread& thread() { return reinterpret_cast<Thread&>(*this); }
 
-  // The user half of memory this thread runs in; null for kernel threads. Written by Thread::set_address_space only (the
-  // thread itself); the thread holds the reference.
+  // The user half of memory this thread runs in; null for kernel threads. Written by
+  // Thread::set_address_space only (the thread itself); the thread holds the reference.
   AddressSpace* address_space = nullptr;
 
   // Priority inheritance: core/sync/pi_lock.h.
@@ -37,8 +38,8 @@ class ThreadBase {
   // Readers: core/sync/rcu.h. Only the thread itself writes nesting.
   struct RcuState {
     std::uint32_t nesting = 0;
-    bool blocked = false;               // preempted inside: on `cpu`'s list until the outermost end
-    std::uint64_t grace_period = 0;     // which grace periods wait for us
+    bool blocked = false;            // preempted inside: on `cpu`'s list until the outermost end
+    std::uint64_t grace_period = 0;  // which grace periods wait for us
     RcuCpu* cpu = nullptr;
     base::ListHook hook;
   } rcu;

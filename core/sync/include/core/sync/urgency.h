@@ -1,5 +1,5 @@
-// How urgent a thread is, as locks see it: the order in which waiters get a lock and what is lent to its owner.
-// Smaller is more urgent.
+// How urgent a thread is, as locks see it: the order in which waiters get a lock and what is lent to its
+// owner. Smaller is more urgent.
 //
 //   level 0        deadline threads, ordered by absolute deadline
 //   level 1..99    fixed priority, 99 (most urgent in POSIX) down to 1

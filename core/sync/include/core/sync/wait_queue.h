@@ -10,16 +10,17 @@
 //   { MutexGuard guard{lock_}; size_ += written; }
 //   readable_.wake_all(POLLIN);
 //
-// wait() returns with the condition true, or with EINTR (an interruption that the mode admits), or ETIMEDOUT. The
-// condition is looked at before sleeping and after every wake-up; it may itself sleep. No wake-up is lost: a wake that
-// comes after the condition was last looked at ends the sleep at once.
+// wait() returns with the condition true, or with EINTR (an interruption that the mode admits), or ETIMEDOUT.
+// The condition is looked at before sleeping and after every wake-up; it may itself sleep. No wake-up is
+// lost: a wake that comes after the condition was last looked at ends the sleep at once.
 //
-// Whoever waits through wait() is an exclusive waiter: wake_one() lets one of them go, the longest waiting. If that one
-// leaves with an error instead, the wake is passed on. Entries added with add() (poll, epoll) are told of every wake and
-// consume none, unless added with add_exclusive() and woken() says that it took it.
+// Whoever waits through wait() is an exclusive waiter: wake_one() lets one of them go, the longest waiting.
+// If that one leaves with an error instead, the wake is passed on. Entries added with add() (poll, epoll) are
+// told of every wake and consume none, unless added with add_exclusive() and woken() says that it took it.
 //
-// Contexts: wake_*() anywhere, also in interrupt handlers and with raw locks held. wait(): threads that may sleep.
-// Waking many drops the queue's lock between small groups, so it may be long but never closes the door.
+// Contexts: wake_*() anywhere, also in interrupt handlers and with raw locks held. wait(): threads that may
+// sleep. Waking many drops the queue's lock between small groups, so it may be long but never closes the
+// door.
 #pragma once
 
 #include <atomic>
@@ -44,9 +45,9 @@ class WaitEntry {
   WaitEntry(const WaitEntry&) = delete;
   WaitEntry& operator=(const WaitEntry&) = delete;
 
-  // A wake with this key (for files: the poll events that became true; 0 = anything). Runs with the queue's raw lock
-  // held and interrupts off: constant time, may wake threads and other queues, may not touch this queue. True if it uses
-  // the wake up, which matters for exclusive entries only.
+  // A wake with this key (for files: the poll events that became true; 0 = anything). Runs with the queue's
+  // raw lock held and interrupts off: constant time, may wake threads and other queues, may not touch this
+  // queue. True if it uses the wake up, which matters for exclusive entries only.
   virtual bool woken(std::uint64_t key) = 0;
   bool is_queued() const { return queued_.load(std::memory_order_relaxed); }
 
@@ -61,8 +62,8 @@ class WaitEntry {
   std::atomic<bool> queued_{false};
 };
 
-// The usual entry: wakes the thread that made it, and remembers that it did, so that the thread may do anything, also
-// sleep elsewhere, between looking at its condition and sleeping here.
+// The usual entry: wakes the thread that made it, and remembers that it did, so that the thread may do
+// anything, also sleep elsewhere, between looking at its condition and sleeping here.
 class ThreadWaitEntry final : public WaitEntry {
  public:
   ThreadWaitEntry();
@@ -80,7 +81,8 @@ class ThreadWaitEntry final : public WaitEntry {
 
 class WaitQueue {
  public:
-  constexpr WaitQueue(const char* name = "WaitQueue", const char* file = __builtin_FILE(), int line = __builtin_LINE())
+  constexpr WaitQueue(const char* name = "WaitQueue", const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE())
       : lock_(name, file, line) {}
   WaitQueue(const WaitQueue&) = delete;
   WaitQueue& operator=(const WaitQueue&) = delete;
@@ -90,7 +92,8 @@ class WaitQueue {
     if (condition()) return {};
     return wait_for(mode, base::FunctionRef<bool()>(condition), deadline);
   }
-  // The condition is protected by the mutex, which is open while we sleep and held again on return, also with an error.
+  // The condition is protected by the mutex, which is open while we sleep and held again on return, also with
+  // an error.
   template <typename Condition>
   base::Result<void> wait(MutexGuard& guard, WaitMode mode, Condition&& condition,
                           Deadline deadline = Deadline::never()) NO_THREAD_SAFETY_ANALYSIS {

@@ -4,15 +4,17 @@
 //   timer_.start(Deadline::after(5 * ns_per_ms));
 //   timer_.cancel();                    // afterwards the callback neither runs nor will run
 //
-// Each CPU keeps its timers in a tree ordered by time and programs the hardware for the first one; nothing ticks.
-// A callback runs either
-//   TimerContext::thread     in the CPU's timer thread (FIFO priority 50, preemptible, may take sleeping locks briefly), or
-//   TimerContext::interrupt  in the timer interrupt with interrupts off: constant time, only wakes threads.
-// A timer fires once per start(); the callback may start it again or, if nobody else uses it any more, free it.
+// Each CPU keeps its timers in a tree ordered by time and programs the hardware for the first one; nothing
+// ticks. A callback runs either
+//   TimerContext::thread     in the CPU's timer thread (FIFO priority 50, preemptible, may take sleeping
+//   locks briefly), or TimerContext::interrupt  in the timer interrupt with interrupts off: constant time,
+//   only wakes threads.
+// A timer fires once per start(); the callback may start it again or, if nobody else uses it any more, free
+// it.
 //
-// start() and cancel_async() may be called in any context, cancel() only where one may sleep (it waits for a callback
-// that is running), and not from the timer's own callback nor with a lock that the callback takes. The timer stays on
-// the CPU that started it. Every callback runs at or after its time, never before.
+// start() and cancel_async() may be called in any context, cancel() only where one may sleep (it waits for a
+// callback that is running), and not from the timer's own callback nor with a lock that the callback takes.
+// The timer stays on the CPU that started it. Every callback runs at or after its time, never before.
 #pragma once
 
 #include <atomic>
@@ -52,11 +54,11 @@ class Timer {
  private:
   friend class TimerCpu;
   base::TreeHook hook_;
-  base::ListHook expired_hook_;         // waits for the timer thread
-  std::uint64_t deadline_ns_ = 0;       // protected by the CPU's timer lock
+  base::ListHook expired_hook_;    // waits for the timer thread
+  std::uint64_t deadline_ns_ = 0;  // protected by the CPU's timer lock
   Callback callback_;
   std::atomic<TimerCpu*> cpu_{nullptr};
-  std::atomic<bool> pending_{false};    // in the tree or on the list; changes under the CPU's lock
+  std::atomic<bool> pending_{false};  // in the tree or on the list; changes under the CPU's lock
   [[maybe_unused]] TimerContext context_;
 };
 

@@ -8,10 +8,11 @@
 namespace linux_abi {
 
 namespace signal {
-inline constexpr int hup = 1, interrupt = 2, quit = 3, ill = 4, trap = 5, abort = 6, bus = 7, fpe = 8, kill = 9, usr1 = 10,
-                     segv = 11, usr2 = 12, pipe = 13, alarm = 14, term = 15, stkflt = 16, chld = 17, cont = 18, stop = 19,
-                     tstp = 20, ttin = 21, ttou = 22, urg = 23, xcpu = 24, xfsz = 25, vtalrm = 26, prof = 27, winch = 28,
-                     io = 29, pwr = 30, sys = 31, rt_min = 32, rt_max = 64;
+inline constexpr int hup = 1, interrupt = 2, quit = 3, ill = 4, trap = 5, abort = 6, bus = 7, fpe = 8,
+                     kill = 9, usr1 = 10, segv = 11, usr2 = 12, pipe = 13, alarm = 14, term = 15, stkflt = 16,
+                     chld = 17, cont = 18, stop = 19, tstp = 20, ttin = 21, ttou = 22, urg = 23, xcpu = 24,
+                     xfsz = 25, vtalrm = 26, prof = 27, winch = 28, io = 29, pwr = 30, sys = 31, rt_min = 32,
+                     rt_max = 64;
 }  // namespace signal
 
 inline constexpr int signal_count = 64;
@@ -23,7 +24,9 @@ struct SignalSet {
 
   static constexpr SignalSet of(int number) { return {std::uint64_t{1} << (number - 1)}; }
   template <typename... Numbers>
-  static constexpr SignalSet of(int first, Numbers... rest) { return {of(first).bits | of(rest...).bits}; }
+  static constexpr SignalSet of(int first, Numbers... rest) {
+    return {of(first).bits | of(rest...).bits};
+  }
   static constexpr SignalSet all() { return {~std::uint64_t{0}}; }
   constexpr bool contains(int number) const { return bits & of(number).bits; }
   constexpr void add(int number) { bits |= of(number).bits; }
@@ -37,10 +40,11 @@ struct SignalSet {
 };
 
 inline constexpr SignalSet unblockable_signals = SignalSet::of(signal::kill, signal::stop);
-inline constexpr SignalSet stop_signals = SignalSet::of(signal::stop, signal::tstp, signal::ttin, signal::ttou);
+inline constexpr SignalSet stop_signals =
+    SignalSet::of(signal::stop, signal::tstp, signal::ttin, signal::ttou);
 inline constexpr SignalSet core_signals =
-    SignalSet::of(signal::quit, signal::ill, signal::trap, signal::abort, signal::fpe, signal::segv, signal::bus,
-                  signal::sys, signal::xcpu, signal::xfsz);
+    SignalSet::of(signal::quit, signal::ill, signal::trap, signal::abort, signal::fpe, signal::segv,
+                  signal::bus, signal::sys, signal::xcpu, signal::xfsz);
 inline constexpr SignalSet ignored_by_default =
     SignalSet::of(signal::cont, signal::chld, signal::winch, signal::urg);
 // Caused by the instruction at hand; taken before anything else.
@@ -49,17 +53,18 @@ inline constexpr SignalSet synchronous_signals =
 
 // si_code
 namespace si {
-inline constexpr int user = 0, kernel = 0x80, queue = -1, timer = -2, message = -3, async_io = -4, sigio = -5, tkill = -6,
-                     detach_thread = -7;
+inline constexpr int user = 0, kernel = 0x80, queue = -1, timer = -2, message = -3, async_io = -4, sigio = -5,
+                     tkill = -6, detach_thread = -7;
 inline constexpr int ill_opcode = 1, ill_privileged = 5;
-inline constexpr int fpe_integer_divide = 1, fpe_integer_overflow = 2, fpe_divide = 3, fpe_overflow = 4, fpe_underflow = 5,
-                     fpe_inexact = 6, fpe_invalid = 7;
+inline constexpr int fpe_integer_divide = 1, fpe_integer_overflow = 2, fpe_divide = 3, fpe_overflow = 4,
+                     fpe_underflow = 5, fpe_inexact = 6, fpe_invalid = 7;
 inline constexpr int segv_map_error = 1, segv_access_error = 2, segv_protection_key = 4;
 inline constexpr int bus_alignment = 1, bus_address = 2, bus_object = 3;
 inline constexpr int trap_breakpoint = 1, trap_trace = 2, trap_hardware = 4;
-inline constexpr int child_exited = 1, child_killed = 2, child_dumped = 3, child_trapped = 4, child_stopped = 5,
-                     child_continued = 6;
-inline constexpr int poll_in = 1, poll_out = 2, poll_message = 3, poll_error = 4, poll_priority = 5, poll_hangup = 6;
+inline constexpr int child_exited = 1, child_killed = 2, child_dumped = 3, child_trapped = 4,
+                     child_stopped = 5, child_continued = 6;
+inline constexpr int poll_in = 1, poll_out = 2, poll_message = 3, poll_error = 4, poll_priority = 5,
+                     poll_hangup = 6;
 inline constexpr int sys_seccomp = 1, sys_user_dispatch = 2;
 }  // namespace si
 

@@ -38,7 +38,8 @@ inline constexpr std::uint64_t user_ticks_per_second = 100;
 
 // Saturates: a time past the year 2262 means "never".
 constexpr std::uint64_t to_nanoseconds(const Timespec& time) {
-  if (static_cast<std::uint64_t>(time.seconds) >= maximum_nanoseconds / nanoseconds_per_second) return maximum_nanoseconds;
+  if (static_cast<std::uint64_t>(time.seconds) >= maximum_nanoseconds / nanoseconds_per_second)
+    return maximum_nanoseconds;
   return static_cast<std::uint64_t>(time.seconds) * nanoseconds_per_second +
          static_cast<std::uint64_t>(time.nanoseconds);
 }
@@ -55,8 +56,17 @@ constexpr Timeval to_timeval(std::uint64_t nanoseconds) {
 }
 
 enum class ClockId : std::int32_t {
-  realtime = 0, monotonic = 1, process_cpu = 2, thread_cpu = 3, monotonic_raw = 4, realtime_coarse = 5,
-  monotonic_coarse = 6, boottime = 7, realtime_alarm = 8, boottime_alarm = 9, tai = 11,
+  realtime = 0,
+  monotonic = 1,
+  process_cpu = 2,
+  thread_cpu = 3,
+  monotonic_raw = 4,
+  realtime_coarse = 5,
+  monotonic_coarse = 6,
+  boottime = 7,
+  realtime_alarm = 8,
+  boottime_alarm = 9,
+  tai = 11,
 };
 inline constexpr unsigned timer_abstime = 1;
 

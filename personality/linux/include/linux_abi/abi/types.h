@@ -1,5 +1,5 @@
-// Structures of the system-call interface that belong to no larger subject. Layouts are Linux's, common to the 64-bit
-// architectures; what differs between them comes from <arch/linux_*.h>.
+// Structures of the system-call interface that belong to no larger subject. Layouts are Linux's, common to
+// the 64-bit architectures; what differs between them comes from <arch/linux_*.h>.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +26,30 @@ struct Rlimit {
 };
 inline constexpr std::uint64_t rlim_infinity = ~std::uint64_t{0};
 enum class Resource : std::uint32_t {
-  cpu = 0, fsize = 1, data = 2, stack = 3, core = 4, rss = 5, nproc = 6, nofile = 7, memlock = 8, as = 9, locks = 10,
-  sigpending = 11, msgqueue = 12, nice = 13, rtprio = 14, rttime = 15,
+  cpu = 0,
+  fsize = 1,
+  data = 2,
+  stack = 3,
+  core = 4,
+  rss = 5,
+  nproc = 6,
+  nofile = 7,
+  memlock = 8,
+  as = 9,
+  locks = 10,
+  sigpending = 11,
+  msgqueue = 12,
+  nice = 13,
+  rtprio = 14,
+  rttime = 15,
 };
 inline constexpr unsigned resource_count = 16;
 
 struct Rusage {
   Timeval user_time, system_time;
-  std::int64_t max_rss_kib = 0, shared_rss = 0, unshared_data = 0, unshared_stack = 0, minor_faults = 0, major_faults = 0,
-      swaps = 0, blocks_in = 0, blocks_out = 0, messages_sent = 0, messages_received = 0, signals = 0,
-      voluntary_switches = 0, involuntary_switches = 0;
+  std::int64_t max_rss_kib = 0, shared_rss = 0, unshared_data = 0, unshared_stack = 0, minor_faults = 0,
+               major_faults = 0, swaps = 0, blocks_in = 0, blocks_out = 0, messages_sent = 0,
+               messages_received = 0, signals = 0, voluntary_switches = 0, involuntary_switches = 0;
 };
 enum class RusageWho : std::int32_t { self = 0, children = -1, thread = 1 };
 
@@ -72,8 +86,8 @@ struct RobustListHead {
 };
 
 struct CloneArguments {
-  std::uint64_t flags = 0, pidfd = 0, child_tid = 0, parent_tid = 0, exit_signal = 0, stack = 0, stack_size = 0, tls = 0,
-                set_tid = 0, set_tid_size = 0, cgroup = 0;
+  std::uint64_t flags = 0, pidfd = 0, child_tid = 0, parent_tid = 0, exit_signal = 0, stack = 0,
+                stack_size = 0, tls = 0, set_tid = 0, set_tid_size = 0, cgroup = 0;
 };
 
 struct SchedulingParameter {
