@@ -23,6 +23,11 @@ CASTS_ALLOWED = {
     "core/sync/include/core/sync/per_cpu.h": "a variable's copy of another CPU",
     "core/sync/include/core/sync/thread_base.h": "a thread's first part",
     "core/sync/include/core/sync/pi_lock.h": "the owner is a pointer with a bit in it",
+    "core/sanitizer/src/kasan.cpp": "the compiler hands over addresses as numbers",
+    "core/sched/src/kernel_only/core_threads.cpp": "a CPU's number as a thread's argument",
+    "personality/linux/src/file_table.cpp": "arrays behind a header in one allocation",
+    "services/decompress/src/lzma2.cpp": "a model of probabilities alone, as one array",
+    "services/page_cache/src/folio_tree.cpp": "a pointer with a bit that tells its kind",
 }
 
 Item = TypeVar("Item")

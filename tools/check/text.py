@@ -13,6 +13,7 @@ MACRO_FILES = (
     "base/include/base/result.h",
     "base/include/base/check.h",
     "core/test/include/core/test/test.h",
+    "core/sanitizer/src/kasan.cpp",  # the compiler's entry points, one per size
     "core/init/include/core/init/init_step.h",
     "core/sync/include/core/sync/per_cpu.h",
     "core/sync/include/core/sync/lock_class.h",
@@ -25,8 +26,9 @@ ASSEMBLY = re.compile(r"\b(?:asm|__asm__|__asm)\b(?:\s+(?:volatile|goto))*\s*\("
 RAW_CAST = re.compile(r"reinterpret_cast<(?!\s*(?:const\s+)?(?:char|unsigned char|std::byte|std::uint8_t|uint8_t)\s*\*\s*>)[^;()]*?[*&]\s*>")
 SAFETY = re.compile(r"\bSAFETY\b")
 SAFETY_REACH_LINES = 12
-# A file of nothing but such accesses may say it once, at its head.
-SAFETY_OF_FILE = re.compile(r"SAFETY \(whole file\)")
+# A file of nothing but such accesses may say it once, at its head; one whose later part is such, where that begins.
+SAFETY_OF_FILE = re.compile(r"SAFETY \((?:whole|this) file\)")
+SAFETY_BELOW = re.compile(r"SAFETY \(below\)")
 
 # This machine and its tools have no place in the tree. (The words are put together here so that this file does not hold them.)
 FORBIDDEN = re.compile(r"(?<![\w./-])/(?:" + "|".join(["wo" "rk", "fa" "rm"]) + r")/|\b[Ss]ub-?ag" r"ents?\b|\bdeb\.deb" r"ian\.org\b|\bClau" r"de\b")
@@ -75,12 +77,14 @@ def perimeter(sources: Sources) -> List[Finding]:
         text = read(name)
         code = without_comments(text)
         lines = text.split("\n")
+        below = SAFETY_BELOW.search(text)
+        told_from = text.count("\n", 0, below.start()) + 1 if below else len(lines) + 1
         for kind, pattern in (("inline assembly", ASSEMBLY), ("a raw cast", RAW_CAST)):
             for match in pattern.finditer(code):
                 line = code.count("\n", 0, match.start()) + 1
                 if not (name.startswith(PERIMETER) or name in CASTS_ALLOWED):
                     findings.append(Finding(name, line, f"{kind} outside the perimeter ({', '.join(PERIMETER)})"))
-                elif not SAFETY_OF_FILE.search(text) and not any(SAFETY.search(near) for near in lines[max(0, line - SAFETY_REACH_LINES) : line]):
+                elif line < told_from and not SAFETY_OF_FILE.search(text) and not any(SAFETY.search(near) for near in lines[max(0, line - SAFETY_REACH_LINES) : line]):
                     findings.append(Finding(name, line, f"{kind} without a // SAFETY: line"))
     return findings
 

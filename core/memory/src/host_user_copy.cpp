@@ -15,6 +15,7 @@ std::size_t accessible(std::uintptr_t address, std::size_t size) {
   if (address + size <= host_user_fault_start || address >= host_user_fault_end) return size;
   return address >= host_user_fault_start ? 0 : host_user_fault_start - address;
 }
+// SAFETY: on the host a user address is an address of the test itself.
 template <typename T>
 T* pointer(UserAddress address) {
   return reinterpret_cast<T*>(address.value());

@@ -43,6 +43,7 @@ bool has_word(const char* text, const char* word) {
   return false;
 }
 
+// SAFETY: reads the counter, the CPU's description and its random numbers; changes registers alone.
 std::uint64_t entropy() {
   std::uint32_t low, high, a = 1, b, c = 0, d;
   asm volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -64,6 +65,7 @@ void relocate(std::uint64_t image_offset, std::uint64_t slide) {
   std::uint64_t* where = nullptr;
   for (const std::uint64_t* entry = __relr_start; entry < __relr_end; ++entry) {
     if (!(*entry & 1)) {
+      // SAFETY: the linker lists the words of this image that hold addresses; less the offset, they lie here.
       where = reinterpret_cast<std::uint64_t*>(*entry - image_offset);
       *where++ += slide;
       continue;
@@ -81,6 +83,7 @@ extern "C" std::uint64_t early_entry(std::uint32_t protocol, std::uint64_t info,
     // The Linux protocol carries no zeroed data. (An ELF loader has cleared it.)
     void* start = __bss_start;
     std::uint64_t words = static_cast<std::uint64_t>(__bss_end - __bss_start) / 8;
+    // SAFETY: the linker script bounds zeroed data, in whole words; nothing uses it yet.
     asm volatile("rep stosq" : "+D"(start), "+c"(words) : "a"(0) : "memory");
   }
   std::uint64_t size = static_cast<std::uint64_t>(__kernel_end - __kernel_start);

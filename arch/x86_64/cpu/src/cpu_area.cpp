@@ -129,6 +129,7 @@ void load_cpu_tables() {
       : "rax", "memory");
   // Loading a selector into GS would clear its base: it is null since boot.
   area.gdt[SELECTOR_TASK_STATE / 8] &= ~(std::uint64_t{2} << 40);  // not busy
+  // SAFETY: the descriptor and the gates below live as long as the CPU; interrupts are off.
   asm volatile("ltr %w0" ::"r"(SELECTOR_TASK_STATE));
   TablePointer idt{{}, sizeof(gates) - 1, reinterpret_cast<std::uint64_t>(gates)};
   asm volatile("lidt %0" ::"m"(idt.limit), "m"(idt));

@@ -21,6 +21,7 @@ void prepare() {
   prepared = true;
 }
 
+// SAFETY: a hint to the CPU without any effect on state.
 void put(char c) {
   for (unsigned i = 0; i < 100000 && !(in8(base + 5) & 0x20); ++i) asm volatile("pause");
   out8(base, static_cast<std::uint8_t>(c));

@@ -55,6 +55,7 @@ void save_extended_state(std::byte* area) {
 }
 
 // XSAVE, unlike XSAVEOPT, writes components in their initial state too.
+// SAFETY (below): areas are as large as the CPU asks for, aligned to 64, and hold what it wrote itself.
 void save_whole_extended_state(std::byte* area) {
   if (cpu_features().xsave)
     asm volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");

@@ -37,6 +37,7 @@ constexpr uint64_t ns_per_second = 1000000000;
 constexpr long number_gettimeofday = 96, number_time = 201, number_clock_gettime = 228,
                number_clock_getres = 229;
 
+// SAFETY (below): user code: the system call clobbers what is listed, the others change registers alone.
 inline long system_call(long number, long a, const void* b) {
   long result;
   asm volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
