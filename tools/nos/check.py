@@ -12,6 +12,7 @@ MOST_SHOWN = 25
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("check", help="check the form of the sources, as CI does", usage="./nos check [options] [NAME …]")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these checks (see --list)")
+    parser.add_argument("--quick", action="store_true", help="only what reads the sources as text, and clang-format: no compiler")
     parser.add_argument("--arch", default="x86_64", metavar="NAME", help="architecture whose build the compiler checks use (x86_64)")
     parser.add_argument("--base", metavar="COMMIT", help="look at the change since this commit (default: since the work left main)")
     parser.add_argument("--all", action="store_true", help="run clang-tidy on everything, not on the change alone")
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
     if unknown:
         raise NosError(f"There is no check called {', '.join(sorted(unknown))}; ./nos check --list shows them.")
     chosen = [check for check in checks if not options.names or check.name in options.names]
+    if options.quick:
+        chosen = [check for check in chosen if check.name not in ("commits", "headers", "tidy")]
     if any(check.name in ("headers", "tidy") for check in chosen):
         build.configure(build.preset(architecture, "debug"), again=True)
     if options.fix:

@@ -13,7 +13,7 @@ from .. import build, qemu, ui
 from ..results import TestRun
 
 NAME = "kernel"
-LIMIT_SECONDS = 600.0
+LIMIT_SECONDS = 300.0
 MEMORY_MIB = 512
 PASSED_STATUS = 1  # QEMU turns a value v written to the port into (v << 1) | 1
 # Suffix of the test's name -> CPU model and number of CPUs.
@@ -58,7 +58,7 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
     for raw in guest.console.makefile("rb"):
         line = raw.decode(errors="replace").rstrip("\r\n")
         lines.append(line)
-        match = re.search(r"\[ (PASS|FAIL|SKIP) \] (\S+?)(?:: (.*))?$", line)
+        match = re.search(r"\[ (PASS|FAIL|SKIP) \] (\S+?)(?: \([\d.]+ ms\))?(?:: (.*))?$", line)
         if match:
             name = f"{NAME}.{match.group(2)}{suffix}"
             if run.selects(name) or run.selects(f"{NAME}.{match.group(2)}"):
