@@ -90,6 +90,7 @@ void StaticDirectory::remove(std::string_view name) {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (!(entries_[i].name == name)) continue;
     removed = std::move(entries_[i].entry);
+    removed->mark_removed();
     if (entries_[i].is_directory) subdirectories_.fetch_sub(1, std::memory_order_relaxed);
     entries_.erase(i);
     return;

@@ -16,6 +16,7 @@
 // except where noted.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -52,7 +53,9 @@ class Entry : public base::RefCounted<Entry> {
   virtual Owner owner() const { return {}; }
   virtual bool has_changing_owner() const { return false; }
   // What it stands for is gone. Must not sleep (asked under RCU). Only for entries of transient directories.
-  virtual bool is_stale() const { return false; }
+  virtual bool is_stale() const { return removed_.load(std::memory_order_relaxed); }
+  // Taken out of its directory for good.
+  void mark_removed() { removed_.store(true, std::memory_order_relaxed); }
   // Beyond the mode bits; only asked when has_custom_permission().
   virtual bool has_custom_permission() const { return false; }
   virtual Result<void> permission(const vfs::Inode& inode, const vfs::Credentials& credentials,
@@ -67,6 +70,7 @@ class Entry : public base::RefCounted<Entry> {
 
  private:
   vfs::Mode mode_;
+  std::atomic<bool> removed_{false};
   std::uint64_t number_;
 };
 
