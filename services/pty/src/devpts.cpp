@@ -59,6 +59,8 @@ class DevptsFileSystem final : public vfs::FileSystem {
   DevptsFileSystem(const vfs::FileSystemType& type, const vfs::MountOptions& mount, const Options& options)
       : FileSystem(type, devpts_magic, mount.source), options(options) {}
   Result<void> make_root();
+  // A pair that is not there now may be there the next moment.
+  bool remembers_missing_names() const override { return false; }
   void put_options(base::TextSink& out) const override {
     if (options.uid) base::format(out, ",uid={}", *options.uid);
     if (options.gid) base::format(out, ",gid={}", *options.gid);

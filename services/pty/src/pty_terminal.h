@@ -21,7 +21,10 @@ namespace pty {
 class PtyTerminal final : public tty::Terminal, private tty::TerminalLine {
  public:
   PtyTerminal(unsigned index, vfs::DeviceNumber device, vfs::UserId uid, vfs::GroupId gid)
-      : Terminal(static_cast<TerminalLine&>(*this), device), uid_(uid), gid_(gid), index_(index) {}
+      : Terminal(static_cast<TerminalLine&>(*this), device, initial_settings()),
+        uid_(uid),
+        gid_(gid),
+        index_(index) {}
 
   unsigned index() const { return index_; }
   vfs::UserId creator_uid() const { return uid_; }
@@ -41,6 +44,13 @@ class PtyTerminal final : public tty::Terminal, private tty::TerminalLine {
 
  private:
   static constexpr std::size_t ring_size = 16384;
+
+  // There is no modem: neither HUPCL nor CLOCAL.
+  static tty::Termios initial_settings() {
+    tty::Termios settings;
+    settings.control_modes = tty::b38400 | tty::cs8 | tty::cread;
+    return settings;
+  }
 
   std::size_t transmit(std::string_view text) override EXCLUDES(ring_lock_);
   std::size_t transmit_room() override EXCLUDES(ring_lock_);

@@ -67,8 +67,10 @@ inline constexpr std::size_t minimum_transmit_room = 16;
 class Terminal : public base::RefCounted<Terminal>, private LineDiscipline::Events {
  public:
   // `line` must live as long as the terminal is not hung up.
-  Terminal(TerminalLine& line, vfs::DeviceNumber device)
-      : line_(&line), discipline_(*this), device_(device) {}
+  Terminal(TerminalLine& line, vfs::DeviceNumber device, const Termios& initial = {})
+      : line_(&line), discipline_(*this), device_(device) {
+    discipline_.set_settings(initial);
+  }
   virtual ~Terminal() = default;
 
   vfs::DeviceNumber device() const { return device_; }
