@@ -49,8 +49,8 @@ Result<void> start_sysfs() {
   root_directory = directory.leak();
   instance = file_system.leak();
   vfs::register_file_system(sysfs_type);
-  for (std::string_view name : {"block", "bus", "class", "dev/block", "dev/char", "devices/system", "devices/virtual", "firmware",
-                                "fs", "kernel", "module"})
+  for (std::string_view name : {"block", "bus", "class", "dev/block", "dev/char", "devices/system",
+                                "devices/virtual", "firmware", "fs", "kernel", "module"})
     TRY(root_directory->directories(name));
   return add_system_files();
 }
@@ -83,7 +83,8 @@ Result<RefPtr<StaticDirectory>> add_device(const Device& device) {
   Path place, number, event, target;
   format(place.text, "devices/{}/{}/{}", device.parent, device.subsystem, device.name);
   format(number.text, "{}:{}\n", device.number.major, device.number.minor);
-  format(event.text, "MAJOR={}\nMINOR={}\nDEVNAME={}\n", device.number.major, device.number.minor, device.name);
+  format(event.text, "MAJOR={}\nMINOR={}\nDEVNAME={}\n", device.number.major, device.number.minor,
+         device.name);
   auto directory = TRY(root_directory->directories(place.view()));
   TRY(directory->add("dev", TRY(pseudo_fs::make_constant(0444, number.view()))));
   TRY(directory->add("uevent", TRY(pseudo_fs::make_constant(0644, event.view()))));
@@ -98,8 +99,8 @@ Result<RefPtr<StaticDirectory>> add_device(const Device& device) {
   format(class_path.text, "class/{}/{}", device.subsystem, device.name);
   format(class_target.text, "../../{}", place.view());
   TRY(add_link(class_path.view(), class_target.view()));
-  format(dev_path.text, "dev/{}/{}:{}", device.kind == vfs::DeviceKind::block ? "block" : "char", device.number.major,
-         device.number.minor);
+  format(dev_path.text, "dev/{}/{}:{}", device.kind == vfs::DeviceKind::block ? "block" : "char",
+         device.number.major, device.number.minor);
   TRY(add_link(dev_path.view(), class_target.view()));
   return directory;
 }
@@ -112,7 +113,8 @@ void remove_device(const Device& device) {
   Path class_path;
   format(class_path.text, "class/{}", device.subsystem);
   if (auto directory = root_directory->directories(class_path.view())) (*directory)->remove(device.name);
-  auto numbers = root_directory->directories(device.kind == vfs::DeviceKind::block ? "dev/block" : "dev/char");
+  auto numbers =
+      root_directory->directories(device.kind == vfs::DeviceKind::block ? "dev/block" : "dev/char");
   if (numbers) (*numbers)->remove(number.view());
 }
 

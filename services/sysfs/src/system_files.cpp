@@ -19,8 +19,10 @@ namespace {
 
 Result<void> show_cpu_list(TextSink& out) {
   unsigned count = arch::cpu_count();
-  if (count == 1) format(out, "0\n");
-  else format(out, "0-{}\n", count - 1);
+  if (count == 1)
+    format(out, "0\n");
+  else
+    format(out, "0-{}\n", count - 1);
   return {};
 }
 Result<void> show_cpu_map(TextSink& out) {
@@ -62,9 +64,12 @@ Result<void> show_node_memory(TextSink& out) {
   line("MemTotal:", statistics.total_pages), line("MemFree:", statistics.free_pages);
   line("MemUsed:", statistics.total_pages - statistics.free_pages);
   line("Dirty:", counter(MemoryCounter::dirty)), line("Writeback:", counter(MemoryCounter::writeback));
-  line("FilePages:", counter(MemoryCounter::file_cache)), line("Mapped:", counter(MemoryCounter::file_mapped));
-  line("AnonPages:", counter(MemoryCounter::anonymous)), line("Shmem:", counter(MemoryCounter::shared_memory));
-  line("KernelStack:", counter(MemoryCounter::kernel_stacks)), line("PageTables:", counter(MemoryCounter::page_tables));
+  line("FilePages:", counter(MemoryCounter::file_cache)),
+      line("Mapped:", counter(MemoryCounter::file_mapped));
+  line("AnonPages:", counter(MemoryCounter::anonymous)),
+      line("Shmem:", counter(MemoryCounter::shared_memory));
+  line("KernelStack:", counter(MemoryCounter::kernel_stacks)),
+      line("PageTables:", counter(MemoryCounter::page_tables));
   line("Slab:", counter(MemoryCounter::slab));
   return {};
 }
@@ -92,14 +97,15 @@ INIT_STEP cpus_step{"sysfs.cpus", {"sysfs"}, add_cpus, {"personality"}};
 }  // namespace
 
 Result<void> add_system_files() {
-  for (std::string_view path : {"devices/system/cpu/online", "devices/system/cpu/possible", "devices/system/cpu/present",
-                                "devices/system/node/node0/cpulist"})
+  for (std::string_view path : {"devices/system/cpu/online", "devices/system/cpu/possible",
+                                "devices/system/cpu/present", "devices/system/node/node0/cpulist"})
     TRY(add_text(path, 0444, show_cpu_list));
   TRY(add_text("devices/system/cpu/offline", 0444, show_empty_line));
   TRY(add_text("devices/system/cpu/isolated", 0444, show_empty_line));
   TRY(add_text("devices/system/cpu/kernel_max", 0444, show_kernel_max));
-  for (std::string_view path : {"devices/system/node/online", "devices/system/node/possible", "devices/system/node/has_cpu",
-                                "devices/system/node/has_memory", "devices/system/node/has_normal_memory"})
+  for (std::string_view path :
+       {"devices/system/node/online", "devices/system/node/possible", "devices/system/node/has_cpu",
+        "devices/system/node/has_memory", "devices/system/node/has_normal_memory"})
     TRY(add_text(path, 0444, show_zero));
   TRY(add_text("devices/system/node/node0/cpumap", 0444, show_cpu_map));
   TRY(add_text("devices/system/node/node0/distance", 0444, show_distance));

@@ -11,7 +11,8 @@ base::Result<void> add_to_sysfs() {
     const char* name;
     std::uint32_t minor;
   };
-  static constexpr Node nodes[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}, {"kmsg", 11}};
+  static constexpr Node nodes[] = {{"null", 3},   {"zero", 5},    {"full", 7},
+                                   {"random", 8}, {"urandom", 9}, {"kmsg", 11}};
   for (const Node& node : nodes)
     TRY(sysfs::add_device({.subsystem = "mem", .name = node.name, .number = {1, node.minor}}));
   return {};

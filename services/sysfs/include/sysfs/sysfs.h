@@ -1,9 +1,10 @@
 // sysfs: the devices and the parts of the kernel as a tree of small files, one value each.
 //
-//   TRY(sysfs::add_device({.subsystem = "tty", .name = "ttyS0", .kind = DeviceKind::character, .number = {4, 64}}));
+//   TRY(sysfs::add_device({.subsystem = "tty", .name = "ttyS0", .kind = DeviceKind::character, .number = {4,
+//   64}}));
 //
-// makes /sys/devices/virtual/tty/ttyS0 with dev, uevent and subsystem, /sys/class/tty/ttyS0 and /sys/dev/char/4:64. Other
-// trees are built with root(): sysfs::root().directories("kernel/mm").
+// makes /sys/devices/virtual/tty/ttyS0 with dev, uevent and subsystem, /sys/class/tty/ttyS0 and
+// /sys/dev/char/4:64. Other trees are built with root(): sysfs::root().directories("kernel/mm").
 //
 // Init step: "sysfs" (before "vfs"). add_device() may be called from any step that names it, and later.
 #pragma once
@@ -26,7 +27,7 @@ Result<void> add_constant(std::string_view path, std::string_view text);
 Result<void> add_link(std::string_view path, std::string_view target);
 
 struct Device {
-  std::string_view subsystem;      // directory in /sys/class
+  std::string_view subsystem;  // directory in /sys/class
   std::string_view name;
   vfs::DeviceKind kind = vfs::DeviceKind::character;
   vfs::DeviceNumber number;
