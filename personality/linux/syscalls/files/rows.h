@@ -136,6 +136,12 @@ Result<long> sys_copy_file_range(Context& context, FileDescriptor in, UserInOut<
                                  FileDescriptor out, UserInOut<std::int64_t> out_offset, std::size_t count,
                                  unsigned flags);
 
+Result<long> sys_memfd_create(Context& context, UserString name_argument, unsigned flags);
+Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset, FileDescriptor out,
+                        UserInOut<std::int64_t> out_offset, std::size_t length, unsigned flags);
+Result<long> sys_vmsplice(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
+                          unsigned flags);
+
 namespace syscalls::files {
 
 inline constexpr SyscallRow rows[] = {
@@ -235,6 +241,9 @@ inline constexpr SyscallRow rows[] = {
     row<number::pivot_root, sys_pivot_root>("pivot_root"),
     row<number::sendfile, sys_sendfile>("sendfile"),
     row<number::copy_file_range, sys_copy_file_range>("copy_file_range", "by copying"),
+    row<number::memfd_create, sys_memfd_create>("memfd_create", "all but MFD_HUGETLB (EINVAL)"),
+    row<number::splice, sys_splice>("splice", "by copying"),
+    row<number::vmsplice, sys_vmsplice>("vmsplice", "by copying"),
 };
 
 }  // namespace syscalls::files
