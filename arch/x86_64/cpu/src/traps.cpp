@@ -197,6 +197,8 @@ void describe_user_trap(UserFault& fault, std::uint64_t vector, std::uint64_t er
       fault.address = read_cr2();
       fault.access = access_of(error);
       fault.page_present = error & 1;
+      // Programs must not learn what is mapped in the kernel's half: always "refused".
+      if (fault.address >= user_address_limit) fault.error_code |= 1;
       break;
     case Trap::floating_point:
       fault.kind = Kind::floating_point;

@@ -174,27 +174,61 @@ arch_copy_user_string:
   FIXUP 4b, 6b
   .size arch_copy_user_string, . - arch_copy_user_string
 
-// Atomic operations: bool (fault) arch_user_NAME(address %rdi, value* %rsi, operand %rdx); *value gets what was there.
-.macro USER_OPERATION name, body:vararg
+// Atomic operations: bool (fault) arch_user_NAME(address %rdi, value* %rsi, operand %rdx); *value gets what was there. For
+// compare_exchange32 it holds the expected value before.
+.macro USER_OPERATION name
   .globl arch_user_\name
   .type arch_user_\name, @function
 arch_user_\name:
   OPEN_WINDOW
-  \body
-  CLOSE_WINDOW
+.endm
+.macro END_OPERATION name
   xorl %eax, %eax
   retq
+  FIXUP 1b, user_fault
   .size arch_user_\name, . - arch_user_\name
 .endm
 
-USER_OPERATION load32, 1: movl (%rdi), %eax; FIXUP 1b, user_fault; movl %eax, (%rsi)
-USER_OPERATION load64, 1: movq (%rdi), %rax; FIXUP 1b, user_fault; movq %rax, (%rsi)
-USER_OPERATION store32, 1: movl %edx, (%rdi); FIXUP 1b, user_fault
-USER_OPERATION store64, 1: movq %rdx, (%rdi); FIXUP 1b, user_fault
-// *value is the expected one before, the one found after.
-USER_OPERATION compare_exchange32, movl (%rsi), %eax; 1: lock cmpxchgl %edx, (%rdi); FIXUP 1b, user_fault; movl %eax, (%rsi)
-USER_OPERATION exchange32, 1: xchgl %edx, (%rdi); FIXUP 1b, user_fault; movl %edx, (%rsi)
-USER_OPERATION add32, 1: lock xaddl %edx, (%rdi); FIXUP 1b, user_fault; movl %edx, (%rsi)
+USER_OPERATION load32
+1:movl (%rdi), %eax
+  CLOSE_WINDOW
+  movl %eax, (%rsi)
+END_OPERATION load32
+
+USER_OPERATION load64
+1:movq (%rdi), %rax
+  CLOSE_WINDOW
+  movq %rax, (%rsi)
+END_OPERATION load64
+
+USER_OPERATION store32
+1:movl %edx, (%rdi)
+  CLOSE_WINDOW
+END_OPERATION store32
+
+USER_OPERATION store64
+1:movq %rdx, (%rdi)
+  CLOSE_WINDOW
+END_OPERATION store64
+
+USER_OPERATION compare_exchange32
+  movl (%rsi), %eax
+1:lock cmpxchgl %edx, (%rdi)
+  CLOSE_WINDOW
+  movl %eax, (%rsi)
+END_OPERATION compare_exchange32
+
+USER_OPERATION exchange32
+1:xchgl %edx, (%rdi)
+  CLOSE_WINDOW
+  movl %edx, (%rsi)
+END_OPERATION exchange32
+
+USER_OPERATION add32
+1:lock xaddl %edx, (%rdi)
+  CLOSE_WINDOW
+  movl %edx, (%rsi)
+END_OPERATION add32
 
 user_fault:
   CLOSE_WINDOW
