@@ -174,61 +174,55 @@ arch_copy_user_string:
   FIXUP 4b, 6b
   .size arch_copy_user_string, . - arch_copy_user_string
 
-// Atomic operations: bool (fault) arch_user_NAME(address %rdi, value* %rsi, operand %rdx); *value gets what was there. For
-// compare_exchange32 it holds the expected value before.
-.macro USER_OPERATION name
+// Atomic operations: bool (fault) arch_user_NAME(address %rdi, value* %rsi, operand %rdx); *value gets what was there, and for
+// compare_exchange holds what is expected before. Written out: a semicolon would end a macro's argument.
+.macro BEGIN_USER_OPERATION name
   .globl arch_user_\name
   .type arch_user_\name, @function
 arch_user_\name:
   OPEN_WINDOW
 .endm
-.macro END_OPERATION name
+.macro END_USER_OPERATION name
+  FIXUP 1b, user_fault
+  CLOSE_WINDOW
   xorl %eax, %eax
   retq
-  FIXUP 1b, user_fault
   .size arch_user_\name, . - arch_user_\name
 .endm
 
-USER_OPERATION load32
+BEGIN_USER_OPERATION load32
 1:movl (%rdi), %eax
-  CLOSE_WINDOW
   movl %eax, (%rsi)
-END_OPERATION load32
+END_USER_OPERATION load32
 
-USER_OPERATION load64
+BEGIN_USER_OPERATION load64
 1:movq (%rdi), %rax
-  CLOSE_WINDOW
   movq %rax, (%rsi)
-END_OPERATION load64
+END_USER_OPERATION load64
 
-USER_OPERATION store32
+BEGIN_USER_OPERATION store32
 1:movl %edx, (%rdi)
-  CLOSE_WINDOW
-END_OPERATION store32
+END_USER_OPERATION store32
 
-USER_OPERATION store64
+BEGIN_USER_OPERATION store64
 1:movq %rdx, (%rdi)
-  CLOSE_WINDOW
-END_OPERATION store64
+END_USER_OPERATION store64
 
-USER_OPERATION compare_exchange32
+BEGIN_USER_OPERATION compare_exchange32
   movl (%rsi), %eax
 1:lock cmpxchgl %edx, (%rdi)
-  CLOSE_WINDOW
   movl %eax, (%rsi)
-END_OPERATION compare_exchange32
+END_USER_OPERATION compare_exchange32
 
-USER_OPERATION exchange32
+BEGIN_USER_OPERATION exchange32
 1:xchgl %edx, (%rdi)
-  CLOSE_WINDOW
   movl %edx, (%rsi)
-END_OPERATION exchange32
+END_USER_OPERATION exchange32
 
-USER_OPERATION add32
+BEGIN_USER_OPERATION add32
 1:lock xaddl %edx, (%rdi)
-  CLOSE_WINDOW
   movl %edx, (%rsi)
-END_OPERATION add32
+END_USER_OPERATION add32
 
 user_fault:
   CLOSE_WINDOW
