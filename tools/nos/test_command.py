@@ -35,7 +35,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--list", action="store_true", help="print the names instead of running")
     parser.add_argument("--long", action="store_true", help="also the tests that take very long (torture)")
     parser.add_argument("--strict", action="store_true", help="fail when a test passes that is listed as a known failure")
-    parser.add_argument("--tolerate", type=int, default=0, metavar="N", help="end with status 0 as long as no more than N tests fail")
     parser.add_argument("--all-archs", action="store_true", help="on every architecture that NOS runs on")
     parser.add_argument("--jobs", type=int, metavar="N", help="guests side by side (default: the number of CPUs of this machine)")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel in the guest; `linux` is Debian 13's")
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     jobs = options.jobs or os.cpu_count() or 1
     status = 0
     for architecture in architectures:
-        test_run = TestRun(architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list, options.strict, options.tolerate)
+        test_run = TestRun(architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list, options.strict)
         if options.list:
             list_names(test_run, rings)
         else:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from .. import build, ui
 from ..results import TestRun
@@ -23,6 +23,7 @@ ALL_GUESTS_LIMIT_SECONDS = 1200
 SILENCE_LIMIT_SECONDS = 100  # more than a case may take: the guest hangs
 CASE_LIMIT_SECONDS = 20
 GUEST_PATH = "/conformance"
+MOST_REPEATS = 40
 MOST_GUESTS = 12  # that many deaths are enough to know
 
 Verdict = Tuple[str, str]  # outcome and reason
@@ -105,13 +106,26 @@ def in_guest(run: TestRun, program: Path, cases: List[str]) -> Dict[str, Verdict
     return verdicts
 
 
+def repeated(first: Dict[str, Verdict], cases: List[str], run_again: Callable[[List[str]], Dict[str, Verdict]]) -> Dict[str, Verdict]:
+    """Second verdicts for the cases that failed, each with the first reason. Many failures are not bad luck: then none."""
+    again = [case for case in cases if first.get(case, ("FAIL", ""))[0] == "FAIL"]
+    if not again or len(again) > MOST_REPEATS:
+        return {}
+    return {case: (outcome, f"on the second run; the first: {first.get(case, ('', 'no result'))[1]}" if outcome == "PASS" else reason)
+            for case, (outcome, reason) in run_again(again).items()}
+
+
 def execute(run: TestRun) -> None:
     program = build.conformance()
     cases = selected(run, program)
     if not cases:
         return
     host = on_host(program, cases)
+    host.update(repeated(host, cases, lambda again: on_host(program, again)))
     guest = in_guest(run, program, cases)
+    # An emulated machine is not punctual: what fails unexpectedly gets one more chance with the guest to itself, and says so.
+    unexpected = [case for case in cases if run.known_reason(f"{NAME}.{case}") is None]
+    guest.update(repeated(guest, unexpected, lambda again: in_guest(run, program, again)))
     for case in cases:
         outcome, reason = guest.get(case, ("FAIL", "no result from the guest"))
         host_outcome, host_reason = host.get(case, ("FAIL", "no result"))
