@@ -1,4 +1,5 @@
-// The system-call table: the rows of every subject, by number. A folder that joins syscalls/ adds its two lines here.
+// The system-call table: the rows of every subject, by number. A folder that joins syscalls/ adds its two
+// lines here.
 #include <array>
 
 #include "linux_abi/syscall.h"
@@ -46,8 +47,9 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
 }
 
 constexpr Table table =
-    merge(syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::memory::rows, syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows,
-          syscalls::scheduling::rows, syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
+    merge(syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::memory::rows,
+          syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
+          syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
           syscalls::system::rows, syscalls::time::rows, syscalls::watches::rows);
 
 }  // namespace

@@ -13,7 +13,8 @@ using base::Result;
 using core::Page;
 
 void* FolioTree::mark(Node* node) {
-  // SAFETY: nodes and page descriptors are aligned to 8, so bit 0 tells them apart; node_of() takes it off again.
+  // SAFETY: nodes and page descriptors are aligned to 8, so bit 0 tells them apart; node_of() takes it off
+  // again.
   return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(node) | 1);
 }
 FolioTree::Node* FolioTree::node_of(void* entry) {

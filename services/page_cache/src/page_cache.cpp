@@ -11,9 +11,9 @@ namespace page_cache {
 using base::Errno;
 using base::error;
 using core::Page;
-using core::PageRef;
-using core::page_size;
 using core::page_shift;
+using core::page_size;
+using core::PageRef;
 
 Result<RefPtr<PageCache>> PageCache::create(PageStore& store) {
   auto* cache = new (std::nothrow) PageCache(store);
@@ -161,7 +161,8 @@ Result<std::size_t> PageCache::write(core::IoBuffer& buffer, std::uint64_t offse
     }
     total += *done;
     offset += *done;
-    if (*done && offset > size_.load(std::memory_order_relaxed)) size_.store(offset, std::memory_order_release);
+    if (*done && offset > size_.load(std::memory_order_relaxed))
+      size_.store(offset, std::memory_order_release);
     if (*done < count) break;
   }
   if (total == 0 && buffer.faulted()) return error(Errno::efault);

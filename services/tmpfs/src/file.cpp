@@ -22,7 +22,8 @@ class TmpfsFile final : public vfs::File {
       // Nothing was ever written: all of it is a hole.
       std::uint64_t size = object().size();
       if (offset >= size) return 0;
-      std::size_t count = buffer.remaining() < size - offset ? buffer.remaining() : static_cast<std::size_t>(size - offset);
+      std::size_t count =
+          buffer.remaining() < size - offset ? buffer.remaining() : static_cast<std::size_t>(size - offset);
       std::size_t done = buffer.zero(count);
       if (!done && buffer.faulted()) return error(Errno::efault);
       return done;
@@ -60,7 +61,8 @@ class TmpfsFile final : public vfs::File {
     bool shared = core::has(request.flags, core::MapFlags::shared);
     if (shared && (object().seals() & (seal_write | seal_future_write))) {
       if (core::includes(request.protection, core::Protection::write)) return error(Errno::eperm);
-      request.maximum_protection = request.maximum_protection & (core::Protection::read | core::Protection::execute);
+      request.maximum_protection =
+          request.maximum_protection & (core::Protection::read | core::Protection::execute);
     }
     PageCache* cache = TRY(object().ensure_cache());
     request.object = RefPtr<core::MemoryObject>(cache);
@@ -114,7 +116,8 @@ class TmpfsFile final : public vfs::File {
         if (total) break;
         return error(page.error());
       }
-      std::size_t taken = sink.take(std::move(*page), static_cast<std::uint32_t>(within), static_cast<std::uint32_t>(count));
+      std::size_t taken =
+          sink.take(std::move(*page), static_cast<std::uint32_t>(within), static_cast<std::uint32_t>(count));
       total += taken;
       offset += taken;
       if (taken < count) break;
@@ -137,7 +140,8 @@ class TmpfsFile final : public vfs::File {
       PageCache* cache = object().cache();
       if (cache && cache->has_writable_shared_mappings()) return error(Errno::ebusy);
     }
-    if ((more & seal_execute) && (inode().mode() & 0111)) more |= seal_shrink | seal_grow | seal_write | seal_future_write;
+    if ((more & seal_execute) && (inode().mode() & 0111))
+      more |= seal_shrink | seal_grow | seal_write | seal_future_write;
     object().set_seals(sealed | more);
     return {};
   }
@@ -193,9 +197,11 @@ Result<TmpfsFileSystem*> hidden_file_system() {
 Result<RefPtr<vfs::File>> make_file() { return RefPtr<vfs::File>(TRY(base::try_make_ref<TmpfsFile>())); }
 
 Result<RefPtr<vfs::File>> create_memory_file(std::string_view name, vfs::Mode mode, Sealing sealing,
-                                             RefPtr<const vfs::Credentials> credentials, vfs::OpenFlags flags) {
+                                             RefPtr<const vfs::Credentials> credentials,
+                                             vfs::OpenFlags flags) {
   TmpfsFileSystem* file_system = TRY(hidden_file_system());
-  auto inode = TRY(make_inode(*file_system, {vfs::mode_regular | mode, credentials->fsuid, credentials->fsgid, {}}));
+  auto inode =
+      TRY(make_inode(*file_system, {vfs::mode_regular | mode, credentials->fsuid, credentials->fsgid, {}}));
   TRY(inode->set_text(name));
   inode->set_link_count(0);
   inode->set_flag(Inode::sealed_type);

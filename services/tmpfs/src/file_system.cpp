@@ -12,14 +12,19 @@ namespace tmpfs {
 namespace {
 
 template <TmpfsFileSystem::Limits limits, std::uint64_t magic>
-Result<RefPtr<vfs::FileSystem>> mount(const vfs::FileSystemType& type, std::string_view options, vfs::Mode mode) {
+Result<RefPtr<vfs::FileSystem>> mount(const vfs::FileSystemType& type, std::string_view options,
+                                      vfs::Mode mode) {
   auto file_system = TRY(base::try_make_ref<TmpfsFileSystem>(type, magic));
   TRY(file_system->start(options, limits, mode));
   return RefPtr<vfs::FileSystem>(std::move(file_system));
 }
 
-Result<RefPtr<vfs::FileSystem>> mount_tmpfs(const vfs::MountOptions& options) { return create(tmpfs_type, options.data); }
-Result<RefPtr<vfs::FileSystem>> mount_ramfs(const vfs::MountOptions& options) { return create(ramfs_type, options.data); }
+Result<RefPtr<vfs::FileSystem>> mount_tmpfs(const vfs::MountOptions& options) {
+  return create(tmpfs_type, options.data);
+}
+Result<RefPtr<vfs::FileSystem>> mount_ramfs(const vfs::MountOptions& options) {
+  return create(ramfs_type, options.data);
+}
 Result<RefPtr<vfs::FileSystem>> refuse(const vfs::MountOptions&) { return error(Errno::einval); }
 
 }  // namespace
@@ -117,7 +122,8 @@ void TmpfsFileSystem::put_options(base::TextSink& out) const {
     if (shown_.mode != 0755) base::format(out, ",mode={:o}", shown_.mode);
     return;
   }
-  if (shown_.pages_given || &type() == &rootfs_type) base::format(out, ",size={}k", shown_.pages * (core::page_size / 1024));
+  if (shown_.pages_given || &type() == &rootfs_type)
+    base::format(out, ",size={}k", shown_.pages * (core::page_size / 1024));
   if (shown_.inodes_given || &type() == &rootfs_type) base::format(out, ",nr_inodes={}", shown_.inodes);
   if (&type() == &tmpfs_type && shown_.mode != 01777) base::format(out, ",mode={:o}", shown_.mode);
   if (shown_.uid) base::format(out, ",uid={}", shown_.uid);
@@ -126,12 +132,14 @@ void TmpfsFileSystem::put_options(base::TextSink& out) const {
 
 Result<void> TmpfsFileSystem::statistics(vfs::FileSystemStatistics& out) {
   out.magic = magic();
-  std::uint64_t used = pages_.load(std::memory_order_relaxed), limit = pages_max_.load(std::memory_order_relaxed);
+  std::uint64_t used = pages_.load(std::memory_order_relaxed),
+                limit = pages_max_.load(std::memory_order_relaxed);
   if (limit) {
     out.blocks = limit;
     out.blocks_free = out.blocks_available = limit > used ? limit - used : 0;
   }
-  std::uint64_t inodes = inodes_.load(std::memory_order_relaxed), inode_limit = inodes_max_.load(std::memory_order_relaxed);
+  std::uint64_t inodes = inodes_.load(std::memory_order_relaxed),
+                inode_limit = inodes_max_.load(std::memory_order_relaxed);
   if (inode_limit) {
     out.inodes = inode_limit;
     out.inodes_free = inode_limit > inodes ? inode_limit - inodes : 0;

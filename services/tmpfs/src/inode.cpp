@@ -54,7 +54,9 @@ Result<void> TmpfsInode::set_text(std::string_view text) {
   return {};
 }
 
-void TmpfsInode::describe(base::TextSink& out) const { base::format(out, "{} (deleted)", text_ ? text_ : "/"); }
+void TmpfsInode::describe(base::TextSink& out) const {
+  base::format(out, "{} (deleted)", text_ ? text_ : "/");
+}
 
 // ---- Directories ----
 
@@ -87,7 +89,9 @@ Result<RefPtr<Inode>> TmpfsInode::make_symlink(Dentry&, std::string_view target,
   return RefPtr<Inode>(std::move(inode));
 }
 
-Result<RefPtr<Inode>> TmpfsInode::make_node(Dentry& entry, const NewInode& properties) { return create(entry, properties); }
+Result<RefPtr<Inode>> TmpfsInode::make_node(Dentry& entry, const NewInode& properties) {
+  return create(entry, properties);
+}
 
 Result<RefPtr<Inode>> TmpfsInode::create_temporary(const NewInode& properties) {
   auto inode = TRY(make_inode(tmpfs(), properties));
@@ -160,9 +164,12 @@ Result<void> TmpfsInode::rename(Dentry& source, Inode& new_directory, Dentry& ta
 
 Result<RefPtr<vfs::File>> TmpfsInode::open(const vfs::OpenRequest& request) {
   switch (mode() & vfs::mode_type_mask) {
-    case vfs::mode_regular: return make_file();
-    case vfs::mode_directory: return vfs::open_storage_directory();
-    default: return Inode::open(request);
+    case vfs::mode_regular:
+      return make_file();
+    case vfs::mode_directory:
+      return vfs::open_storage_directory();
+    default:
+      return Inode::open(request);
   }
 }
 

@@ -20,7 +20,8 @@ class TmpfsFileSystem final : public vfs::FileSystem, public page_cache::PageSto
   static constexpr std::uint64_t tmpfs_magic = 0x01021994, ramfs_magic = 0x858458f6;
   enum class Limits { none, half_of_memory };
 
-  TmpfsFileSystem(const vfs::FileSystemType& type, std::uint64_t magic) : FileSystem(type, magic, type.name()) {}
+  TmpfsFileSystem(const vfs::FileSystemType& type, std::uint64_t magic)
+      : FileSystem(type, magic, type.name()) {}
   Result<void> start(std::string_view options, Limits limits, vfs::Mode root_mode);
 
   bool dentries_are_storage() const override { return true; }
@@ -62,7 +63,8 @@ class TmpfsInode final : public Inode {
 
   Result<RefPtr<Inode>> create(Dentry& entry, const NewInode& properties) override;
   Result<RefPtr<Inode>> make_directory(Dentry& entry, const NewInode& properties) override;
-  Result<RefPtr<Inode>> make_symlink(Dentry& entry, std::string_view target, const NewInode& properties) override;
+  Result<RefPtr<Inode>> make_symlink(Dentry& entry, std::string_view target,
+                                     const NewInode& properties) override;
   Result<RefPtr<Inode>> make_node(Dentry& entry, const NewInode& properties) override;
   Result<void> link(Inode& target, Dentry& entry) override;
   Result<void> unlink(Dentry& entry) override;
@@ -90,7 +92,8 @@ class TmpfsInode final : public Inode {
   void evict() override;
 
  private:
-  static constexpr std::uint64_t entry_size = 20;  // what a name adds to the size of its directory, as on Linux
+  static constexpr std::uint64_t entry_size =
+      20;  // what a name adds to the size of its directory, as on Linux
   void entry_added();
   void entry_removed();
 

@@ -71,7 +71,9 @@ Result<void> initialize_anonymous() {
 }
 
 FileSystem& anonymous_file_system() { return *state.file_system; }
-std::uint64_t next_anonymous_inode_number() { return state.next_inode.fetch_add(1, std::memory_order_relaxed); }
+std::uint64_t next_anonymous_inode_number() {
+  return state.next_inode.fetch_add(1, std::memory_order_relaxed);
+}
 
 Result<Path> anonymous_path(std::string_view name) {
   core::MutexGuard guard{state.mutex};
@@ -79,7 +81,8 @@ Result<Path> anonymous_path(std::string_view name) {
     if (kind.name == name) return Path(RefPtr<Mount>(state.mount), kind.dentry);
   Kind kind;
   kind.name = TRY(base::String::create(name));
-  auto inode = RefPtr<Inode>(TRY(base::try_make_ref<KindInode>(*state.file_system, TRY(kind.name.try_clone()))));
+  auto inode =
+      RefPtr<Inode>(TRY(base::try_make_ref<KindInode>(*state.file_system, TRY(kind.name.try_clone()))));
   kind.dentry = TRY(Dentry::create_anonymous(*state.file_system, std::move(inode)));
   TRY(state.kinds->try_push_back(std::move(kind)));
   return Path(RefPtr<Mount>(state.mount), state.kinds->back().dentry);
@@ -113,7 +116,8 @@ Result<void> initialize(RefPtr<FileSystem> root_file_system) {
   TRY(MountTree::initialize());
   RefPtr<Dentry> root = root_file_system->root();
   // The first mount of all: MountTree::is_rootfs() knows it by its number.
-  auto mount = TRY(Mount::create(std::move(root_file_system), std::move(root), "rootfs", mount_relative_access_time));
+  auto mount =
+      TRY(Mount::create(std::move(root_file_system), std::move(root), "rootfs", mount_relative_access_time));
   TRY(initialize_anonymous());
   core::MutexGuard guard{mount_mutex()};
   MountTree::make_root_locked(std::move(mount), initial_mount_namespace());

@@ -17,28 +17,37 @@ Result<void> read_attributes(Inode& inode, const Mount& mount, Attributes& out) 
 }
 }  // namespace
 
-Result<void> stat(const Caller& caller, const Path* start, std::string_view path, LookupFlags flags, Attributes& out) {
-  return with_resolved(caller, start, path, flags, [&](Inode& inode, Mount& mount, MaySleep may_sleep) -> Result<bool> {
-    if (may_sleep == MaySleep::no && inode.has(Inode::slow_attributes)) return false;
-    TRY(read_attributes(inode, mount, out));
-    return true;
-  });
+Result<void> stat(const Caller& caller, const Path* start, std::string_view path, LookupFlags flags,
+                  Attributes& out) {
+  return with_resolved(caller, start, path, flags,
+                       [&](Inode& inode, Mount& mount, MaySleep may_sleep) -> Result<bool> {
+                         if (may_sleep == MaySleep::no && inode.has(Inode::slow_attributes)) return false;
+                         TRY(read_attributes(inode, mount, out));
+                         return true;
+                       });
 }
 
-Result<void> stat(const Path& path, Attributes& out) { return read_attributes(path.inode(), path.mount(), out); }
-Result<void> stat(File& file, Attributes& out) { return read_attributes(file.inode(), file.path().mount(), out); }
+Result<void> stat(const Path& path, Attributes& out) {
+  return read_attributes(path.inode(), path.mount(), out);
+}
+Result<void> stat(File& file, Attributes& out) {
+  return read_attributes(file.inode(), file.path().mount(), out);
+}
 
-Result<void> access(const Caller& caller, const Path* start, std::string_view path, Access mode, LookupFlags flags) {
-  return with_resolved(caller, start, path, flags, [&](Inode& inode, Mount& mount, MaySleep may_sleep) -> Result<bool> {
-    if (may_sleep == MaySleep::no && inode.has(Inode::custom_permission)) return false;
-    Mode type = inode.mode();
-    if ((mode & access_execute) && is_regular(type) && mount.has(mount_no_execute)) return error(Errno::eacces);
-    if (mode) TRY(check_permission(inode, caller.credentials, mode));
-    bool is_special = is_character(type) || is_block(type) || is_fifo(type) || is_socket(type);
-    if ((mode & access_write) && !is_special && mount.is_read_only()) return error(Errno::erofs);
-    if ((mode & access_write) && inode.has(Inode::immutable)) return error(Errno::eperm);
-    return true;
-  });
+Result<void> access(const Caller& caller, const Path* start, std::string_view path, Access mode,
+                    LookupFlags flags) {
+  return with_resolved(
+      caller, start, path, flags, [&](Inode& inode, Mount& mount, MaySleep may_sleep) -> Result<bool> {
+        if (may_sleep == MaySleep::no && inode.has(Inode::custom_permission)) return false;
+        Mode type = inode.mode();
+        if ((mode & access_execute) && is_regular(type) && mount.has(mount_no_execute))
+          return error(Errno::eacces);
+        if (mode) TRY(check_permission(inode, caller.credentials, mode));
+        bool is_special = is_character(type) || is_block(type) || is_fifo(type) || is_socket(type);
+        if ((mode & access_write) && !is_special && mount.is_read_only()) return error(Errno::erofs);
+        if ((mode & access_write) && inode.has(Inode::immutable)) return error(Errno::eperm);
+        return true;
+      });
 }
 
 Result<void> statistics(const Path& path, FileSystemStatistics& out) {
@@ -79,7 +88,8 @@ Result<void> change_mode(const Caller& caller, const Path& path, Mode mode) {
     core::WriteGuard guard{inode.lock()};
     TRY(may_change(inode));
     if (!owns(inode, caller.credentials)) return error(Errno::eperm);
-    if (!caller.credentials.in_group(inode.gid()) && !caller.credentials.can(Capability::fsetid)) mode &= ~mode_set_gid;
+    if (!caller.credentials.in_group(inode.gid()) && !caller.credentials.can(Capability::fsetid))
+      mode &= ~mode_set_gid;
     AttributeChange change;
     change.mode = mode & mode_permissions;
     TRY(apply(path, change));
@@ -108,7 +118,8 @@ Result<void> change_owner(const Caller& caller, const Path& path, UserId uid, Gr
     if (!is_directory(mode)) {
       Mode kept = mode & ~mode_set_uid;
       if ((mode & (mode_set_gid | 010)) == (mode_set_gid | 010) ||
-          ((mode & mode_set_gid) && !credentials.in_group(inode.gid()) && !credentials.can(Capability::fsetid)))
+          ((mode & mode_set_gid) && !credentials.in_group(inode.gid()) &&
+           !credentials.can(Capability::fsetid)))
         kept &= ~mode_set_gid;
       if (kept != mode) change.mode = kept & mode_permissions;
     }
@@ -246,22 +257,26 @@ Result<void> allocate(File& file, int mode, std::uint64_t offset, std::uint64_t 
 
 namespace {
 
-Result<void> may_use_xattr(const Inode& inode, const Credentials& credentials, std::string_view name, Access access) {
+Result<void> may_use_xattr(const Inode& inode, const Credentials& credentials, std::string_view name,
+                           Access access) {
   if (name.empty() || name.size() > 255) return error(Errno::erange);
   if (access == access_write && (inode.has(Inode::immutable) || inode.has(Inode::append_only)))
     return error(Errno::eperm);
   if (name.starts_with("trusted.")) {
-    if (!credentials.can(Capability::sys_admin)) return error(access == access_write ? Errno::eperm : Errno::enodata);
+    if (!credentials.can(Capability::sys_admin))
+      return error(access == access_write ? Errno::eperm : Errno::enodata);
     return {};
   }
   if (name.starts_with("security.")) {
-    if (access == access_write && !credentials.can(name == "security.capability" ? Capability::setfcap : Capability::sys_admin))
+    if (access == access_write &&
+        !credentials.can(name == "security.capability" ? Capability::setfcap : Capability::sys_admin))
       return error(Errno::eperm);
     return {};
   }
   if (name.starts_with("user.")) {
     Mode mode = inode.mode();
-    if (!is_regular(mode) && !is_directory(mode)) return error(access == access_write ? Errno::eperm : Errno::enodata);
+    if (!is_regular(mode) && !is_directory(mode))
+      return error(access == access_write ? Errno::eperm : Errno::enodata);
     if (is_directory(mode) && (mode & mode_sticky) && access == access_write && !owns(inode, credentials))
       return error(Errno::eperm);
     return check_permission(inode, credentials, access);
@@ -282,8 +297,8 @@ Result<base::Vector<char>> get_xattr(const Caller& caller, const Path& path, std
   return inode.get_xattr(name);
 }
 
-Result<void> set_xattr(const Caller& caller, const Path& path, std::string_view name, std::span<const char> value,
-                       XattrMode mode) {
+Result<void> set_xattr(const Caller& caller, const Path& path, std::string_view name,
+                       std::span<const char> value, XattrMode mode) {
   MountWrite write;
   TRY(write.acquire(path.mount()));
   Inode& inode = path.inode();

@@ -52,14 +52,16 @@ core::SpinLock& DentryCache::bucket_lock(const Dentry* parent, std::uint32_t has
   return table.locks[bucket_index(parent, hash) % lock_count];
 }
 
-Dentry* DentryCache::find_rcu(const Dentry& parent, std::string_view name, std::uint32_t hash, std::uint32_t& sequence) {
+Dentry* DentryCache::find_rcu(const Dentry& parent, std::string_view name, std::uint32_t hash,
+                              std::uint32_t& sequence) {
   for (Dentry* at = bucket(&parent, hash).load(std::memory_order_acquire); at;
        at = at->hash_next_.load(std::memory_order_acquire)) {
     if (at->hash_ != hash) continue;
     sequence = at->sequence();
     if (at->parent() != &parent || !at->has(Dentry::hashed)) continue;
     DentryName* its_name = at->name_.load(std::memory_order_acquire);
-    if (its_name->length != name.size() || std::memcmp(its_name->text, name.data(), name.size()) != 0) continue;
+    if (its_name->length != name.size() || std::memcmp(its_name->text, name.data(), name.size()) != 0)
+      continue;
     return at;
   }
   return nullptr;
@@ -236,7 +238,8 @@ void DentryCache::kill(Dentry* dentry) {
     core::rcu_retire(dentry->rcu_, [](core::RcuHead& head) {
       Dentry* dead = base::container_of(&head, &Dentry::rcu_);
       DentryName* name = dead->name_.load(std::memory_order_relaxed);
-      if (static_cast<void*>(name) != static_cast<void*>(dead->inline_name_)) ::operator delete(static_cast<void*>(name));
+      if (static_cast<void*>(name) != static_cast<void*>(dead->inline_name_))
+        ::operator delete(static_cast<void*>(name));
       delete dead;
     });
     // The reference on the parent: go on there instead of recursing, a chain may be thousands long.

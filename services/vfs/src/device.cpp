@@ -34,13 +34,14 @@ bool covers(const Registration& entry, DeviceNumber device) {
 
 }  // namespace
 
-Result<void> register_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count, DeviceOperations& operations,
-                              std::string_view name) {
+Result<void> register_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count,
+                              DeviceOperations& operations, std::string_view name) {
   Registry& registry = registry_of(kind);
   core::MutexGuard guard{registry.mutex};
   for (Registration* at = registry.first.load(std::memory_order_relaxed); at; at = at->next) {
     if (!at->operations.load(std::memory_order_relaxed) || at->first.major != first.major) continue;
-    if (first.minor < at->first.minor + at->count && at->first.minor < first.minor + count) return error(Errno::ebusy);
+    if (first.minor < at->first.minor + at->count && at->first.minor < first.minor + count)
+      return error(Errno::ebusy);
   }
   auto* entry = new (std::nothrow) Registration;
   if (!entry) return error(Errno::enomem);
@@ -119,7 +120,8 @@ Result<void> put_off(std::string_view path, std::string_view target, const NewIn
 
 }  // namespace
 
-Result<void> create_device_node(std::string_view path, Mode mode, DeviceNumber device, UserId uid, GroupId gid) {
+Result<void> create_device_node(std::string_view path, Mode mode, DeviceNumber device, UserId uid,
+                                GroupId gid) {
   NewInode properties{mode, uid, gid, device};
   core::MutexGuard guard{nodes.mutex};
   if (nodes.store) return nodes.store->create_node(path, properties);

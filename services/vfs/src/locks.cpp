@@ -14,7 +14,8 @@ class InodeLocks {
     auto fresh = TRY(base::try_make_unique<InodeLocks>());
     fresh->inode = &inode;
     InodeLocks* expected = nullptr;
-    if (!inode.locks_.compare_exchange_strong(expected, fresh.get(), std::memory_order_acq_rel)) return expected;
+    if (!inode.locks_.compare_exchange_strong(expected, fresh.get(), std::memory_order_acq_rel))
+      return expected;
     fresh->list_in_all();
     return fresh.release();
   }
@@ -84,7 +85,8 @@ void destroy_inode_locks(InodeLocks* locks) { delete locks; }
 
 const LockRange* InodeLocks::conflict_locked(const LockRange& wanted) const {
   for (const LockRange& held : ranges) {
-    if (is_record(held.kind) != is_record(wanted.kind) || same_owner(held, wanted) || !overlap(held, wanted)) continue;
+    if (is_record(held.kind) != is_record(wanted.kind) || same_owner(held, wanted) || !overlap(held, wanted))
+      continue;
     if (held.type == LockType::write || wanted.type == LockType::write) return &held;
   }
   return nullptr;
@@ -123,7 +125,8 @@ Result<void> InodeLocks::apply_locked(const LockRange& change) {
   if (change.type != LockType::unlock) fresh.push_back_reserved(merged);
   // Sorted by start, stable: insertion into an almost sorted list.
   for (std::size_t i = 1; i < fresh.size(); ++i)
-    for (std::size_t j = i; j > 0 && fresh[j].start < fresh[j - 1].start; --j) std::swap(fresh[j], fresh[j - 1]);
+    for (std::size_t j = i; j > 0 && fresh[j].start < fresh[j - 1].start; --j)
+      std::swap(fresh[j], fresh[j - 1]);
   ranges = std::move(fresh);
   return {};
 }
@@ -139,7 +142,8 @@ Result<void> set_lock(File& file, const LockRange& lock, LockWait wait) {
     return {};
   }
   if (lock.kind == LockKind::flock && locks->conflict_locked(lock)) {
-    // Changing the kind of a flock is not atomic: the old one is given up first, or two that upgrade would wait for ever.
+    // Changing the kind of a flock is not atomic: the old one is given up first, or two that upgrade would
+    // wait for ever.
     LockRange old = lock;
     old.type = LockType::unlock;
     TRY(locks->apply_locked(old));
@@ -155,7 +159,8 @@ Result<void> set_lock(File& file, const LockRange& lock, LockWait wait) {
     waiter.inode = &inode;
     {
       core::MutexGuard global_guard{global.mutex};
-      if (lock.kind == LockKind::posix && would_deadlock_locked(lock.owner, waiter.blocker)) return error(Errno::edeadlk);
+      if (lock.kind == LockKind::posix && would_deadlock_locked(lock.owner, waiter.blocker))
+        return error(Errno::edeadlk);
       global.waiters.push_back(waiter);
     }
     std::uint64_t seen = locks->generation;

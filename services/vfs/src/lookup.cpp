@@ -40,7 +40,8 @@ Result<void> with_resolved(const Caller& caller, const Path* start, std::string_
   });
 }
 
-Result<ParentAndName> resolve_parent(const Caller& caller, const Path* start, std::string_view path, LookupFlags flags) {
+Result<ParentAndName> resolve_parent(const Caller& caller, const Path* start, std::string_view path,
+                                     LookupFlags flags) {
   if (path.empty()) return error(Errno::enoent);
   return with_walk(caller, flags, [&](Walk& walk) -> Result<ParentAndName> {
     TRY(walk.run(start, path, Walk::Stop::at_parent));
@@ -53,7 +54,8 @@ Result<ParentAndName> resolve_parent(const Caller& caller, const Path* start, st
   });
 }
 
-Result<RefPtr<Dentry>> lookup_one(const Path& directory, std::string_view name, const Credentials& credentials) {
+Result<RefPtr<Dentry>> lookup_one(const Path& directory, std::string_view name,
+                                  const Credentials& credentials) {
   if (name.size() > name_max) return error(Errno::enametoolong);
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos)
     return error(Errno::eacces);
@@ -117,7 +119,8 @@ Climb climb(const Path& path, const Path* root, BackwardText& text) {
 }
 }  // namespace
 
-Result<std::string_view> path_text(const Path& path, const Path* root, std::span<char> memory, DeletedMark mark) {
+Result<std::string_view> path_text(const Path& path, const Path* root, std::span<char> memory,
+                                   DeletedMark mark) {
   Dentry& dentry = path.dentry();
   if (dentry.has(Dentry::anonymous)) {
     base::TextBuffer text(memory);
@@ -127,7 +130,8 @@ Result<std::string_view> path_text(const Path& path, const Path* root, std::span
   }
   for (;;) {
     BackwardText text(memory);
-    if (mark == DeletedMark::append && !dentry.is_root() && !dentry.has(Dentry::hashed) && !text.prepend(" (deleted)"))
+    if (mark == DeletedMark::append && !dentry.is_root() && !dentry.has(Dentry::hashed) &&
+        !text.prepend(" (deleted)"))
       return error(Errno::enametoolong);
     Climb result;
     {
@@ -141,7 +145,8 @@ Result<std::string_view> path_text(const Path& path, const Path* root, std::span
         continue;
     }
     if (result == Climb::too_long) return error(Errno::enametoolong);
-    if (result == Climb::reached_top && root && !text.prepend("(unreachable)")) return error(Errno::enametoolong);
+    if (result == Climb::reached_top && root && !text.prepend("(unreachable)"))
+      return error(Errno::enametoolong);
     return text.view();
   }
 }

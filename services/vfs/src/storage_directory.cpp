@@ -14,7 +14,8 @@ class StorageDirectoryFile final : public File {
     Dentry& directory = path().dentry();
     std::uint64_t at = position();
     if (at == 0) {
-      if (sink.entry(".", inode().number(), directory_entry_type(mode_directory), 1) == SinkState::full) return {};
+      if (sink.entry(".", inode().number(), directory_entry_type(mode_directory), 1) == SinkState::full)
+        return {};
       set_position(at = 1);
     }
     if (at == 1) {
@@ -25,7 +26,8 @@ class StorageDirectoryFile final : public File {
       set_position(at = 2);
     }
     for (;;) {
-      // Entries that count are pinned and cannot go while the directory is locked; others may die under our eyes.
+      // Entries that count are pinned and cannot go while the directory is locked; others may die under our
+      // eyes.
       Dentry* child;
       Inode* child_inode;
       {
@@ -35,8 +37,8 @@ class StorageDirectoryFile final : public File {
         child_inode = child->has(Dentry::pinned) && child->has(Dentry::hashed) ? child->inode() : nullptr;
         at = child->cookie() + 1;
       }
-      if (child_inode && sink.entry(child->name(), child_inode->number(), directory_entry_type(child_inode->mode()),
-                                    at) == SinkState::full)
+      if (child_inode && sink.entry(child->name(), child_inode->number(),
+                                    directory_entry_type(child_inode->mode()), at) == SinkState::full)
         return {};
       set_position(at);
     }

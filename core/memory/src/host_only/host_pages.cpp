@@ -1,5 +1,5 @@
-// Pages for unit tests of what stands on them (page cache, tmpfs): one reserved stretch of memory plays RAM. Allocation fails when
-// host_memory_limit_pages are in use, so that tests can run out.
+// Pages for unit tests of what stands on them (page cache, tmpfs): one reserved stretch of memory plays RAM.
+// Allocation fails when host_memory_limit_pages are in use, so that tests can run out.
 #include <sys/mman.h>
 
 #include <atomic>
@@ -85,7 +85,9 @@ void release_page(Page& page) {
   if (page.references.fetch_sub(1) == 1) free_pages(page, 0);
 }
 
-void count_memory(MemoryCounter counter, long delta) { ram().counters[static_cast<unsigned>(counter)] += delta; }
+void count_memory(MemoryCounter counter, long delta) {
+  ram().counters[static_cast<unsigned>(counter)] += delta;
+}
 long memory_counter(MemoryCounter counter) { return ram().counters[static_cast<unsigned>(counter)]; }
 std::uint64_t host_pages_in_use() {
   std::lock_guard guard{ram().mutex};

@@ -49,7 +49,8 @@ KERNEL_TEST(memory, objects_do_not_overlap) {
       std::memset(objects[i], static_cast<int>(i), size);
     }
     for (unsigned i = 0; i < count; ++i) {
-      expect(objects[i][0] == static_cast<unsigned char>(i) && objects[i][size - 1] == static_cast<unsigned char>(i),
+      expect(objects[i][0] == static_cast<unsigned char>(i) &&
+                 objects[i][size - 1] == static_cast<unsigned char>(i),
              "overwritten");
       kernel_free(objects[i]);
     }
@@ -91,7 +92,9 @@ class UserSpace {
 };
 
 template <typename T>
-bool store(UserAddress at, T value) { return copy_to_user(at, std::as_bytes(std::span(&value, 1))).has_value(); }
+bool store(UserAddress at, T value) {
+  return copy_to_user(at, std::as_bytes(std::span(&value, 1))).has_value();
+}
 template <typename T>
 T load(UserAddress at) {
   T value{};
@@ -143,7 +146,9 @@ KERNEL_TEST(memory, fork_copies_on_write) {
   UserSpace parent;
   if (!expect(parent.ok())) return;
   auto at = parent->map({.length = 16 * page_size, .protection = read_write});
-  auto shared = parent->map({.length = page_size, .protection = read_write, .flags = MapFlags::shared,
+  auto shared = parent->map({.length = page_size,
+                             .protection = read_write,
+                             .flags = MapFlags::shared,
                              .object = std::move(*create_shared_memory(page_size))});
   if (!expect_ok(at) || !expect_ok(shared)) return;
   for (int i = 0; i < 16; ++i) store(*at + static_cast<std::size_t>(i) * page_size, i);
@@ -173,7 +178,9 @@ KERNEL_TEST(memory, unmap_of_a_loaded_space_flushes) {
   UserSpace space;
   if (!expect(space.ok())) return;
   for (int round = 0; round < 50; ++round) {
-    auto at = space->map({.address = UserAddress(0x10000000), .length = 8 * page_size, .protection = read_write,
+    auto at = space->map({.address = UserAddress(0x10000000),
+                          .length = 8 * page_size,
+                          .protection = read_write,
                           .flags = MapFlags::fixed});
     if (!expect_ok(at)) return;
     for (std::size_t i = 0; i < 8; ++i) {
@@ -199,8 +206,8 @@ KERNEL_TEST(memory, fault_cost) {
     expect_equal(space->usage().anonymous, pages);
     expect_ok(space->advise(*at, pages * page_size, Advice::dont_need));
     std::uint64_t zapped = arch::nanoseconds();
-    log(LogLevel::info, "memory: {} ns for an anonymous fault from a copy, {} ns to drop a page", (faulted - start) / pages,
-        (zapped - faulted) / pages);
+    log(LogLevel::info, "memory: {} ns for an anonymous fault from a copy, {} ns to drop a page",
+        (faulted - start) / pages, (zapped - faulted) / pages);
   }
 }
 

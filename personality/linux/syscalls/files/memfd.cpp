@@ -13,7 +13,8 @@ Result<long> sys_memfd_create(Context& context, UserString name_argument, unsign
   auto text = name_argument.read(std::span(name).subspan(prefix.size()).first(name_max - prefix.size() + 1));
   if (!text) return error(text.error() == Errno::enametoolong ? Errno::einval : text.error());
   bool no_execute = flags & mfd_noexec_seal;
-  auto sealing = (flags & mfd_allow_sealing) || no_execute ? tmpfs::Sealing::allowed : tmpfs::Sealing::refused;
+  auto sealing =
+      (flags & mfd_allow_sealing) || no_execute ? tmpfs::Sealing::allowed : tmpfs::Sealing::refused;
   auto file = TRY(tmpfs::create_memory_file(std::string_view(name, prefix.size() + text->size()),
                                             no_execute ? 0666 : 0777, sealing,
                                             context.task.credentials_reference(), vfs::open_read_write));

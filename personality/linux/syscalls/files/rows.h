@@ -137,8 +137,9 @@ Result<long> sys_copy_file_range(Context& context, FileDescriptor in, UserInOut<
                                  unsigned flags);
 
 Result<long> sys_memfd_create(Context& context, UserString name_argument, unsigned flags);
-Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset, FileDescriptor out,
-                        UserInOut<std::int64_t> out_offset, std::size_t length, unsigned flags);
+Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset,
+                        FileDescriptor out, UserInOut<std::int64_t> out_offset, std::size_t length,
+                        unsigned flags);
 Result<long> sys_vmsplice(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
                           unsigned flags);
 

@@ -41,8 +41,9 @@ struct End {
 }  // namespace
 
 // One block at a time and by copying: what was read is written before anything else happens.
-Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset, FileDescriptor out,
-                        UserInOut<std::int64_t> out_offset, std::size_t length, unsigned flags) {
+Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset,
+                        FileDescriptor out, UserInOut<std::int64_t> out_offset, std::size_t length,
+                        unsigned flags) {
   if (flags & ~known_flags) return error(Errno::einval);
   if (!length) return 0;
   FileUse source = TRY(context.task.files->use(in.number)), target = TRY(context.task.files->use(out.number));
@@ -62,7 +63,8 @@ Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int6
   std::size_t got = TRY(from.read(input, from_pipe ? io_flags : vfs::io_none));
   std::size_t written = 0;
   while (written < got) {
-    auto output = core::IoBuffer::kernel(std::span<const std::byte>(memory.span()).subspan(written, got - written));
+    auto output =
+        core::IoBuffer::kernel(std::span<const std::byte>(memory.span()).subspan(written, got - written));
     // Once data has been taken out of a pipe it must arrive: no give-up in between.
     auto done = to.write(output, to_pipe && !from_pipe && written == 0 ? io_flags : vfs::io_none);
     if (!done) {

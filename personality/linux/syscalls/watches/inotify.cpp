@@ -18,7 +18,8 @@ Result<long> sys_inotify_init1(Context& context, unsigned flags) {
 
 Result<long> sys_inotify_init(Context& context) { return sys_inotify_init1(context, 0); }
 
-Result<long> sys_inotify_add_watch(Context& context, FileDescriptor fd, UserString path_address, std::uint32_t mask) {
+Result<long> sys_inotify_add_watch(Context& context, FileDescriptor fd, UserString path_address,
+                                   std::uint32_t mask) {
   constexpr std::uint32_t known = inotify::all_events | inotify::only_directory | inotify::do_not_follow |
                                   inotify::exclude_unlinked | inotify::mask_create | inotify::mask_add |
                                   inotify::one_shot | vfs::notify_is_directory | vfs::notify_unmount |

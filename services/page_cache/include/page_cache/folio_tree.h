@@ -6,9 +6,9 @@
 //   MutexGuard guard{lock};                    // writers exclude each other
 //   TRY(tree.insert(index, page));  tree.remove(index);
 //
-// A node holds 64 entries (six bits of the index); the tree is as high as the largest index needs, and a file of one page
-// needs no node at all. Nodes are freed after a grace period. A folio of several pages occupies one entry for each of its
-// pages, all with the descriptor of that page, so that readers need not know.
+// A node holds 64 entries (six bits of the index); the tree is as high as the largest index needs, and a file
+// of one page needs no node at all. Nodes are freed after a grace period. A folio of several pages occupies
+// one entry for each of its pages, all with the descriptor of that page, so that readers need not know.
 //
 // The tree owns nothing: the references on pages are the business of its user.
 #pragma once
@@ -46,8 +46,8 @@ class FolioTree {
 
   struct Node {
     core::RcuHead rcu;
-    unsigned shift = 0;   // of the index bits this node decides
-    unsigned count = 0;   // slots in use
+    unsigned shift = 0;  // of the index bits this node decides
+    unsigned count = 0;  // slots in use
     Node* parent = nullptr;
     // A child node, or (in nodes with shift 0) a page.
     std::atomic<void*> slot[slots] = {};

@@ -5,18 +5,19 @@
 //   std::size_t got = TRY(cache->read(buffer, offset));      // no lock
 //   mapping: request.object = cache                          // core::MemoryObject
 //
-// What stands behind it is a PageStore: for a disk file system it fills pages and writes them back; for tmpfs pages begin as
-// zeroes, holes stay holes, and the store only counts (charge, uncharge).
+// What stands behind it is a PageStore: for a disk file system it fills pages and writes them back; for tmpfs
+// pages begin as zeroes, holes stay holes, and the store only counts (charge, uncharge).
 //
 // size() is the length of the file in bytes. Invariants:
 //   1. A page in the tree holds a reference of the tree, has owner = this, its index, and is up to date.
-//   2. No page lies wholly beyond the size; bytes of the last page beyond the size are zero, except what programs write
+//   2. No page lies wholly beyond the size; bytes of the last page beyond the size are zero, except what
+//   programs write
 //      there through a mapping (which truncation to a larger size and reads never show: grow() clears it).
 //   3. A page that left the tree is in nobody's page tables once truncate() or punch_hole() has returned.
 //
-// Locking: tree_mutex_ protects changes of the tree; it is a leaf (only the page allocator below it). Readers use RCU and
-// references. write, truncate, punch_hole and allocate are serialised by the owner (the inode's lock); page faults
-// come at any time.
+// Locking: tree_mutex_ protects changes of the tree; it is a leaf (only the page allocator below it). Readers
+// use RCU and references. write, truncate, punch_hole and allocate are serialised by the owner (the inode's
+// lock); page faults come at any time.
 #pragma once
 
 #include <atomic>
@@ -59,12 +60,14 @@ class PageCache final : public core::MemoryObject {
 
   // From `offset` to the size at most; 0 at the end. EFAULT if nothing could be copied.
   Result<std::size_t> read(core::IoBuffer& buffer, std::uint64_t offset);
-  // Grows the file as it goes. A short count after a fault or when room ends; an error if nothing was written.
+  // Grows the file as it goes. A short count after a fault or when room ends; an error if nothing was
+  // written.
   Result<std::size_t> write(core::IoBuffer& buffer, std::uint64_t offset);
   // Takes what was given by reference, where a whole page fits (initramfs, splice); copies otherwise.
   Result<void> put_page(std::uint64_t index, core::PageRef page, std::uint64_t new_size);
   Result<void> truncate(std::uint64_t size);
-  // Before bytes behind the end are written: what a mapping left between the end and its page's end is cleared.
+  // Before bytes behind the end are written: what a mapping left between the end and its page's end is
+  // cleared.
   void clear_behind_end();
   // Bytes [from, to): whole pages leave memory, parts are zeroed. The size stays.
   Result<void> punch_hole(std::uint64_t from, std::uint64_t to);
@@ -93,7 +96,8 @@ class PageCache final : public core::MemoryObject {
 
   Result<core::PageRef> create_page(std::uint64_t index);
   Result<void> insert(std::uint64_t index, core::Page& page);
-  Result<std::size_t> write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within, std::size_t count);
+  Result<std::size_t> write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within,
+                                 std::size_t count);
   // `no`: no page table can have them any more.
   enum class Mapped { no, maybe };
   void remove_pages(std::uint64_t first, std::uint64_t last, Mapped mapped);

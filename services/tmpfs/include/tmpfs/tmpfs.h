@@ -1,12 +1,12 @@
 // File systems in memory: tmpfs, ramfs (no limits), the root file system of early start, and memfd.
 //
-// Directories are stored in the dentry cache itself: a name is a pinned dentry, a directory has no other data. So a lookup is one
-// probe of the cache, whether the name exists or not, and costs no memory for names that do not. The bytes of files are in
-// the page cache (page_cache/page_cache.h), made with the first write; a file of one page needs its page, a PageCache and the
-// inode, nothing else.
+// Directories are stored in the dentry cache itself: a name is a pinned dentry, a directory has no other
+// data. So a lookup is one probe of the cache, whether the name exists or not, and costs no memory for names
+// that do not. The bytes of files are in the page cache (page_cache/page_cache.h), made with the first write;
+// a file of one page needs its page, a PageCache and the inode, nothing else.
 //
-// Options of tmpfs: size=, nr_blocks=, nr_inodes= (k, m, g, % for size), mode=, uid=, gid=; huge=, inode32, inode64, noswap
-// are accepted and change nothing here.
+// Options of tmpfs: size=, nr_blocks=, nr_inodes= (k, m, g, % for size), mode=, uid=, gid=; huge=, inode32,
+// inode64, noswap are accepted and change nothing here.
 #pragma once
 
 #include <string_view>
@@ -28,9 +28,10 @@ Result<RefPtr<vfs::FileSystem>> create(const vfs::FileSystemType& type, std::str
 // memfd_create(2) and the like: a file without a name in a hidden instance. `name` as shown ("/memfd:name").
 enum class Sealing { refused, allowed };
 Result<RefPtr<vfs::File>> create_memory_file(std::string_view name, vfs::Mode mode, Sealing sealing,
-                                             RefPtr<const vfs::Credentials> credentials, vfs::OpenFlags flags);
+                                             RefPtr<const vfs::Credentials> credentials,
+                                             vfs::OpenFlags flags);
 // F_SEAL_*.
-inline constexpr unsigned seal_seal = 1, seal_shrink = 2, seal_grow = 4, seal_write = 8, seal_future_write = 16,
-                          seal_execute = 32;
+inline constexpr unsigned seal_seal = 1, seal_shrink = 2, seal_grow = 4, seal_write = 8,
+                          seal_future_write = 16, seal_execute = 32;
 
 }  // namespace tmpfs

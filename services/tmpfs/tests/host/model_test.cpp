@@ -22,11 +22,13 @@ struct Model {
     if (text.empty()) return;
     if (offset + text.size() > bytes.size()) bytes.resize(offset + text.size());
     bytes.replace(offset, text.size(), text);
-    for (std::size_t page = offset / 4096; page <= (offset + text.size() - 1) / 4096; ++page) pages.insert(page);
+    for (std::size_t page = offset / 4096; page <= (offset + text.size() - 1) / 4096; ++page)
+      pages.insert(page);
   }
   void truncate(std::size_t size) {
     bytes.resize(size);
-    for (auto it = pages.begin(); it != pages.end();) it = *it >= (size + 4095) / 4096 ? pages.erase(it) : std::next(it);
+    for (auto it = pages.begin(); it != pages.end();)
+      it = *it >= (size + 4095) / 4096 ? pages.erase(it) : std::next(it);
   }
   void punch(std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to && i < bytes.size(); ++i) bytes[i] = 0;
@@ -78,15 +80,18 @@ TEST_P(ModelTest, FileBehavesLikeAString) {
       case 4: {
         if (!length) break;
         ASSERT_TRUE(allocate(*file, 0, offset, length));
-        for (std::size_t page = offset / 4096; page <= (offset + length - 1) / 4096; ++page) model.pages.insert(page);
+        for (std::size_t page = offset / 4096; page <= (offset + length - 1) / 4096; ++page)
+          model.pages.insert(page);
         if (offset + length > model.bytes.size()) model.bytes.resize(offset + length);
         break;
       }
       case 5: {
         auto data = file->seek(static_cast<std::int64_t>(offset), Whence::data);
-        ASSERT_EQ(data ? *data : -static_cast<std::int64_t>(data.error()), model.seek(offset, true)) << offset;
+        ASSERT_EQ(data ? *data : -static_cast<std::int64_t>(data.error()), model.seek(offset, true))
+            << offset;
         auto hole = file->seek(static_cast<std::int64_t>(offset), Whence::hole);
-        ASSERT_EQ(hole ? *hole : -static_cast<std::int64_t>(hole.error()), model.seek(offset, false)) << offset;
+        ASSERT_EQ(hole ? *hole : -static_cast<std::int64_t>(hole.error()), model.seek(offset, false))
+            << offset;
         break;
       }
       default: {
@@ -117,7 +122,8 @@ TEST(Limits, SizeInodesAndMemory) {
   EXPECT_EQ(w.mkdir("/small/c"), 0);
   EXPECT_EQ(w.mkdir("/small/d"), 0);
   EXPECT_EQ(w.mkdir("/small/e"), 28);
-  EXPECT_EQ(mount_new(w.caller(), "none", w.path("/small"), "tmpfs", 0, false, "colour=red").error(), base::Errno::einval);
+  EXPECT_EQ(mount_new(w.caller(), "none", w.path("/small"), "tmpfs", 0, false, "colour=red").error(),
+            base::Errno::einval);
   auto limit = core::host_memory_limit_pages.load();
   core::host_memory_limit_pages = core::host_pages_in_use() + 3;
   EXPECT_EQ(w.write_file("/big", std::string(100000, 'x')), -1);  // a short write
@@ -155,10 +161,12 @@ TEST(Threads, ReadWriteTruncate) {
         if (t == 0 && i % 3 == 0) {
           if (!truncate(*file, offset)) ++wrong;
         } else if (i % 2) {
-          auto buffer = core::IoBuffer::kernel(std::as_bytes(std::span<const char>(text.data(), text.size())));
+          auto buffer =
+              core::IoBuffer::kernel(std::as_bytes(std::span<const char>(text.data(), text.size())));
           if (!file->positioned_write(buffer, offset)) ++wrong;
         } else {
-          auto buffer = core::IoBuffer::kernel(std::as_writable_bytes(std::span<char>(got.data(), got.size())));
+          auto buffer =
+              core::IoBuffer::kernel(std::as_writable_bytes(std::span<char>(got.data(), got.size())));
           auto done = file->positioned_read(buffer, offset);
           if (!done) ++wrong;
           for (std::size_t at = 0; done && at < *done; ++at)
@@ -177,8 +185,10 @@ TEST(Xattrs, SetGetListRemove) {
   std::string value = "value";
   std::span<const char> bytes(value.data(), value.size());
   EXPECT_TRUE(set_xattr(w.caller(), path, "user.a", bytes, XattrMode::create_only));
-  EXPECT_EQ(set_xattr(w.caller(), path, "user.a", bytes, XattrMode::create_only).error(), base::Errno::eexist);
-  EXPECT_EQ(set_xattr(w.caller(), path, "user.b", bytes, XattrMode::replace_only).error(), base::Errno::enodata);
+  EXPECT_EQ(set_xattr(w.caller(), path, "user.a", bytes, XattrMode::create_only).error(),
+            base::Errno::eexist);
+  EXPECT_EQ(set_xattr(w.caller(), path, "user.b", bytes, XattrMode::replace_only).error(),
+            base::Errno::enodata);
   EXPECT_EQ(get_xattr(w.caller(), path, "user.a")->size(), 5u);
   EXPECT_EQ(get_xattr(w.caller(), path, "user.b").error(), base::Errno::enodata);
   EXPECT_EQ(get_xattr(w.caller(), path, "odd.b").error(), base::Errno::eopnotsupp);
@@ -188,8 +198,8 @@ TEST(Xattrs, SetGetListRemove) {
 
 TEST(MemoryFiles, SealAndName) {
   World w;
-  auto file = *tmpfs::create_memory_file("/memfd:x", 0777, tmpfs::Sealing::allowed, RefPtr<const Credentials>(&w.caller().credentials),
-                                         open_read_write);
+  auto file = *tmpfs::create_memory_file("/memfd:x", 0777, tmpfs::Sealing::allowed,
+                                         RefPtr<const Credentials>(&w.caller().credentials), open_read_write);
   EXPECT_EQ(World::write(*file, "data"), 0);
   char memory[64];
   EXPECT_EQ(*path_text(file->path(), nullptr, memory), "/memfd:x (deleted)");

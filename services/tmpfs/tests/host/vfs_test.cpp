@@ -73,7 +73,9 @@ TEST(Walk, FollowsLinks) {
   // Nested links in the middle, deeper than the walk without references keeps.
   w.symlink("d2/x", "/d1");
   w.symlink("d3/x", "/d2");
-  w.mkdir("/d3"); w.mkdir("/d3/x"); w.mkdir("/d3/x/x");
+  w.mkdir("/d3");
+  w.mkdir("/d3/x");
+  w.mkdir("/d3/x/x");
   w.write_file("/d3/x/x/f", "deep");
   EXPECT_EQ(w.read_file("/d1/f"), "deep");
   // O_CREAT through a dangling link makes the target.
@@ -249,7 +251,8 @@ TEST(Locks, ConflictSplitAndDeadlock) {
     LockRange wanted{LockKind::posix, LockType::write, 50, 60, &a, 1};
     EXPECT_TRUE(set_lock(*file, wanted, LockWait::wait));
   });
-  for (bool blocked = false; !blocked;) for_each_lock([&](const LockRange&, Inode&, bool is_blocked) { blocked |= is_blocked; });
+  for (bool blocked = false; !blocked;)
+    for_each_lock([&](const LockRange&, Inode&, bool is_blocked) { blocked |= is_blocked; });
   LockRange circle{LockKind::posix, LockType::write, 0, 10, &b, 2};
   EXPECT_EQ(set_lock(*file, circle, LockWait::wait).error(), Errno::edeadlk);
   remove_locks(file->inode(), &b, LockKind::posix);

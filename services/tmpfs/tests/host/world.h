@@ -1,4 +1,5 @@
-// A file system to play in: the root mount of this process, and somebody who acts in it. Errors are errno numbers, 0 is success.
+// A file system to play in: the root mount of this process, and somebody who acts in it. Errors are errno
+// numbers, 0 is success.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -46,11 +47,17 @@ class World {
   Caller caller() { return {*context_, *credentials_}; }
   static int code(const auto& result) { return result ? 0 : static_cast<int>(result.error()); }
 
-  int mkdir(std::string name, Mode mode = 0755) { return code(make_directory(caller(), nullptr, name, mode)); }
+  int mkdir(std::string name, Mode mode = 0755) {
+    return code(make_directory(caller(), nullptr, name, mode));
+  }
   int rmdir(std::string name) { return code(remove_directory(caller(), nullptr, name)); }
   int unlink(std::string name) { return code(vfs::unlink(caller(), nullptr, name)); }
-  int symlink(std::string target, std::string name) { return code(make_symlink(caller(), target, nullptr, name)); }
-  int link(std::string from, std::string to) { return code(vfs::link(caller(), nullptr, from, nullptr, to, lookup_default)); }
+  int symlink(std::string target, std::string name) {
+    return code(make_symlink(caller(), target, nullptr, name));
+  }
+  int link(std::string from, std::string to) {
+    return code(vfs::link(caller(), nullptr, from, nullptr, to, lookup_default));
+  }
   int rename(std::string from, std::string to, unsigned flags = 0) {
     return code(vfs::rename(caller(), nullptr, from, nullptr, to, flags));
   }

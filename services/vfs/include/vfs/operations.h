@@ -1,6 +1,7 @@
 // The file operations of the kernel: one function for each family of system calls. They resolve paths, check
-// permissions, mounts and limits, lock, call the file system, and send notifications. The personality decodes arguments
-// and calls these; the kernel's own uses (initramfs, devtmpfs, core dumps) call them with kernel credentials.
+// permissions, mounts and limits, lock, call the file system, and send notifications. The personality decodes
+// arguments and calls these; the kernel's own uses (initramfs, devtmpfs, core dumps) call them with kernel
+// credentials.
 //
 // `start` is the file behind a dirfd, null for the current directory.
 #pragma once
@@ -25,35 +26,40 @@ Result<RefPtr<FileSystemContext>> create_root_context();
 // ---- open ----
 struct OpenHow {
   OpenFlags flags = open_read_only;
-  Mode mode = 0;                        // for open_create, open_temporary; the umask is applied here
+  Mode mode = 0;                         // for open_create, open_temporary; the umask is applied here
   LookupFlags resolve = lookup_default;  // RESOLVE_* of openat2
 };
 Result<RefPtr<File>> open(const Caller& caller, const Path* start, std::string_view path, const OpenHow& how);
 // Opens a place that is already known (/proc/PID/fd/N, exec, open_by_handle_at).
-Result<RefPtr<File>> open_path_object(const Path& path, OpenFlags flags, RefPtr<const Credentials> credentials);
+Result<RefPtr<File>> open_path_object(const Path& path, OpenFlags flags,
+                                      RefPtr<const Credentials> credentials);
 
 // ---- Entries ----
 Result<void> make_directory(const Caller& caller, const Path* start, std::string_view path, Mode mode);
-Result<void> make_node(const Caller& caller, const Path* start, std::string_view path, Mode mode, DeviceNumber device);
+Result<void> make_node(const Caller& caller, const Path* start, std::string_view path, Mode mode,
+                       DeviceNumber device);
 // As make_node for AF_UNIX bind: gives the path of the new socket node. EADDRINUSE when the name exists.
 Result<Path> make_socket_node(const Caller& caller, const Path* start, std::string_view path, Mode mode);
-Result<void> make_symlink(const Caller& caller, std::string_view target, const Path* start, std::string_view path);
-Result<void> link(const Caller& caller, const Path* old_start, std::string_view old_path, const Path* new_start,
-                  std::string_view new_path, LookupFlags old_flags);
+Result<void> make_symlink(const Caller& caller, std::string_view target, const Path* start,
+                          std::string_view path);
+Result<void> link(const Caller& caller, const Path* old_start, std::string_view old_path,
+                  const Path* new_start, std::string_view new_path, LookupFlags old_flags);
 Result<void> unlink(const Caller& caller, const Path* start, std::string_view path);
 Result<void> remove_directory(const Caller& caller, const Path* start, std::string_view path);
 // flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4.
 inline constexpr unsigned rename_no_replace = 1, rename_exchange = 2, rename_whiteout = 4;
-Result<void> rename(const Caller& caller, const Path* old_start, std::string_view old_path, const Path* new_start,
-                    std::string_view new_path, unsigned flags);
+Result<void> rename(const Caller& caller, const Path* old_start, std::string_view old_path,
+                    const Path* new_start, std::string_view new_path, unsigned flags);
 Result<base::String> read_link(const Caller& caller, const Path* start, std::string_view path);
 
 // ---- Attributes ----
-Result<void> stat(const Caller& caller, const Path* start, std::string_view path, LookupFlags flags, Attributes& out);
+Result<void> stat(const Caller& caller, const Path* start, std::string_view path, LookupFlags flags,
+                  Attributes& out);
 Result<void> stat(const Path& path, Attributes& out);
 Result<void> stat(File& file, Attributes& out);
 // `mode` an OR of access_*; with `credentials` those to check with (access() passes a copy with real ids).
-Result<void> access(const Caller& caller, const Path* start, std::string_view path, Access mode, LookupFlags flags);
+Result<void> access(const Caller& caller, const Path* start, std::string_view path, Access mode,
+                    LookupFlags flags);
 Result<void> change_mode(const Caller& caller, const Path& path, Mode mode);
 Result<void> change_owner(const Caller& caller, const Path& path, UserId uid, GroupId gid);  // no_id: leave
 Result<void> change_times(const Caller& caller, const Path& path, TimeChange access, TimeChange modify);
@@ -65,8 +71,8 @@ Result<void> statistics(const Path& path, FileSystemStatistics& out);
 
 // ---- Extended attributes ----
 Result<base::Vector<char>> get_xattr(const Caller& caller, const Path& path, std::string_view name);
-Result<void> set_xattr(const Caller& caller, const Path& path, std::string_view name, std::span<const char> value,
-                       XattrMode mode);
+Result<void> set_xattr(const Caller& caller, const Path& path, std::string_view name,
+                       std::span<const char> value, XattrMode mode);
 Result<void> remove_xattr(const Caller& caller, const Path& path, std::string_view name);
 Result<void> list_xattrs(const Path& path, base::TextSink& out);
 
@@ -78,25 +84,29 @@ Result<std::string_view> current_directory_text(const Caller& caller, std::span<
 
 // ---- Mounts; all need CAP_SYS_ADMIN, checked here ----
 enum class Recursion { single, recursive };
-Result<void> mount_new(const Caller& caller, std::string_view source, const Path& target, std::string_view type,
-                       MountFlags flags, bool file_system_read_only, std::string_view data);
+Result<void> mount_new(const Caller& caller, std::string_view source, const Path& target,
+                       std::string_view type, MountFlags flags, bool file_system_read_only,
+                       std::string_view data);
 Result<void> mount_bind(const Caller& caller, const Path& source, const Path& target, Recursion recursion);
 Result<void> mount_move(const Caller& caller, const Path& source, const Path& target);
 Result<void> mount_remount(const Caller& caller, const Path& target, MountFlags flags, bool read_only,
                            std::string_view data);
-Result<void> mount_change_flags(const Caller& caller, const Path& target, MountFlags flags);  // MS_REMOUNT|MS_BIND
-Result<void> mount_set_propagation(const Caller& caller, const Path& target, Propagation kind, Recursion recursion);
+Result<void> mount_change_flags(const Caller& caller, const Path& target,
+                                MountFlags flags);  // MS_REMOUNT|MS_BIND
+Result<void> mount_set_propagation(const Caller& caller, const Path& target, Propagation kind,
+                                   Recursion recursion);
 inline constexpr unsigned unmount_force = 1, unmount_detach = 2, unmount_expire = 4, unmount_no_follow = 8;
 Result<void> unmount(const Caller& caller, const Path& target, unsigned flags);
 Result<void> pivot_root(const Caller& caller, const Path& new_root, const Path& put_old);
 // The kernel's own mount on an existing directory (rootfs set-up), without checks.
-Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target, MountFlags flags);
+Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target,
+                          MountFlags flags);
 // sync(2): every mounted file system.
 void sync_all();
 
 // ---- Used by file systems and tests ----
-// RLIMIT_FSIZE: how much of a write of `count` bytes at `offset` the current task may do; EFBIG (and SIGXFSZ) when
-// nothing. The personality supplies the limit.
+// RLIMIT_FSIZE: how much of a write of `count` bytes at `offset` the current task may do; EFBIG (and SIGXFSZ)
+// when nothing. The personality supplies the limit.
 using SizeLimitHook = Result<std::size_t> (*)(std::uint64_t offset, std::size_t count);
 void set_size_limit_hook(SizeLimitHook hook);
 Result<std::size_t> limit_write(std::uint64_t offset, std::size_t count);

@@ -13,7 +13,8 @@ class Path {
 
   Path(const Path&) = default;
   Path(Path&&) = default;
-  // What was here goes through a destructor, which drops the dentry before the mount: the file system lives that long.
+  // What was here goes through a destructor, which drops the dentry before the mount: the file system lives
+  // that long.
   Path& operator=(Path other) noexcept {
     std::swap(mount_, other.mount_);
     std::swap(dentry_, other.dentry_);

@@ -1,4 +1,5 @@
-// CPUs that call each other, threads whose vector registers do not mix, page tables without holes in their rights.
+// CPUs that call each other, threads whose vector registers do not mix, page tables without holes in their
+// rights.
 #include <arch/cpu.h>
 #include <arch/page_table.h>
 #include <arch/smp.h>
@@ -77,7 +78,8 @@ struct Unit {
   std::atomic<unsigned> left{0}, wrong{0};
 };
 
-// SAFETY: vector registers in kernel code: the thread has user state, so they are kept for it; nothing else in the kernel uses them.
+// SAFETY: vector registers in kernel code: the thread has user state, so they are kept for it; nothing else
+// in the kernel uses them.
 void keep_vectors(void* argument) {
   auto& shared = *static_cast<Unit*>(argument);
   core::Thread& self = core::Thread::current();
@@ -86,8 +88,10 @@ void keep_vectors(void* argument) {
   for (unsigned round = 0; round < 300; ++round) {
     std::uint64_t in[2] = {own + round, ~own}, out[2] = {};
     asm volatile("movdqu %0, %%xmm5\n movdqu %0, %%xmm15" ::"m"(in));
-    if (round % 7 == 0) core::sleep_for(50'000);
-    else core::yield();
+    if (round % 7 == 0)
+      core::sleep_for(50'000);
+    else
+      core::yield();
     asm volatile("movdqu %%xmm5, %0" : "=m"(out));
     if (std::memcmp(in, out, sizeof(in)) != 0) ++shared.wrong;
     asm volatile("movdqu %%xmm15, %0" : "=m"(out));
@@ -148,7 +152,8 @@ struct Rights {
 
 void walk(std::uintptr_t table, unsigned level, bool kernel_half_only, Rights& rights) {
   auto* entries = core::to_virtual<arch::PageTableEntry>(core::PhysicalAddress(table));
-  for (unsigned i = kernel_half_only ? arch::kernel_root_first_index() : 0; i < arch::entries_per_table; ++i) {
+  for (unsigned i = kernel_half_only ? arch::kernel_root_first_index() : 0; i < arch::entries_per_table;
+       ++i) {
     arch::PageTableEntry entry = arch::read_entry(&entries[i]);
     if (!entry.is_present()) continue;
     if (!entry.is_leaf(level)) {
@@ -176,19 +181,25 @@ KERNEL_TEST(page_tables, entry_format) {
   using arch::PageTableEntry;
   for (unsigned level = 0; level < 3; ++level) {
     for (unsigned bits = 0; bits < 64; ++bits) {
-      arch::PageAttributes attributes{.read = true, .write = (bits & 1) != 0, .execute = (bits & 2) != 0,
-                                      .user = (bits & 4) != 0, .global = (bits & 8) != 0,
+      arch::PageAttributes attributes{.read = true,
+                                      .write = (bits & 1) != 0,
+                                      .execute = (bits & 2) != 0,
+                                      .user = (bits & 4) != 0,
+                                      .global = (bits & 8) != 0,
                                       .cache = static_cast<arch::CacheType>(bits >> 4)};
       std::uintptr_t physical = std::uintptr_t{5} << 30;
       auto leaf = PageTableEntry::make_leaf(physical, attributes, level);
       expect(leaf.is_present() && leaf.is_leaf(level) && !leaf.is_software(), "leaf");
       expect_equal(leaf.physical(level), physical);
       expect(leaf.attributes(level) == attributes, "attributes come back");
-      expect(leaf.with_dirty(true).with_software_bit(2, true).with_attributes(attributes, level).dirty(), "dirty stays");
+      expect(leaf.with_dirty(true).with_software_bit(2, true).with_attributes(attributes, level).dirty(),
+             "dirty stays");
     }
   }
   auto none = PageTableEntry::make_leaf(0x7000, {.read = false}, 0);
-  expect(none.is_present() && !none.readable() && none.physical(0) == 0x7000, "a page without access keeps its address");
+  expect(none.is_present() && !none.readable() && none.physical(0) == 0x7000,
+         "a page without access keeps its address");
   auto swapped = PageTableEntry::make_software(0x123456789);
-  expect(!swapped.is_present() && swapped.is_software() && swapped.software_payload() == 0x123456789, "payload");
+  expect(!swapped.is_present() && swapped.is_software() && swapped.software_payload() == 0x123456789,
+         "payload");
 }

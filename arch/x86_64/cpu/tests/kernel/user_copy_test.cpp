@@ -19,8 +19,8 @@ class HalfMapped {
   bool prepare() {
     auto space = core::AddressSpace::create();
     if (!expect_ok(space)) return false;
-    auto place = (*space)->map({.length = 2 * arch::page_size,
-                                .protection = core::Protection::read | core::Protection::write});
+    auto place = (*space)->map(
+        {.length = 2 * arch::page_size, .protection = core::Protection::read | core::Protection::write});
     if (!expect_ok(place)) return false;
     start = place->value();
     if (!expect_ok((*space)->unmap(*place + arch::page_size, arch::page_size))) return false;
