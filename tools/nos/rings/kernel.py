@@ -67,7 +67,7 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
         finished = finished or re.search(r"\b\d+ passed, \d+ failed", line) is not None
     status = guest.wait()
     watchdog.cancel()
-    if not finished or (status != PASSED_STATUS and not any(r.outcome == "FAIL" and r.name.startswith(NAME) for r in run.results)):
+    if not finished or (status != PASSED_STATUS and not any(r.outcome in ("FAIL", "KNOWN") and r.name.startswith(NAME) for r in run.results)):
         log = ui.log_text(f"kernel{suffix}", "\n".join(lines) + "\n")
         taken = time.monotonic() - start
         last = next((line for line in reversed(lines) if line.strip()), "nothing")
