@@ -1,4 +1,5 @@
 // mlock(2), mlock2(2), munlock(2), mlockall(2), munlockall(2), msync(2), mincore(2)
+#include "linux_abi/access_control.h"
 #include "syscalls/memory/rows.h"
 
 namespace linux_abi {
@@ -10,6 +11,8 @@ namespace {
 AddressSpace& space_of(Context& context) { return *context.task.thread().address_space; }
 
 Result<void> may_lock(Context& context) {
+  // The privilege may have changed since the limits were handed over.
+  apply_memory_limits(context.process);
   if (context.process.limit_current(Resource::memlock) || context.task.can(vfs::Capability::ipc_lock))
     return {};
   return error(Errno::eperm);

@@ -1,4 +1,5 @@
 // mmap(2), munmap(2), mprotect(2), mremap(2), brk(2)
+#include "linux_abi/access_control.h"
 #include "linux_abi/protection.h"
 #include "syscalls/memory/rows.h"
 
@@ -28,6 +29,8 @@ MapFlags to_map_flags(unsigned flags) {
 
 Result<void> map_file(Context& context, core::MapRequest& request, int fd, bool shared) {
   FileUse file = TRY(context.task.files->use(fd));
+  constexpr std::uint64_t offset_max = ~std::uint64_t{0} >> 1;
+  if (request.offset > offset_max || request.length > offset_max - request.offset) return error(Errno::eoverflow);
   if (!file->can_read()) return error(Errno::eacces);
   if (shared && includes(request.protection, Protection::write) && !file->can_write())
     return error(Errno::eacces);
@@ -61,6 +64,7 @@ Result<long> sys_mmap(Context& context, UserAddress address, std::size_t length,
                              map_denywrite | map_executable | map_locked | map_noreserve | map_populate |
                              map_nonblock | map_stack | map_fixed_noreplace | map_hugetlb | map_sync;
   if (type == map_shared_validate && (flags & ~known || (flags & map_sync))) return error(Errno::eopnotsupp);
+  if (flags & map_locked) apply_memory_limits(context.process);
   if (flags & map_hugetlb) return error(Errno::einval);  // no huge page pool
   if (shared) request.flags |= MapFlags::shared;
   if (!(flags & map_anonymous)) {
