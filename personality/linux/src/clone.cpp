@@ -47,7 +47,7 @@ Result<void> share_or_copy(Task& child, Task& parent, const CloneArguments& argu
       process.actions = old.actions;
     else
       process.actions = TRY(old.actions->try_clone());
-    if (flags & clone_clear_sighand) process.actions->reset_handlers(true);
+    if (flags & clone_clear_sighand) process.actions->reset_handlers();
     process.copy_limits(old);
     process.dumpable.store(old.dumpable.load());
     process.oom_score_adjustment.store(old.oom_score_adjustment.load());

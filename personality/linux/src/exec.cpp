@@ -104,7 +104,7 @@ void leave_old_memory(Task& task) {
 
 void reset_thread_state(Task& task, std::string_view display_path, bool secure) {
   Process& process = task.process();
-  process.actions->reset_handlers(false);
+  process.actions->reset_handlers();
   delete_posix_timers(process);
   task.alternate_stack = SigAltStack{0, ss_disable, 0, 0};
   task.files->close_on_exec_all();

@@ -100,7 +100,8 @@ Result<std::uint64_t> map_image(core::AddressSpace& space, const Program& progra
 Result<Program> read_program(RefPtr<vfs::File> file, ProgramRole role) {
   std::uint8_t first[sizeof(elf::FileHeader)] = {};
   auto buffer = core::IoBuffer::kernel(std::as_writable_bytes(std::span(first)));
-  TRY(file->positioned_read(buffer, 0));
+  std::size_t size = TRY(file->positioned_read(buffer, 0));
+  if (role == ProgramRole::interpreter && size < sizeof(first)) return error(Errno::eio);
   auto bad = [&](Errno code) { return role == ProgramRole::interpreter ? Errno::elibbad : code; };
   auto header = elf::read_file_header(first, arch::linux_elf_machine);
   if (!header) return error(bad(header.error()));

@@ -81,10 +81,10 @@ void SignalActions::reset(int number) {
   actions_[number - 1].handler = sig_default;
 }
 
-void SignalActions::reset_handlers(bool even_ignored) {
+void SignalActions::reset_handlers() {
   core::MutexGuard guard{lock_};
   for (SigAction& action : actions_) {
-    bool ignored = action.handler == sig_ignore && !even_ignored;
+    bool ignored = action.handler == sig_ignore;
     action = SigAction{};
     if (ignored) action.handler = sig_ignore;
   }

@@ -77,9 +77,8 @@ class SignalActions : public base::RefCounted<SignalActions> {
   SigAction set(int number, const SigAction& action);
   // SA_RESETHAND
   void reset(int number);
-  // exec: handlers become default, ignored stays ignored. With `even_ignored` (CLONE_CLEAR_SIGHAND) that is
-  // reset too.
-  void reset_handlers(bool even_ignored);
+  // exec and CLONE_CLEAR_SIGHAND: handlers become default, what is ignored stays ignored.
+  void reset_handlers();
   void copy_from_locked(const SigAction* from);
   bool is_ignored(int number) const;  // explicitly, or by default and of no effect
   ~SignalActions() = default;

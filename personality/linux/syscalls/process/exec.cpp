@@ -1,6 +1,7 @@
 // execve(2), execveat(2)
 #include "linux_abi/exec.h"
 #include "syscalls/process/rows.h"
+#include "vfs/inode.h"
 #include "vfs/operations.h"
 
 namespace linux_abi {
@@ -34,16 +35,29 @@ class UserStrings final : public StringSource {
   UserAddress array_;
 };
 
+Result<RefPtr<vfs::File>> open_program(Context& context, const PathStart& start, std::string_view name,
+                                       unsigned flags) {
+  constexpr vfs::OpenFlags open_flags = vfs::open_read_only | vfs::open_for_execute;
+  Task& task = context.task;
+  if (name.empty() && start.path()) {
+    // The descriptor itself; it may have been opened with O_PATH.
+    const vfs::Path& path = *start.path();
+    if (!vfs::is_regular(path.inode().mode()) || path.mount().has(vfs::mount_no_execute)) return error(Errno::eacces);
+    TRY(path.inode().permission(task.credentials(), vfs::access_execute));
+    return vfs::open_path_object(path, open_flags, task.credentials_reference());
+  }
+  vfs::OpenHow how{.flags = open_flags};
+  if (flags & at_symlink_nofollow) how.flags |= vfs::open_no_follow;
+  return vfs::open(caller_of(task), start.path(), name, how);
+}
+
 Result<long> exec_at(Context& context, int directory, UserString path, UserAddress arguments,
                      UserAddress environment, unsigned flags) {
   if (flags & ~(at_empty_path | at_symlink_nofollow)) return error(Errno::einval);
   base::String name = TRY(path.read(path_max));
   PathStart start = TRY(PathStart::of(context, directory, name));
   if (name.empty() && !(flags & at_empty_path)) return error(Errno::enoent);
-  vfs::OpenHow how{.flags = vfs::open_read_only | vfs::open_for_execute};
-  how.resolve = (flags & at_empty_path ? vfs::lookup_empty_allowed : 0);
-  if (flags & at_symlink_nofollow) how.flags |= vfs::open_no_follow;
-  auto file = TRY(vfs::open(caller_of(context.task), start.path(), name, how));
+  auto file = TRY(open_program(context, start, name, flags));
 
   // What scripts and AT_EXECFN see: the path, or a name for the descriptor.
   base::String display;
