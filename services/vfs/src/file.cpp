@@ -139,7 +139,7 @@ Result<std::int64_t> File::seek(std::int64_t offset, Whence whence) {
   auto at = static_cast<std::int64_t>(position_.load(std::memory_order_relaxed));
   if (whence == Whence::current) {
     if (offset == 0) return at;
-    if (__builtin_add_overflow(at, offset, &offset)) return error(Errno::eoverflow);
+    if (__builtin_add_overflow(at, offset, &offset)) return error(Errno::einval);
     whence = Whence::set;
   }
   std::uint64_t result = TRY(do_seek(offset, whence));

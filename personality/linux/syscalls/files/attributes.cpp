@@ -1,6 +1,7 @@
 // chmod(2), chown(2), utimensat(2), truncate(2) and their relatives
 #include "core/time/clock.h"
 #include "syscalls/files/rows.h"
+#include "vfs/inode.h"
 #include "vfs/operations.h"
 
 namespace linux_abi {
@@ -146,6 +147,7 @@ Result<long> sys_truncate(Context& context, UserString path, std::int64_t size) 
 Result<long> sys_ftruncate(Context& context, FileDescriptor fd, std::int64_t size) {
   if (size < 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
+  if (!vfs::is_regular(file->inode().mode()) || !file->can_write()) return error(Errno::einval);
   TRY(check_file_size(context, static_cast<std::uint64_t>(size)));
   TRY(vfs::truncate(*file, static_cast<std::uint64_t>(size)));
   return 0;

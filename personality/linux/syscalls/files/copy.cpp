@@ -63,12 +63,12 @@ Result<std::size_t> copy(Context& context, Side& from, Side& to, std::size_t cou
 
 Result<long> sys_sendfile(Context& context, FileDescriptor out, FileDescriptor in,
                           UserInOut<std::int64_t> offset, std::size_t count) {
+  std::int64_t start = offset ? TRY(offset.read()) : 0;
   FileUse source = TRY(context.task.files->use(in.number)), target = TRY(context.task.files->use(out.number));
   if (!source->can_read() || !target->can_write()) return error(Errno::ebadf);
   if (!source->has_trait(vfs::File::has_position) && !source->has_trait(vfs::File::pipe_file))
     return error(Errno::einval);
   if (target->flags() & vfs::open_append) return error(Errno::einval);
-  std::int64_t start = offset ? TRY(offset.read()) : 0;
   if (start < 0) return error(Errno::einval);
   if (offset && !source->has_trait(vfs::File::has_position)) return error(Errno::espipe);
   Side from{*source, !offset, static_cast<std::uint64_t>(start)}, to{*target, true, 0};

@@ -39,8 +39,9 @@ Result<vfs::IoFlags> checked_flags(const vfs::File& file, unsigned flags, bool w
 }
 
 // For one that does not seek, an offset is an error.
-Result<void> check_offset(const vfs::File& file, std::int64_t offset) {
-  if (offset < 0) return error(Errno::einval);
+Result<void> check_offset(const vfs::File& file, std::int64_t offset, std::size_t size = 0) {
+  std::int64_t end;
+  if (offset < 0 || __builtin_add_overflow(offset, size, &end)) return error(Errno::einval);
   if (!file.has_trait(vfs::File::has_position)) return error(Errno::espipe);
   return {};
 }
@@ -67,7 +68,7 @@ Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, st
                          std::int64_t offset) {
   if (offset < 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
-  TRY(check_offset(*file, offset));
+  TRY(check_offset(*file, offset, clamp(size)));
   if (!core::is_user_range(to, size)) return error(Errno::efault);
   IoBuffer buffer = IoBuffer::user(to, clamp(size));
   return finish_read(file->positioned_read(buffer, static_cast<std::uint64_t>(offset)));
@@ -77,7 +78,7 @@ Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from,
                           std::int64_t offset) {
   if (offset < 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
-  TRY(check_offset(*file, offset));
+  TRY(check_offset(*file, offset, clamp(size)));
   if (!core::is_user_range(from, size)) return error(Errno::efault);
   IoBuffer buffer = IoBuffer::user(from, clamp(size));
   return finish_write(context, file->positioned_write(buffer, static_cast<std::uint64_t>(offset)));

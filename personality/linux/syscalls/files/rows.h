@@ -140,6 +140,7 @@ Result<long> sys_memfd_create(Context& context, UserString name_argument, unsign
 Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset,
                         FileDescriptor out, UserInOut<std::int64_t> out_offset, std::size_t length,
                         unsigned flags);
+Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, std::size_t length, unsigned flags);
 Result<long> sys_vmsplice(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
                           unsigned flags);
 
@@ -244,6 +245,7 @@ inline constexpr SyscallRow rows[] = {
     row<number::copy_file_range, sys_copy_file_range>("copy_file_range", "by copying"),
     row<number::memfd_create, sys_memfd_create>("memfd_create", "all but MFD_HUGETLB (EINVAL)"),
     row<number::splice, sys_splice>("splice", "by copying"),
+    row<number::tee, sys_tee>("tee"),
     row<number::vmsplice, sys_vmsplice>("vmsplice", "by copying"),
 };
 

@@ -1,7 +1,9 @@
-// splice(2), vmsplice(2)
+// splice(2), tee(2), vmsplice(2)
 #include "core/memory/io_buffer.h"
 #include "linux_abi/io_vectors.h"
+#include "pipe/pipe.h"
 #include "syscalls/files/rows.h"
+#include "vfs/inode.h"
 
 namespace linux_abi {
 
@@ -47,8 +49,9 @@ Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int6
   if (flags & ~known_flags) return error(Errno::einval);
   if (!length) return 0;
   FileUse source = TRY(context.task.files->use(in.number)), target = TRY(context.task.files->use(out.number));
-  if (!source->can_read() || !target->can_write()) return error(Errno::ebadf);
   bool from_pipe = source->has_trait(vfs::File::pipe_file), to_pipe = target->has_trait(vfs::File::pipe_file);
+  if ((from_pipe && in_offset) || (to_pipe && out_offset)) return error(Errno::espipe);
+  if (!source->can_read() || !target->can_write()) return error(Errno::ebadf);
   if (!from_pipe && !to_pipe) return error(Errno::einval);
   if (from_pipe && to_pipe && &source->inode() == &target->inode()) return error(Errno::einval);
   if (target->flags() & vfs::open_append) return error(Errno::einval);
@@ -85,6 +88,34 @@ Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int6
   TRY(from.finish(written));
   TRY(to.finish(0));
   return static_cast<long>(written);
+}
+
+// The pages are shared between the two pipes.
+Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, std::size_t length, unsigned flags) {
+  if (flags & ~known_flags) return error(Errno::einval);
+  if (!length) return 0;
+  FileUse source = TRY(context.task.files->use(in.number)), target = TRY(context.task.files->use(out.number));
+  if (!source->can_read() || !target->can_write()) return error(Errno::ebadf);
+  auto *from = source->as<pipe::PipeFile>(), *to = target->as<pipe::PipeFile>();
+  if (!from || !to || &from->pipe() == &to->pipe()) return error(Errno::einval);
+  bool non_blocking = flags & non_blocking_flag;
+  // The pieces are collected first: one pipe's lock is not taken inside the other's.
+  base::Vector<pipe::Piece> pieces;
+  auto take = [&](const pipe::Piece& piece) -> std::size_t {
+    pipe::Piece copy{piece.page.clone(), piece.offset, piece.length, piece.packet, false};
+    std::size_t size = copy.length;
+    return pieces.try_push_back(std::move(copy)) ? size : 0;
+  };
+  TRY(to->pipe().wait_for_room(non_blocking));
+  TRY(from->pipe().take_pieces(length, pipe::Pipe::Take::copy, non_blocking, take));
+  std::size_t done = 0;
+  for (pipe::Piece& piece : pieces) {
+    if (piece.length > length - done) piece.length = static_cast<std::uint32_t>(length - done);
+    std::size_t size = piece.length;
+    if (!size || !to->pipe().put_piece(std::move(piece))) break;
+    done += size;
+  }
+  return static_cast<long>(done);
 }
 
 Result<long> sys_vmsplice(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
