@@ -140,7 +140,8 @@ Result<long> sys_memfd_create(Context& context, UserString name_argument, unsign
 Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset,
                         FileDescriptor out, UserInOut<std::int64_t> out_offset, std::size_t length,
                         unsigned flags);
-Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, std::size_t length, unsigned flags);
+Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, std::size_t length,
+                     unsigned flags);
 Result<long> sys_vmsplice(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
                           unsigned flags);
 

@@ -8,7 +8,8 @@ namespace linux_abi {
 
 namespace {
 
-// How much of a write the limit leaves; the signal and EFBIG when nothing. Threads of the kernel have no limit.
+// How much of a write the limit leaves; the signal and EFBIG when nothing. Threads of the kernel have no
+// limit.
 Result<std::size_t> limited_size(std::uint64_t offset, std::size_t count) {
   Task* task = current_task_or_null();
   if (!task) return count;

@@ -91,7 +91,8 @@ Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int6
 }
 
 // The pages are shared between the two pipes.
-Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, std::size_t length, unsigned flags) {
+Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, std::size_t length,
+                     unsigned flags) {
   if (flags & ~known_flags) return error(Errno::einval);
   if (!length) return 0;
   FileUse source = TRY(context.task.files->use(in.number)), target = TRY(context.task.files->use(out.number));

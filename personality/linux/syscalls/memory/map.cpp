@@ -30,7 +30,8 @@ MapFlags to_map_flags(unsigned flags) {
 Result<void> map_file(Context& context, core::MapRequest& request, int fd, bool shared) {
   FileUse file = TRY(context.task.files->use(fd));
   constexpr std::uint64_t offset_max = ~std::uint64_t{0} >> 1;
-  if (request.offset > offset_max || request.length > offset_max - request.offset) return error(Errno::eoverflow);
+  if (request.offset > offset_max || request.length > offset_max - request.offset)
+    return error(Errno::eoverflow);
   if (!file->can_read()) return error(Errno::eacces);
   if (shared && includes(request.protection, Protection::write) && !file->can_write())
     return error(Errno::eacces);

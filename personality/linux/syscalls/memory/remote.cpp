@@ -64,13 +64,11 @@ Result<long> remote_memory(Context& context, int pid, UserArray<Iovec> local, st
 }  // namespace
 
 Result<long> sys_process_vm_readv(Context& context, int pid, UserArray<Iovec> local, std::size_t local_count,
-                                  UserArray<Iovec> remote, std::size_t remote_count,
-                                  std::uint64_t flags) {
+                                  UserArray<Iovec> remote, std::size_t remote_count, std::uint64_t flags) {
   return remote_memory(context, pid, local, local_count, remote, remote_count, flags, Direction::from_remote);
 }
 Result<long> sys_process_vm_writev(Context& context, int pid, UserArray<Iovec> local, std::size_t local_count,
-                                   UserArray<Iovec> remote, std::size_t remote_count,
-                                  std::uint64_t flags) {
+                                   UserArray<Iovec> remote, std::size_t remote_count, std::uint64_t flags) {
   return remote_memory(context, pid, local, local_count, remote, remote_count, flags, Direction::to_remote);
 }
 

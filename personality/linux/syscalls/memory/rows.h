@@ -26,11 +26,9 @@ Result<long> sys_munlockall(Context& context);
 Result<long> sys_msync(Context& context, UserAddress address, std::size_t length, unsigned flags);
 Result<long> sys_mincore(Context& context, UserAddress address, std::size_t length, UserBuffer out);
 Result<long> sys_process_vm_readv(Context& context, int pid, UserArray<Iovec> local, std::size_t local_count,
-                                  UserArray<Iovec> remote, std::size_t remote_count,
-                                  std::uint64_t flags);
+                                  UserArray<Iovec> remote, std::size_t remote_count, std::uint64_t flags);
 Result<long> sys_process_vm_writev(Context& context, int pid, UserArray<Iovec> local, std::size_t local_count,
-                                   UserArray<Iovec> remote, std::size_t remote_count,
-                                  std::uint64_t flags);
+                                   UserArray<Iovec> remote, std::size_t remote_count, std::uint64_t flags);
 
 namespace syscalls::memory {
 

@@ -42,7 +42,8 @@ Result<RefPtr<vfs::File>> open_program(Context& context, const PathStart& start,
   if (name.empty() && start.path()) {
     // The descriptor itself; it may have been opened with O_PATH.
     const vfs::Path& path = *start.path();
-    if (!vfs::is_regular(path.inode().mode()) || path.mount().has(vfs::mount_no_execute)) return error(Errno::eacces);
+    if (!vfs::is_regular(path.inode().mode()) || path.mount().has(vfs::mount_no_execute))
+      return error(Errno::eacces);
     TRY(path.inode().permission(task.credentials(), vfs::access_execute));
     return vfs::open_path_object(path, open_flags, task.credentials_reference());
   }

@@ -28,13 +28,19 @@ Result<long> sys_kcmp(Context& context, int first_id, int second_id, int kind, s
       auto b = TRY(second_table->get(static_cast<int>(second_index)));
       return order(a.get(), b.get());
     }
-    case memory: return order(first->process().address_space().get(), second->process().address_space().get());
-    case files: return order(files_of(*first).get(), files_of(*second).get());
-    case directories: return order(file_system_of(*first).get(), file_system_of(*second).get());
-    case actions: return order(first->process().actions.get(), second->process().actions.get());
+    case memory:
+      return order(first->process().address_space().get(), second->process().address_space().get());
+    case files:
+      return order(files_of(*first).get(), files_of(*second).get());
+    case directories:
+      return order(file_system_of(*first).get(), file_system_of(*second).get());
+    case actions:
+      return order(first->process().actions.get(), second->process().actions.get());
     case io:
-    case semaphores: return order(&first->process(), &second->process());
-    default: return error(Errno::einval);
+    case semaphores:
+      return order(&first->process(), &second->process());
+    default:
+      return error(Errno::einval);
   }
 }
 

@@ -86,7 +86,8 @@ inline constexpr SyscallRow rows[] = {
         "prctl",
         "PDEATHSIG DUMPABLE KEEPCAPS SECUREBITS CAPBSET CAP_AMBIENT NAME TIMING TIMERSLACK "
         "CHILD_SUBREAPER NO_NEW_PRIVS GET_TID_ADDRESS GET_THP_DISABLE GET_AUXV"),
-    row<number::unshare, sys_unshare>("unshare", "CLONE_FS CLONE_FILES CLONE_SYSVSEM; namespaces give EINVAL"),
+    row<number::unshare, sys_unshare>("unshare",
+                                      "CLONE_FS CLONE_FILES CLONE_SYSVSEM; namespaces give EINVAL"),
     row<number::kcmp, sys_kcmp>("kcmp", "all but KCMP_EPOLL_TFD (EINVAL)"),
     row<number::arch_prctl, sys_arch_prctl>("arch_prctl"),
 };

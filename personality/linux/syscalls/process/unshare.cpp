@@ -4,7 +4,8 @@
 namespace linux_abi {
 
 Result<long> sys_unshare(Context& context, std::uint64_t flags) {
-  constexpr std::uint64_t known = clone_fs | clone_files | clone_sysvsem | clone_vm | clone_sighand | clone_thread;
+  constexpr std::uint64_t known =
+      clone_fs | clone_files | clone_sysvsem | clone_vm | clone_sighand | clone_thread;
   Task& task = context.task;
   // Namespaces: as in a kernel built without them.
   if (flags & ~known) return error(Errno::einval);
@@ -13,7 +14,8 @@ Result<long> sys_unshare(Context& context, std::uint64_t flags) {
   if ((flags & clone_sighand) && context.process.actions->reference_count() > 1) return error(Errno::einval);
   RefPtr<vfs::FileSystemContext> file_system;
   RefPtr<FileTable> files;
-  if ((flags & clone_fs) && task.file_system->reference_count() > 1) file_system = TRY(task.file_system->try_clone());
+  if ((flags & clone_fs) && task.file_system->reference_count() > 1)
+    file_system = TRY(task.file_system->try_clone());
   if ((flags & clone_files) && task.files->reference_count() > 1) files = TRY(task.files->try_clone());
   if (file_system) task.set_file_system(std::move(file_system));
   if (files) task.set_files(std::move(files));
