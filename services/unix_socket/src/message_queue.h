@@ -11,6 +11,7 @@
 
 #include "base/intrusive_list.h"
 #include "core/sync/wait_queue.h"
+#include "in_flight.h"
 #include "socket/socket.h"
 
 namespace unix_socket {
@@ -38,7 +39,10 @@ class SendBudget : public base::RefCounted<SendBudget> {
 class Message {
  public:
   static Result<std::unique_ptr<Message>> create(std::size_t size, RefPtr<SendBudget> budget);
-  ~Message() { budget_->credit(charged()); }
+  ~Message() {
+    in_flight::release(in_flight::take(*this));
+    budget_->credit(charged());
+  }
 
   std::span<std::byte> bytes() { return {reinterpret_cast<std::byte*>(this + 1), size_}; }
   std::span<const std::byte> unread() { return bytes().subspan(consumed); }
@@ -59,7 +63,25 @@ class Message {
   bool explicit_credentials = false;
   bool end_of_record = false;
   socket::Address source;
-  base::Vector<RefPtr<vfs::File>> files;
+
+  // ---- Files, see in_flight.h ----
+  Result<void> set_files(base::Vector<RefPtr<vfs::File>> files) {
+    if (files.empty()) return {};
+    passed_ = TRY(PassedFiles::create(std::move(files)));
+    carries_files_ = true;
+    may_pass_sockets_ = passed_->has_sockets();
+    return {};
+  }
+  // Had some when it was sent and was not received since.
+  bool carries_files() const { return carries_files_; }
+  bool may_pass_sockets() const { return may_pass_sockets_; }
+  PassedFiles* passed_files() { return passed_.get(); }
+  std::unique_ptr<PassedFiles> release_files() {
+    carries_files_ = false;
+    return std::move(passed_);
+  }
+  // The collector took them.
+  void forget_files() { (void)passed_.release(); }
 
  private:
   static constexpr std::size_t overhead = 256;
@@ -68,6 +90,8 @@ class Message {
   }
   std::size_t size_;
   const RefPtr<SendBudget> budget_;
+  std::unique_ptr<PassedFiles> passed_;
+  bool carries_files_ = false, may_pass_sockets_ = false;
 };
 
 using MessageList = base::IntrusiveList<Message, &Message::hook>;

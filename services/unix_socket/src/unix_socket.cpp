@@ -256,7 +256,9 @@ Result<void> UnixSocket::enter_backlog(RefPtr<UnixSocket> server, bool non_block
       if (!waited) return error(waited.error() == Errno::etimedout ? Errno::eagain : waited.error());
     }
     if (accepts_closed_) return error(Errno::econnrefused);
+    Vertex& connection = server->vertex_;
     TRY(backlog_.try_push_back(std::move(server)));
+    in_flight::connection_pending(vertex_, connection);
   }
   readers_.wake_one(vfs::poll_readable);
   return {};
@@ -277,6 +279,7 @@ Result<RefPtr<socket::Socket>> UnixSocket::accept(bool non_blocking) {
     if (backlog_.empty()) return error(Errno::einval);  // shut down
     accepted = std::move(backlog_.front());
     backlog_.erase(0);
+    in_flight::connection_taken(accepted->vertex_);
   }
   connectors_.wake_one();
   return RefPtr<Socket>(std::move(accepted));
@@ -322,6 +325,7 @@ void UnixSocket::discard_backlog() {
     std::swap(pending, backlog_);
   }
   for (auto& one : pending) {
+    in_flight::connection_taken(one->vertex_);
     RefPtr<UnixSocket> client = one->peer();
     one->close();
     if (client) client->set_pending_error(Errno::econnreset);
@@ -357,6 +361,7 @@ void UnixSocket::close() {
   if (other && is_connection_based()) other->peer_closed(had_unread);
   // Datagram senders that wait for room find nobody.
   connectors_.wake_all(vfs::poll_writable);
+  in_flight::collect_later();
 }
 
 void UnixSocket::peer_closed(bool unread_data) {

@@ -50,6 +50,8 @@ class UnixSocket final : public socket::Socket {
   Result<void> get_family_option(int level, int name, base::Vector<std::byte>& value) override;
   bool is_listening() const override { return listening_.load(std::memory_order_acquire); }
 
+  // For the collector of sockets in flight.
+  Vertex& vertex() { return vertex_; }
   // socketpair(2).
   static void connect_pair(UnixSocket& first, UnixSocket& second, const Party& owner);
 
@@ -114,6 +116,7 @@ class UnixSocket final : public socket::Socket {
   std::atomic<bool> send_shut_{false};
   std::atomic<bool> listening_{false};
   const RefPtr<SendBudget> budget_;
+  Vertex vertex_;  // the collector's
 };
 
 }  // namespace unix_socket

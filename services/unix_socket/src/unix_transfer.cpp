@@ -47,6 +47,7 @@ Result<void> UnixSocket::deliver(std::unique_ptr<Message>& message, const UnixSo
     if (limited && queue_length_ > datagram_queue_limit) return error(Errno::eagain);
     queued_bytes_ += message->bytes().size();
     ++queue_length_;
+    in_flight::message_queued(vertex_, *message);
     queue_.push_back(*message.release());
   }
   readers_.wake_one(vfs::poll_readable);
@@ -105,7 +106,7 @@ Result<std::size_t> UnixSocket::send_stream(SendRequest& request) {
     (*message)->shrink(copied);
     (*message)->credentials = request.credentials;
     (*message)->explicit_credentials = request.has_credentials;
-    (*message)->files = std::move(request.files);
+    if (auto set = (*message)->set_files(std::move(request.files)); !set) return partial(set.error());
     RefPtr<UnixSocket> target = peer();
     if (!target) return partial(Errno::epipe);
     auto delivered = target->deliver(*message, *this);
@@ -125,7 +126,7 @@ Result<std::size_t> UnixSocket::send_whole(SendRequest& request, UnixSocket& tar
   message->credentials = request.credentials;
   message->explicit_credentials = request.has_credentials;
   message->end_of_record = request.flags & socket::message_end_of_record;
-  message->files = std::move(request.files);
+  TRY(message->set_files(std::move(request.files)));
   {
     MutexGuard guard{state_lock_};
     message->source = address_;
@@ -184,12 +185,12 @@ void UnixSocket::take_control_locked(Message& message, ReceiveRequest& request) 
   request.has_credentials = passes_credentials();
   request.credentials = message.credentials;
   request.source = message.source;
-  if (!(request.flags & socket::message_peek)) {
-    request.files = std::move(message.files);
-    return;
+  if (!message.carries_files()) return;
+  if (request.flags & socket::message_peek) {
+    in_flight::copy(message, request.files);
+  } else if (auto passed = in_flight::take(message)) {
+    request.files = std::move(passed->files());
   }
-  for (auto& file : message.files)
-    if (!request.files.try_push_back(file)) return;  // a peek that finds no memory shows fewer
 }
 
 // Copies what fits of one message of a stream; false when the stream must be cut here.
@@ -199,8 +200,8 @@ bool UnixSocket::copy_message_locked(Message& message, ReceiveRequest& request, 
   bool same_sender = message.credentials.pid == request.credentials.pid &&
                      message.credentials.uid == request.credentials.uid &&
                      message.credentials.gid == request.credentials.gid;
-  if (!first && (!message.files.empty() || (passes_credentials() && !same_sender))) return false;
-  bool has_files = !message.files.empty();
+  if (!first && (message.carries_files() || (passes_credentials() && !same_sender))) return false;
+  bool has_files = message.carries_files();
   if (first) take_control_locked(message, request);
   auto unread = message.unread();
   std::size_t count = request.data.copy_out(unread);

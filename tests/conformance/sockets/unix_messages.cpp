@@ -233,6 +233,121 @@ TEST_F(UnixMessages, SocketsSentOverThemselvesAreCollected) {
   EXPECT_EQ(read(probe[0], &byte, 1), 0);
 }
 
+// A pipe whose last writer may be in flight: whether it has ended, and how it does after collections.
+struct Probe {
+  Probe() { EXPECT_OK(pipe(ends)); }
+  ~Probe() {
+    close(ends[0]);
+    close_writer();
+  }
+  void close_writer() {
+    if (ends[1] >= 0) close(ends[1]);
+    ends[1] = -1;
+  }
+  bool ended() const {
+    pollfd wait = {ends[0], POLLIN, 0};
+    return poll(&wait, 1, 0) == 1 && (wait.revents & POLLHUP);
+  }
+  bool ends_soon() const {
+    for (int i = 0; i < 200 && !ended(); i++) prompt_collection();
+    return ended();
+  }
+  bool stays() const {
+    for (int i = 0; i < 5; i++) prompt_collection();
+    return !ended();
+  }
+  static void prompt_collection() {
+    int pair[2];
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    close(pair[0]);
+    close(pair[1]);
+    poll(nullptr, 0, 10);
+  }
+  int ends[2] = {-1, -1};
+};
+
+TEST_F(UnixMessages, RingOfSocketsInFlightIsCollected) {
+  constexpr int size = 5;
+  Probe probe;
+  int pairs[size][2];
+  for (auto& pair : pairs) ASSERT_OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+  // The socket that receives is in the queue of the next one's.
+  for (int i = 0; i < size; i++)
+    ASSERT_EQ(send_with<int>(pairs[i][0], SCM_RIGHTS, {pairs[(i + 1) % size][1], probe.ends[1]}), 1);
+  probe.close_writer();
+  for (auto& pair : pairs) close(pair[0]);
+  for (int i = 1; i < size; i++) close(pairs[i][1]);
+  EXPECT_TRUE(probe.stays()) << "one socket of the ring is open";
+  close(pairs[0][1]);
+  EXPECT_TRUE(probe.ends_soon());
+}
+
+TEST_F(UnixMessages, SocketInFlightThatCanBeReachedIsKept) {
+  make_pair(SOCK_STREAM);
+  Probe probe;
+  int inner[2];
+  ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, inner));
+  // Two levels: `right_` holds inner[1], which holds itself and the probe.
+  ASSERT_EQ(send_with<int>(inner[0], SCM_RIGHTS, {inner[1], probe.ends[1]}), 1);
+  ASSERT_EQ(send_with<int>(left_, SCM_RIGHTS, {inner[1]}), 1);
+  probe.close_writer();
+  close(inner[0]);
+  close(inner[1]);
+  EXPECT_TRUE(probe.stays());
+  const std::vector<int> outer = receive_with<int>(right_, SCM_RIGHTS);
+  ASSERT_EQ(outer.size(), 1u);
+  EXPECT_TRUE(probe.stays());
+  const std::vector<int> received = receive_with<int>(outer[0], SCM_RIGHTS);
+  ASSERT_EQ(received.size(), 2u) << "nothing was taken away";
+  close(received[0]);
+  close(received[1]);
+  EXPECT_TRUE(probe.ends_soon());
+  close(outer[0]);
+}
+
+TEST_F(UnixMessages, ListenerInFlightInItsOwnBacklogIsCollected) {
+  Probe probe;
+  const ScopedFd listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un name = {AF_UNIX, {}};
+  socklen_t size = sizeof name;
+  ASSERT_OK(bind(listener, (sockaddr*)&name, sizeof(sa_family_t)));
+  ASSERT_OK(listen(listener, 4));
+  ASSERT_OK(getsockname(listener, (sockaddr*)&name, &size));
+  ScopedFd client = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_OK(connect(client, (sockaddr*)&name, size));
+  // A message to a connection that is not accepted yet.
+  ASSERT_EQ(send_with<int>(client, SCM_RIGHTS, {listener.get(), probe.ends[1]}), 1);
+  probe.close_writer();
+  client.reset();
+  EXPECT_TRUE(probe.stays()) << "the connection can still be accepted";
+  const_cast<ScopedFd&>(listener).reset();
+  EXPECT_TRUE(probe.ends_soon());
+}
+
+TEST_F(UnixMessages, DeepNestingOfSocketsInFlightIsReleased) {
+  Probe probe;
+  int outer = -1, writer = fcntl(probe.ends[1], F_DUPFD, 0);
+  probe.close_writer();
+  // Each socket's queue holds the one before. Linux refuses some depths; what was made must go.
+  for (int depth = 0; depth < 300; depth++) {
+    int pair[2];
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    const int inner = outer < 0 ? writer : outer;
+    const ssize_t sent = send_with<int>(pair[0], SCM_RIGHTS, {inner});
+    close(pair[0]);
+    if (sent != 1) {
+      EXPECT_TRUE(errno == ETOOMANYREFS) << errno_name(errno);
+      close(pair[1]);
+      break;
+    }
+    close(inner);
+    outer = pair[1];
+  }
+  EXPECT_FALSE(probe.ended());
+  close(outer);
+  EXPECT_TRUE(probe.ends_soon());
+}
+
 TEST_F(UnixMessages, SendingBadDescriptorsIsEBADF) {
   make_pair(SOCK_STREAM);
   EXPECT_ERRNO(send_with<int>(left_, SCM_RIGHTS, {0, 999}), EBADF);
