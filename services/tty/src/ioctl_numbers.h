@@ -17,7 +17,7 @@ inline constexpr unsigned tcgets = 0x5401, tcsets = 0x5402, tcsetsw = 0x5403, tc
                           tcsetsw2 = 0x402c542c, tcsetsf2 = 0x402c542d, tiocgptn = 0x80045430,
                           tiocsptlck = 0x40045431, tiocgdev = 0x80045432, tiocsig = 0x40045436,
                           tiocvhangup = 0x5437, tiocgpkt = 0x80045438, tiocgptlck = 0x80045439,
-                          tiocgexcl = 0x80045440, tiocgptpeer = 0x5441;
+                          tiocgexcl = 0x80045440;
 
 inline constexpr std::uint8_t packet_data = 0, packet_flush_read = 1, packet_flush_write = 2, packet_stop = 4,
                               packet_start = 8, packet_no_stop = 16, packet_do_stop = 32, packet_ioctl = 64;

@@ -1,6 +1,7 @@
 // dup(2), dup2(2), dup3(2), fcntl(2), flock(2), ioctl(2)
 #include "linux_abi/async_owner.h"
 #include "pipe/pipe.h"
+#include "pty/master_file.h"
 #include "syscalls/files/rows.h"
 #include "vfs/inode.h"
 #include "vfs/locks.h"
@@ -232,6 +233,19 @@ Result<long> sys_flock(Context& context, FileDescriptor fd, int operation) {
   return 0;
 }
 
+// TIOCGPTPEER: the slave of this very master, whatever name space the caller lives in.
+static Result<long> open_terminal_peer(Context& context, vfs::File& file, unsigned flags) {
+  auto* master = file.as<pty::MasterFile>();
+  if (!master) return file.ioctl(pty::ioctl_get_peer, flags);
+  auto close_on_exec = flags & o_cloexec ? CloseOnExec::yes : CloseOnExec::no;
+  auto descriptor = TRY(context.task.files->reserve(close_on_exec, descriptor_limit(context)));
+  constexpr vfs::OpenFlags meant = vfs::open_access_mask | vfs::open_non_blocking;
+  auto peer = TRY(master->open_peer(caller_of(context.task), flags & meant));
+  int number = descriptor.number();
+  descriptor.publish(std::move(peer));
+  return number;
+}
+
 Result<long> sys_ioctl(Context& context, FileDescriptor fd, unsigned command, std::uintptr_t argument) {
   FileTable& files = *context.task.files;
   FileUse file = TRY(files.use(fd.number));
@@ -250,6 +264,8 @@ Result<long> sys_ioctl(Context& context, FileDescriptor fd, unsigned command, st
       file->set_flags(on ? now | bit : now & ~bit);
       return 0;
     }
+    case pty::ioctl_get_peer:
+      return open_terminal_peer(context, *file, static_cast<unsigned>(argument));
     case ioctl_fionread:
       if (vfs::is_regular(file->inode().mode())) {
         auto left =

@@ -6,11 +6,12 @@ namespace linux_abi {
 
 Result<long> sys_memfd_create(Context& context, UserString name_argument, unsigned flags) {
   constexpr std::string_view prefix = "/memfd:";
+  constexpr std::size_t longest = name_max - std::string_view("memfd:").size();
   if (flags & ~(mfd_cloexec | mfd_allow_sealing | mfd_noexec_seal | mfd_exec)) return error(Errno::einval);
   if ((flags & mfd_exec) && (flags & mfd_noexec_seal)) return error(Errno::einval);
-  char name[name_max + 1];
+  char name[prefix.size() + longest + 1];
   prefix.copy(name, prefix.size());
-  auto text = name_argument.read(std::span(name).subspan(prefix.size()).first(name_max - prefix.size() + 1));
+  auto text = name_argument.read(std::span(name).subspan(prefix.size()));
   if (!text) return error(text.error() == Errno::enametoolong ? Errno::einval : text.error());
   bool no_execute = flags & mfd_noexec_seal;
   auto sealing =

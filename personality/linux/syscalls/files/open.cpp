@@ -23,7 +23,9 @@ vfs::OpenFlags to_open_flags(unsigned flags) {
 Result<long> open_at(Context& context, int directory, UserString path_argument, vfs::OpenHow how) {
   PathText text;
   std::string_view path = TRY(text.read(path_argument));
-  PathStart start = TRY(PathStart::of(context, directory, path));
+  // With RESOLVE_IN_ROOT an absolute path begins at the directory too.
+  bool in_root = how.resolve & vfs::lookup_in_root;
+  PathStart start = TRY(PathStart::of(context, directory, in_root ? "." : path));
   // O_PATH looks at nothing but these.
   if (how.flags & vfs::open_path)
     how.flags &= vfs::open_path | vfs::open_directory | vfs::open_no_follow | vfs::open_close_on_exec;

@@ -9,6 +9,8 @@ namespace pty {
 
 class PtyTerminal;
 
+inline constexpr unsigned ioctl_get_peer = 0x5441;  // TIOCGPTPEER
+
 class MasterFile final : public vfs::File {
  public:
   explicit MasterFile(base::RefPtr<PtyTerminal> terminal);
