@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/memory/page_allocator.h"
+#include "vfs/operations.h"
 
 namespace pipe {
 
@@ -217,9 +218,10 @@ Result<std::size_t> Pipe::set_capacity(std::size_t bytes, bool privileged) {
   if (bytes > std::size_t{limit_capacity_pages} * page_size) return error(Errno::einval);
   std::uint32_t pages = 1;
   while (std::size_t{pages} * page_size < bytes) pages *= 2;
+  std::uint32_t unprivileged_pages = vfs::limits.pipe_max_size.load(std::memory_order_relaxed) / page_size;
   {
     MutexGuard guard{lock_};
-    if (pages > ring_.size() && pages > maximum_capacity_pages && !privileged) return error(Errno::eperm);
+    if (pages > ring_.size() && pages > unprivileged_pages && !privileged) return error(Errno::eperm);
     std::uint32_t used = head_ - tail_;
     if (used > pages) return error(Errno::ebusy);
     base::Vector<Piece> fresh;

@@ -73,6 +73,7 @@ class ProcFileSystem final : public pseudo_fs::PseudoFileSystem {
  public:
   static constexpr std::uint64_t proc_magic = 0x9fa0;
   ProcFileSystem() : PseudoFileSystem(proc_type, proc_magic, "proc") {}
+  bool missing_names_can_be_made() const override { return false; }
   void unmounted() override {}  // one instance for ever
   Result<void> remount(std::string_view data, bool read_only) override {
     TRY(check_options(data));

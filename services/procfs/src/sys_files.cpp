@@ -1,6 +1,9 @@
 // /proc/sys: settings with effect, and facts. What belongs to processes is added by the personality.
 #include <arch/cpu.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
@@ -108,6 +111,20 @@ Result<void> store_drop_caches(std::string_view text) {
 
 // ---- Files ----
 
+Result<void> show_pipe_max_size(base::TextSink& out) {
+  format(out, "{}\n", vfs::limits.pipe_max_size.load(std::memory_order_relaxed));
+  return {};
+}
+// Rounded up to what a pipe can have.
+Result<void> store_pipe_max_size(std::string_view text) {
+  constexpr std::int64_t largest = std::int64_t{1} << 31;
+  std::int64_t value = TRY(parse_number(text));
+  if (value < 1 || value > largest) return error(Errno::einval);
+  auto size = std::bit_ceil(std::max(static_cast<std::uint32_t>(value), std::uint32_t{core::page_size}));
+  vfs::limits.pipe_max_size.store(size, std::memory_order_relaxed);
+  return {};
+}
+
 Result<void> show_file_nr(base::TextSink& out) {
   format(out, "{}\t0\t{}\n", vfs::cache_statistics().files,
          vfs::limits.file_max.load(std::memory_order_relaxed));
@@ -141,6 +158,7 @@ Result<void> add_sys_files() {
   TRY((add_word<file_max, 0, INT64_MAX>("sys/fs/file-max")));
   TRY((add_word<nr_open, 8, 0x3fffffc0>("sys/fs/nr_open")));
   TRY((add_word<mount_max, 1, INT32_MAX>("sys/fs/mount-max")));
+  TRY(add_text("sys/fs/pipe-max-size", 0644, show_pipe_max_size, store_pipe_max_size));
   TRY(add_text("sys/fs/file-nr", 0444, show_file_nr));
   TRY(add_text("sys/fs/inode-nr", 0444, show_inode_nr));
   TRY(add_text("sys/fs/dentry-state", 0444, show_dentry_state));

@@ -77,6 +77,7 @@ Result<Path> create_entry(const Caller& caller, const Path* start, std::string_v
     core::WriteGuard guard{directory.lock()};
     entry = TRY(lookup_locked(place.parent.dentry(), place.name));
     if (!entry->is_negative()) return error(exists);
+    if (!directory.file_system().missing_names_can_be_made()) return error(Errno::enoent);
     if (place.trailing_slash && slash == TrailingSlash::refused) return error(Errno::enoent);
     if (!writable) return error(writable.error());
     TRY(may_create(directory, caller.credentials));

@@ -117,6 +117,7 @@ Result<Path> create_file(const Caller& caller, const Path& parent, std::string_v
   auto entry = TRY(lookup_locked(parent.dentry(), name));
   Path path(parent.mount_reference(), entry);
   if (!entry->is_negative()) return path;
+  if (!directory.file_system().missing_names_can_be_made()) return error(Errno::enoent);
   if (!writable) return error(Errno::erofs);
   if (directory.has(Inode::dead_directory)) return error(Errno::enoent);
   TRY(check_permission(directory, caller.credentials, access_write | access_execute));

@@ -30,8 +30,8 @@ using base::Result;
 
 inline constexpr std::size_t atomic_write_size = 4096;  // PIPE_BUF
 inline constexpr std::uint32_t default_capacity_pages = 16;
-inline constexpr std::uint32_t maximum_capacity_pages = 256;  // /proc/sys/fs/pipe-max-size, without privilege
-inline constexpr std::uint32_t limit_capacity_pages = 1u << 19;  // for the privileged: 2 GiB
+inline constexpr std::uint32_t limit_capacity_pages =
+    1u << 19;  // for the privileged: 2 GiB; others: pipe_max_size
 
 // Part of a page, on its way through a pipe.
 struct Piece {

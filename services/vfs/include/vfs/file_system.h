@@ -73,6 +73,8 @@ class FileSystem {
 
   // Its directories are stored in the dentry cache (tmpfs): positive dentries stay until they are unlinked.
   virtual bool dentries_are_storage() const { return false; }
+  // False: mkdir and its like give ENOENT for a new name, before anything else is looked at.
+  virtual bool missing_names_can_be_made() const { return true; }
   // Whether a name that was not found may be remembered as missing (not where names come and go by
   // themselves).
   virtual bool remembers_missing_names() const { return !dentries_are_storage(); }

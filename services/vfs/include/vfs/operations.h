@@ -126,6 +126,7 @@ struct Limits {
   std::atomic<int> protected_symlinks{1}, protected_hardlinks{1}, protected_fifos{1}, protected_regular{2};
   std::atomic<std::uint64_t> file_max{~std::uint64_t{0} >> 1};
   std::atomic<std::uint32_t> nr_open{1048576}, mount_max{100000};
+  std::atomic<std::uint32_t> pipe_max_size{1048576};  // for the unprivileged; whole pages, a power of two
 };
 extern constinit Limits limits;
 
