@@ -37,6 +37,7 @@ FAST_EMULATED_CPU = "max,-avx,-avx2,-f16c,-fma,-vaes,-vpclmulqdq,-cx16"
 COUNTED_CPU = "max,-erms,-fsrm"
 
 TEST_EXIT_PORT = 0xF4
+UNREAD_SECONDS = 10.0
 TIMED_OUT = 124  # the exit status timeout(1) uses
 WAS_RESET = 1000  # no exit status: the guest asked for a reset
 
@@ -174,13 +175,21 @@ def write_all(stream: int, data: bytes) -> None:
 
 
 def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[float]) -> bool:
-    """Copies between the console and this process's terminal until QEMU ends; False when `deadline` came first."""
+    """Copies between the console and this process's terminal until QEMU ends; False when `deadline` came first.
+
+    When nobody reads our output any more (`./nos run … | grep -q`), the guest gets UNREAD_SECONDS to end by itself, so that a
+    command that is about to finish is not torn off; then BrokenPipeError.
+    """
     readers: List[object] = [console] if keyboard is None else [console, keyboard]
+    unread_until: Optional[float] = None
     while True:
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
+        now = time.monotonic()
+        if deadline is not None and now >= deadline:
             return False
-        ready, _, _ = select.select(readers, [], [], left)
+        if unread_until is not None and now >= unread_until:
+            raise BrokenPipeError
+        ends = [end for end in (deadline, unread_until) if end is not None]
+        ready, _, _ = select.select(readers, [], [], min(ends) - now if ends else None)
         if console in ready:
             try:
                 data = console.recv(1 << 16)
@@ -188,7 +197,11 @@ def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[flo
                 data = b""
             if not data:
                 return True
-            write_all(1, data)
+            try:
+                if unread_until is None:
+                    write_all(1, data)
+            except BrokenPipeError:
+                unread_until = time.monotonic() + UNREAD_SECONDS
         if keyboard in ready:
             keys = os.read(keyboard, 4096)  # type: ignore[arg-type]
             if not keys:
