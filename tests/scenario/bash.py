@@ -111,7 +111,7 @@ def test_terminal_settings(guest: Guest) -> None:
     guest.check("stty -a", pattern=r"rows 40; columns 200")
     guest.check("stty rows 33 cols 111; stty size; stty rows 40 cols 200", "33 111")
     guest.type("read -s secret; echo \"got <$secret>\"\n")
-    guest.expect(r"\n")
+    wait_for_foreground(guest)  # until then the terminal echoes
     guest.type("hidden\n")
     seen = guest.expect_prompt()
     if "got <hidden>" not in seen or seen.count("hidden") != 1:

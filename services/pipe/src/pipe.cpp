@@ -14,8 +14,8 @@ using core::MutexGuard;
 using core::page_size;
 using core::WaitMode;
 
-Result<RefPtr<Pipe>> Pipe::create() {
-  auto pipe = TRY(base::try_make_ref<Pipe>());
+Result<RefPtr<Pipe>> Pipe::create(Kind kind) {
+  auto pipe = TRY(base::try_make_ref<Pipe>(kind));
   MutexGuard guard{pipe->lock_};
   TRY(pipe->ring_.try_resize(default_capacity_pages));
   guard.unlock();

@@ -62,7 +62,7 @@ Result<long> PipeFile::ioctl(unsigned command, std::uintptr_t argument) {
 void PipeFile::release() { pipe_->remove_ends(reads_, writes_); }
 
 Result<PipeEnds> create_pipe(vfs::OpenFlags flags, RefPtr<const vfs::Credentials> credentials) {
-  auto pipe = TRY(Pipe::create());
+  auto pipe = TRY(Pipe::create(Pipe::Kind::unnamed));
   vfs::NewInode properties{vfs::mode_fifo | 0600, credentials->fsuid, credentials->fsgid, {}};
   auto* inode = new (std::nothrow) PipeInode(properties);
   if (!inode) return error(Errno::enomem);
@@ -80,11 +80,13 @@ Result<PipeEnds> create_pipe(vfs::OpenFlags flags, RefPtr<const vfs::Credentials
 // fifo(7). Opening for both never waits; Linux does that, POSIX leaves it open.
 Result<RefPtr<vfs::File>> open_fifo(vfs::Inode& inode, const vfs::OpenRequest& request) {
   auto attachment = inode.attachment();
-  if (!attachment) attachment = inode.attach(TRY(Pipe::create()));
+  if (!attachment) attachment = inode.attach(TRY(Pipe::create(Pipe::Kind::fifo)));
   RefPtr<Pipe> pipe = RefPtr<Pipe>(static_cast<Pipe*>(attachment.get()));
   vfs::OpenFlags mode = request.flags & vfs::open_access_mask;
   bool reads = mode != vfs::open_write_only, writes = mode != vfs::open_read_only;
   bool non_blocking = request.flags & vfs::open_non_blocking;
+  if (pipe->kind() == Pipe::Kind::unnamed)
+    return RefPtr<vfs::File>(TRY(base::try_make_ref<PipeFile>(std::move(pipe), reads, writes)));
   // A writer that may not wait is refused before it counts.
   if (writes && !reads && non_blocking) TRY(pipe->wait_for_reader(true));
   auto file = TRY(base::try_make_ref<PipeFile>(pipe, reads, writes));

@@ -297,4 +297,24 @@ TEST_F(Pipes, ReopenedThroughProc) {
   EXPECT_EQ(strncmp(target, "pipe:[", 6), 0) << target;
 }
 
+// What a shell's <(command) does, when the command is done before anybody opens its /dev/fd file.
+TEST_F(Pipes, ReopenedAfterTheOtherSideHasGone) {
+  EXPECT_EQ(write(writer_, "left", 4), 4);
+  writer_.reset();
+  const std::string name = "/proc/self/fd/" + std::to_string(reader_.get());
+  const ScopedFd again = open(name.c_str(), O_RDONLY);
+  ASSERT_OK(again.get());
+  char buffer[8] = {};
+  EXPECT_EQ(read(again, buffer, 8), 4);
+  EXPECT_EQ(read(again, buffer, 8), 0);
+  struct pollfd polled = {.fd = again.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&polled, 1, 0), 1);
+  EXPECT_EQ(polled.revents, POLLHUP);
+  // A writer comes back, without waiting and though it may not wait.
+  const ScopedFd writer = open(name.c_str(), O_WRONLY | O_NONBLOCK);
+  ASSERT_OK(writer.get());
+  EXPECT_EQ(write(writer, "more", 4), 4);
+  EXPECT_EQ(read(again, buffer, 8), 4);
+}
+
 }  // namespace

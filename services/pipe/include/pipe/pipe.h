@@ -44,7 +44,11 @@ struct Piece {
 
 class Pipe final : public vfs::InodeAttachment {
  public:
-  static Result<RefPtr<Pipe>> create();
+  // A FIFO has a name, and an open of it waits for the other side. A pipe opened again, through /dev/fd, does
+  // not wait: its other side may have come, written and gone.
+  enum class Kind { unnamed, fifo };
+  static Result<RefPtr<Pipe>> create(Kind kind);
+  explicit Pipe(Kind kind) : kind_(kind) {}
 
   enum class Mode { stream, packets };
 
@@ -59,6 +63,7 @@ class Pipe final : public vfs::InodeAttachment {
   // When nobody has the pipe open any more, what is in it is lost.
   void remove_ends(bool reader, bool writer) EXCLUDES(lock_);
   std::uint32_t writer_generation() EXCLUDES(lock_);
+  Kind kind() const { return kind_; }
   // fifo(7): waits until the other side is open too. ENXIO for a non-blocking writer without readers.
   Result<void> wait_for_reader(bool non_blocking) EXCLUDES(lock_);
   Result<void> wait_for_writer() EXCLUDES(lock_);
@@ -92,6 +97,7 @@ class Pipe final : public vfs::InodeAttachment {
   Result<void> wait_readable_locked(core::MutexGuard& guard, bool non_blocking) REQUIRES(lock_);
   bool fits_in_last_locked(std::size_t size) REQUIRES(lock_);  // not when empty
 
+  const Kind kind_;
   core::Mutex lock_{"pipe"};
   core::WaitQueue readers_{"pipe readers"};
   core::WaitQueue writers_{"pipe writers"};
