@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "boot/boot_info_storage.h"
+#include "boot/early_command_line.h"
 #include "boot/memory_map.h"
 #include "boot/x86_protocols.h"
 #include "page_tables.h"
@@ -34,44 +35,6 @@ constinit char command_line_text[4096];
 // SAFETY: the low 4 GiB are mapped one to one until build_kernel_page_tables().
 constexpr auto identity = [](std::uintptr_t physical) { return reinterpret_cast<const void*>(physical); };
 
-bool has_word(std::string_view text, std::string_view word) {
-  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-    bool starts = at == 0 || text[at - 1] == ' ';
-    std::size_t end = at + word.size();
-    if (starts && (end == text.size() || text[end] == ' ')) return true;
-  }
-  return false;
-}
-
-// mem=64M
-std::uintptr_t memory_limit(std::string_view text) {
-  std::uintptr_t limit = 0;
-  for (std::size_t at = text.find("mem="); at != std::string_view::npos; at = text.find("mem=", at + 1)) {
-    if (at != 0 && text[at - 1] != ' ') continue;
-    std::uintptr_t value = 0;
-    std::size_t i = at + 4;
-    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i)
-      value = value * 10 + static_cast<unsigned>(text[i] - '0');
-    if (i < text.size()) {
-      switch (text[i] | 0x20) {
-        case 'k':
-          value <<= 10;
-          break;
-        case 'm':
-          value <<= 20;
-          break;
-        case 'g':
-          value <<= 30;
-          break;
-        default:
-          break;
-      }
-    }
-    if (value >= 16 * base::MiB) limit = value;
-  }
-  return limit;
-}
-
 // The physical address of the image: what the boot page tables say.
 std::uintptr_t image_physical() {
   const std::uint64_t* directories = boot_page_tables + 7 * 512;
@@ -93,7 +56,7 @@ void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr
   // The first page stays unused: address 0 means "none" in too many places, and the firmware keeps its data
   // there.
   boot::reserve_memory(info, 0, page_size, boot::MemoryKind::reserved);
-  if (std::uintptr_t limit = memory_limit(info.command_line)) boot::limit_memory(info, limit);
+  if (std::uintptr_t limit = boot::command_line_memory_limit(info.command_line)) boot::limit_memory(info, limit);
   boot::reserve_memory(info, info.kernel_physical.start,
                        info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
   if (info.initrd.size)
@@ -106,7 +69,7 @@ void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr
   prepare_user_access();
   boot::BootInfo& info = boot::boot_info_for_arch_start();
   read_loader_info(info, protocol, structure);
-  build_kernel_page_tables(info, !has_word(info.command_line, "nokaslr"));
+  build_kernel_page_tables(info, !boot::command_line_has(info.command_line, "nokaslr"));
   kernel_main(info);
 }
 
