@@ -27,4 +27,6 @@ struct __attribute__((packed)) LinuxEpollEvent {
 };
 static_assert(sizeof(LinuxEpollEvent) == 12);
 
+inline constexpr bool linux_clone_thread_pointer_last = true;
+
 }  // namespace arch

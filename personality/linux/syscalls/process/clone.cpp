@@ -1,4 +1,5 @@
 // fork(2), vfork(2), clone(2), clone3(2)
+#include "arch/linux_abi.h"
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/user_structure.h"
 #include "syscalls/process/rows.h"
@@ -18,9 +19,8 @@ Result<long> sys_vfork(Context& context) {
   return clone_task(context, arguments, {});
 }
 
-// The order of the last two arguments is that of x86-64; other architectures swap them in their table.
 Result<long> sys_clone(Context& context, std::uint64_t flags, UserAddress stack, UserAddress parent_tid,
-                       UserAddress child_tid, std::uint64_t tls) {
+                       std::uint64_t fourth, std::uint64_t fifth) {
   CloneArguments arguments;
   arguments.exit_signal = flags & csignal;
   arguments.flags = flags & 0xffffffff & ~csignal;
@@ -28,8 +28,8 @@ Result<long> sys_clone(Context& context, std::uint64_t flags, UserAddress stack,
     return error(Errno::einval);
   arguments.stack = stack.value();
   arguments.parent_tid = arguments.pidfd = parent_tid.value();
-  arguments.child_tid = child_tid.value();
-  arguments.tls = tls;
+  arguments.child_tid = arch::linux_clone_thread_pointer_last ? fourth : fifth;
+  arguments.tls = arch::linux_clone_thread_pointer_last ? fifth : fourth;
   return clone_task(context, arguments, {});
 }
 

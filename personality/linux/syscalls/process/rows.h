@@ -21,7 +21,7 @@ Result<long> sys_setsid(Context& context);
 Result<long> sys_fork(Context& context);
 Result<long> sys_vfork(Context& context);
 Result<long> sys_clone(Context& context, std::uint64_t flags, UserAddress stack, UserAddress parent_tid,
-                       UserAddress child_tid, std::uint64_t tls);
+                       std::uint64_t fourth, std::uint64_t fifth);
 Result<long> sys_clone3(Context& context, UserAddress address, std::size_t size);
 Result<long> sys_execve(Context& context, UserString path, UserAddress arguments, UserAddress environment);
 Result<long> sys_execveat(Context& context, int directory, UserString path, UserAddress arguments,
