@@ -7,8 +7,7 @@
 //   linux_machine                     uname -m
 //   linux_elf_machine                 e_machine of programs
 //   linux_open_*                      open flags that differ
-//   linux_clone_thread_pointer_last   clone(flags, stack, parent_tid, child_tid, tls); false: the last two are
-//                                     the other way round
+//   linux_clone_thread_pointer_last   clone(flags, stack, parent_tid, child_tid, tls); false: tls is fourth
 // linux_generic_abi.h has them for architectures that follow Linux's common headers.
 #pragma once
 

@@ -56,7 +56,8 @@ void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr
   // The first page stays unused: address 0 means "none" in too many places, and the firmware keeps its data
   // there.
   boot::reserve_memory(info, 0, page_size, boot::MemoryKind::reserved);
-  if (std::uintptr_t limit = boot::command_line_memory_limit(info.command_line)) boot::limit_memory(info, limit);
+  if (std::uintptr_t limit = boot::command_line_memory_limit(info.command_line))
+    boot::limit_memory(info, limit);
   boot::reserve_memory(info, info.kernel_physical.start,
                        info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
   if (info.initrd.size)
