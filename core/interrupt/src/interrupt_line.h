@@ -34,7 +34,8 @@ struct InterruptAction {
   WaitQueue calm{"interrupt calm"};  // disable() waits here
   Completion stopped;
   base::ListHook hook;
-  std::atomic<bool> pending{false};  // run the handler (again)
+  std::atomic<bool> pending{false};  // run the handler (again); set with the line masked, if it is a level
+  bool called{false};                // this interrupt is for it; protected by line->lock
   std::atomic<bool> stopping{false};
   std::atomic<bool> busy{false};  // counted in line->busy; changes under line->lock
 };

@@ -1,5 +1,7 @@
 #include "../interrupt_line.h"
 
+#include <utility>
+
 #include "core/log/log.h"
 
 namespace core {
@@ -32,7 +34,9 @@ void InterruptLine::note_outcome_locked(bool was_claimed) {
 
 void InterruptLine::handle() {
   SpinGuard<IrqsAlreadyOff> guard(lock);
-  controller.acknowledge(hardware_number);
+  // An edge that comes from now on is a new one. A level is still there: acknowledged before it is masked, it
+  // would come again at once.
+  if (!is_level(trigger) || masked_) controller.acknowledge(hardware_number);
   if (masked_) return;  // was on its way when the line was masked; a level comes again
   bool claimed = false, woken = false;
   for (InterruptAction& action : actions) {
@@ -41,17 +45,24 @@ void InterruptLine::handle() {
     if (outcome == InterruptOutcome::handled) claimed = true;
     if (outcome != InterruptOutcome::wake_thread || !action.handler.thread) continue;
     woken = true;
-    // relaxed: `busy` changes under the lock; the wake-up orders `pending`.
+    action.called = true;
+    // relaxed: `busy` changes under the lock.
     if (!action.busy.load(std::memory_order_relaxed)) {
       action.busy.store(true, std::memory_order_relaxed);
       ++busy_;
     }
-    action.pending.store(true);
-    action.wanted.wake_one();
   }
   // With threads under way, they will tell whether it was theirs.
   if (!woken) note_outcome_locked(claimed);
   update_mask_locked();
+  if (is_level(trigger)) controller.acknowledge(hardware_number);
+  if (!woken) return;
+  // Last: the thread may run on another CPU at once, or be on its way to sleep there, and finds the line masked.
+  for (InterruptAction& action : actions) {
+    if (!std::exchange(action.called, false)) continue;
+    action.pending.store(true);
+    action.wanted.wake_one();
+  }
 }
 
 void InterruptLine::finish(InterruptAction& action, InterruptOutcome outcome) {
