@@ -44,7 +44,8 @@ void reset_user_state(ThreadState& state);
 
 // The thread's next enter_user() (or the one it is in) returns UserEvent::interrupt instead of going on: for
 // signals and the like. The caller then sends a reschedule (arch/smp.h) to the CPU on which the thread runs,
-// if it is running on another one.
+// if it is running on another one. The wish stays until enter_user() has
+// answered it, whatever interrupts and switches come between.
 void interrupt_user(ThreadState& state);
 
 // The thread-local storage pointer that user code sees.

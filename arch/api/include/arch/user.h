@@ -11,8 +11,9 @@
 //   }
 //
 // enter_user() is called with interrupts enabled and preemption allowed, and returns the same way. Before it
-// goes to user mode it turns interrupts off and calls core::prepare_to_enter_user() (arch/upcalls.h) only if
-// a reschedule is wanted.
+// goes to user mode it turns interrupts off; if a reschedule is wanted or interrupt_user() (arch/context.h)
+// was called for the thread, it calls core::prepare_to_enter_user() (arch/upcalls.h) and returns
+// UserEvent::interrupt.
 #pragma once
 
 #include <cstdint>

@@ -104,7 +104,6 @@ core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previo
   if (from.debug.control != to.debug.control || to.debug.control) load_debug_registers(to.debug);
   local.current_state = &to;
   if (to.extended_state) take_up_user_state(to, local);
-  if (__atomic_load_n(&to.user_interruption, __ATOMIC_RELAXED)) set_need_reschedule();
   return arch_switch_stacks(&from, &to, previous);
 }
 
@@ -181,9 +180,9 @@ void reset_user_extended_state(ThreadState& state) {
 }
 
 void interrupt_user(ThreadState& state) {
+  // enter_user() looks at it with interrupts off. Not a wish for a reschedule: the scheduler would take that
+  // for its own if the thread is interrupted once more before it gets there.
   __atomic_store_n(&state.user_interruption, true, __ATOMIC_SEQ_CST);
-  InterruptsOff off;
-  if (is_current(state)) set_need_reschedule();
 }
 
 void set_thread_pointer(ThreadState& state, std::uintptr_t address) {

@@ -72,6 +72,9 @@ arch_enter_user:
   cli
   cmpl $0, %gs:CPU_LOCAL_PREEMPT_COUNT
   jns 2f                                  // a reschedule is wanted
+  movq %gs:CPU_LOCAL_CURRENT_STATE, %rax
+  cmpb $0, THREAD_STATE_USER_INTERRUPTION(%rax)
+  jne 2f                                  // signals and the like
   movq %rsp, %gs:CPU_LOCAL_KERNEL_STACK
   leaq USER_REGISTERS_SIZE(%rdi), %rax
   movq %rax, %gs:CPU_LOCAL_TASK_RSP0

@@ -24,6 +24,9 @@
 #define USER_REGISTERS_RSP 160
 #define USER_REGISTERS_SIZE 176
 
+// ThreadState
+#define THREAD_STATE_USER_INTERRUPTION 44
+
 // Segment selectors. SYSCALL and SYSRET fix the order.
 #define SELECTOR_KERNEL_CODE 0x10
 #define SELECTOR_KERNEL_DATA 0x18

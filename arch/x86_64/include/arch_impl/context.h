@@ -6,6 +6,7 @@
 
 #include <arch/context.h>
 #include <arch/user.h>
+#include <arch_impl/asm_offsets.h>
 
 namespace arch {
 
@@ -29,6 +30,7 @@ struct ThreadState {
 };
 
 static_assert(offsetof(ThreadState, stack_pointer) == 0);
+static_assert(offsetof(ThreadState, user_interruption) == THREAD_STATE_USER_INTERRUPTION);
 
 // ptrace on a suspended thread, or the current one.
 void set_debug_registers(ThreadState& state, const DebugRegisters& registers);
