@@ -59,8 +59,8 @@ bool ClassQueues::account(std::uint64_t now_ns) {
     case SchedulingClass::fair:
     case SchedulingClass::idle:
       fair_.account(ran);
-      return (fair_.renew_slice_if_used() && !fair_.empty()) || over ||
-             (!fixed_.empty() && !fixed_is_limited(now_ns));
+      if (fair_.renew_slice_if_used() && !fair_.empty()) return true;
+      return over || (!fixed_.empty() && !fixed_is_limited(now_ns));
   }
   return over;
 }
@@ -153,6 +153,10 @@ bool ClassQueues::preempts(const SchedulingEntity& entity) const {
 
 // Fixed-priority threads have used up their part of this second.
 bool ClassQueues::fixed_is_limited(std::uint64_t now_ns) {
+  if (fixed_used_ns_ == 0) {
+    window_start_ns_ = now_ns;
+    return false;
+  }
   if (now_ns - window_start_ns_ >= fixed_window_ns) {
     window_start_ns_ = now_ns;
     fixed_used_ns_ = 0;
@@ -165,7 +169,7 @@ std::uint64_t ClassQueues::next_event_ns(std::uint64_t now_ns) {
   auto at = [&](std::uint64_t from_now) {
     if (now_ns + from_now < event) event = now_ns + from_now;
   };
-  if (fixed_is_limited(now_ns) &&
+  if (fixed_used_ns_ && fixed_is_limited(now_ns) &&
       (!fixed_.empty() || (current_ && current_->scheduling_class == SchedulingClass::fixed)))
     at(window_start_ns_ + fixed_window_ns - now_ns);
   if (!current_) return event;

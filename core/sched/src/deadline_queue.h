@@ -50,7 +50,7 @@ class DeadlineQueue {
     entity.queued = false;
     --waiting_;
   }
-  SchedulingEntity* first() const { return ready_.first(); }
+  SchedulingEntity* first() const { return ready_.empty() ? nullptr : ready_.first(); }
   // The running one's budget shrinks; true when it has just been used up.
   static bool account(SchedulingEntity& entity, std::uint64_t ran_ns) {
     if (entity.boosted) return false;
@@ -61,6 +61,7 @@ class DeadlineQueue {
   }
   // Starts the periods that are due. True if a thread became ready.
   bool replenish(std::uint64_t now_ns) {
+    if (throttled_.empty()) return false;
     bool any = false;
     while (SchedulingEntity* entity = throttled_.first()) {
       if (entity->dl_replenish_ns > now_ns) break;
@@ -87,8 +88,7 @@ class DeadlineQueue {
     entity.dl_throttled = false;
   }
   std::uint64_t next_replenish_ns() const {
-    SchedulingEntity* first = throttled_.first();
-    return first ? first->dl_replenish_ns : ~std::uint64_t{0};
+    return throttled_.empty() ? ~std::uint64_t{0} : throttled_.first()->dl_replenish_ns;
   }
 
  private:

@@ -1,9 +1,10 @@
 // The run queue of one CPU: the policies' queues plus who runs, and the rules by which threads come and go.
 //
 // Locking. `lock` protects everything here and, of each thread whose `cpu` is this one, its entity, affinity
-// and queue state. Interrupts are off while it is held. Two run queues are only ever locked together by
-// trying for the second. The lock is taken by the thread that is leaving the CPU and released by the one that
-// comes (finish_switch), so nobody sees a thread as "off the queue" whose stack is still in use.
+// and queue state. Interrupts are off while it is held. Two run queues are locked together in the order of
+// their numbers; against it the second is only tried for. The lock is taken by the thread that is leaving the
+// CPU and released by the one that comes (finish_switch), so nobody sees a thread as "off the queue" whose
+// stack is still in use.
 //
 // A thread's queue state:
 //   off      asleep or not started; belongs to nobody
@@ -30,6 +31,7 @@ class RunQueue {
   unsigned cpu = 0;
   Thread* push_after_switch = nullptr;  // left the CPU because it may not run here any more
   std::uint64_t next_balance_ns = 0;
+  bool look_again = false;  // another queue was busy when this CPU wanted to take something from it
 
   // Hints for other CPUs, written under the lock.
   std::atomic<unsigned> waiting{0};  // runnable and not running
@@ -37,6 +39,7 @@ class RunQueue {
   std::atomic<bool> reschedule_sent{false};
 
   // Figures.
+  std::atomic<std::uint64_t> passes{0};  // of the CPU through schedule()
   std::atomic<std::uint64_t> switches{0};
   std::atomic<std::uint64_t> user_ticks{0}, nice_ticks{0}, busy_ns{0}, idle_ns{0};
   std::atomic<std::uint64_t> switched_at_ns{0};  // when `running` came
@@ -61,6 +64,10 @@ void update_hints_locked(RunQueue& rq) REQUIRES(rq.lock);
 // (Re)sets the timer of this CPU, which is rq's, for the next thing the policies want to see.
 void program_event_locked(RunQueue& rq, std::uint64_t now_ns) REQUIRES(rq.lock);
 bool may_run_on(Thread& thread, unsigned cpu);
+inline bool is_urgent(const SchedulingEntity& entity) {
+  return entity.scheduling_class == SchedulingClass::deadline ||
+         entity.scheduling_class == SchedulingClass::fixed;
+}
 
 // --- placement.cpp
 
@@ -79,11 +86,15 @@ void mark_idle(unsigned cpu, bool is_idle);
 // Puts a thread in state `moving` on the run queue of a CPU that it may use. Interrupts off, no run queue
 // locked.
 void place_moving_thread(Thread& thread, ClassQueues::Reason reason);
+// The second half: the thread's cpu is set already.
+void finish_move(Thread& thread, ClassQueues::Reason reason);
 
 // --- scheduler.cpp
 
 enum class Leave : std::uint8_t { preempted, yielded, asleep, exiting };
 // Interrupts off on entry and on return. Gives the CPU to the thread that should have it.
 void schedule(Leave leave);
+// The same for threads, which have interrupts on.
+void leave_cpu(Leave leave);
 
 }  // namespace core

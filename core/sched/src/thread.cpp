@@ -54,11 +54,6 @@ SchedulingParameters Thread::parameters() const {
   return parameters_;
 }
 
-CpuMask Thread::affinity() const {
-  SpinGuard<PreemptOff> guard(parameters_lock_);
-  return affinity_;
-}
-
 int Thread::proc_priority() const {
   SchedulingParameters parameters = this->parameters();
   if (parameters.policy == Policy::deadline) return -101;

@@ -21,13 +21,15 @@ struct ThreadAccess {
   static auto& entity(Thread& t) { return t.entity_; }
   static auto& cpu(Thread& t) { return t.cpu_; }
   static auto& queue_state(Thread& t) { return t.queue_state_; }
+  static auto& counted_uninterruptible(Thread& t) { return t.counted_uninterruptible_; }
   static auto& on_cpu(Thread& t) { return t.on_cpu_; }
   static auto& on_cpu(const Thread& t) { return t.on_cpu_; }
   static auto& saved_preempt_count(Thread& t) { return t.saved_preempt_count_; }
   static auto& parameters_lock(Thread& t) { return t.parameters_lock_; }
   // The caller holds parameters_lock or the thread is not shared yet.
   static auto& parameters(Thread& t) NO_THREAD_SAFETY_ANALYSIS { return t.parameters_; }
-  static auto& affinity(Thread& t) NO_THREAD_SAFETY_ANALYSIS { return t.affinity_; }
+  // The caller holds the lock of the run queue that the thread belongs to.
+  static auto& affinity(Thread& t) { return t.affinity_; }
   static auto& stack_bottom(Thread& t) { return t.stack_bottom_; }
   static auto& stack_size(Thread& t) { return t.stack_size_; }
   static auto& user_ticks(Thread& t) { return t.user_ticks_; }

@@ -113,6 +113,11 @@ base::Result<void> Thread::set_affinity(const CpuMask& mask) {
   return {};
 }
 
+CpuMask Thread::affinity() const {
+  SpinGuard<PreemptOff> guard(parameters_lock_);
+  return affinity_;
+}
+
 std::uint64_t Thread::user_ns() const { return 0; }
 std::uint64_t Thread::system_ns() const { return 0; }
 std::uint64_t Thread::runtime_ns() const { return 0; }

@@ -31,11 +31,6 @@ struct WakeUpCall {
               TimerContext::interrupt};
 };
 
-void leave_cpu() {
-  arch::InterruptsOff off;
-  schedule(Leave::asleep);
-}
-
 }  // namespace
 
 SleepResult sleep_commit(Deadline deadline) {
@@ -50,14 +45,14 @@ SleepResult sleep_commit(Deadline deadline) {
   if (self.interrupted(mode)) {
     result = SleepResult::interrupted;
   } else if (deadline.is_never()) {
-    leave_cpu();
+    leave_cpu(Leave::asleep);
     if (self.interrupted(mode)) result = SleepResult::interrupted;
   } else if (deadline.is_over()) {
     result = SleepResult::timed_out;
   } else {
     WakeUpCall call{self};
     call.timer.start(deadline);
-    leave_cpu();
+    leave_cpu(Leave::asleep);
     call.timer.cancel();
     if (self.interrupted(mode))
       result = SleepResult::interrupted;
@@ -69,8 +64,7 @@ SleepResult sleep_commit(Deadline deadline) {
 }
 
 bool wake(Thread& thread) {
-  Sleep slept = ThreadAccess::sleep(thread).exchange(Sleep::awake);
-  if (slept == Sleep::awake) return false;
+  if (ThreadAccess::sleep(thread).exchange(Sleep::awake) == Sleep::awake) return false;
   IrqSave interrupts_off;
   for (;;) {
     // acquire: pairs with the move to another queue.
@@ -81,7 +75,9 @@ bool wake(Thread& thread) {
     // Still on its way to sleep: it will find itself awake. Or on its way to a queue already.
     auto& state = ThreadAccess::queue_state(thread);
     if (state.load(std::memory_order_relaxed) != QueueState::off) return true;
-    if (slept != Sleep::interruptible) rq.uninterruptible.fetch_sub(1, std::memory_order_relaxed);
+    // Not by `slept`: the thread may have woken and gone to sleep again since.
+    if (ThreadAccess::counted_uninterruptible(thread))
+      rq.uninterruptible.fetch_sub(1, std::memory_order_relaxed);
     unsigned target = choose_cpu(thread, cpu);
     if (target == cpu) {
       enqueue_locked(rq, thread, ClassQueues::Reason::woken, arch::nanoseconds());
@@ -92,9 +88,7 @@ bool wake(Thread& thread) {
     ThreadAccess::cpu(thread).store(target, std::memory_order_release);
     break;
   }
-  RunQueue& target = run_queues.on(thread.last_cpu());
-  SpinGuard<IrqsAlreadyOff> guard(target.lock);
-  enqueue_locked(target, thread, ClassQueues::Reason::woken, arch::nanoseconds());
+  finish_move(thread, ClassQueues::Reason::woken);
   return true;
 }
 

@@ -1,6 +1,7 @@
 // The threads that the core itself needs.
 #include <arch/cpu.h>
 
+#include "../watchdog.h"
 #include "core/init/init_step.h"
 #include "core/sched/scheduler.h"
 #include "core/sched/work_queue.h"
@@ -33,8 +34,14 @@ base::Result<void> start_timer_threads() {
   return {};
 }
 
+base::Result<void> start_secondary_timers() {
+  TRY(start_timer_threads());
+  start_watchdog();
+  return {};
+}
+
 // The CPUs that came up after start_core_threads().
-INIT_STEP secondary_timers{"sched.timer_threads", {}, start_timer_threads, {"threads"}};
+INIT_STEP secondary_timers{"sched.timer_threads", {}, start_secondary_timers, {"threads"}};
 
 }  // namespace
 

@@ -33,11 +33,8 @@ struct AtomicMask {
 };
 constinit AtomicMask idle_cpus{};
 constinit AtomicMask urgent_waiting{};  // CPUs on which a deadline or fixed-priority thread waits
+constinit std::atomic<unsigned> urgent_waiting_count{0};
 
-bool is_urgent(const SchedulingEntity& entity) {
-  return entity.scheduling_class == SchedulingClass::deadline ||
-         entity.scheduling_class == SchedulingClass::fixed;
-}
 unsigned level_of(const SchedulingEntity& entity) {
   return entity.scheduling_class == SchedulingClass::deadline ? 0 : 100u - entity.priority;
 }
@@ -86,14 +83,28 @@ void move_locked(RunQueue& from, RunQueue& to, SchedulingEntity& entity, std::ui
   enqueue_locked(to, thread, ClassQueues::Reason::moved, now_ns);
 }
 
+// A second run queue: waited for in the order of the CPUs' numbers, against it only tried for. Whoever asked
+// us to come may still hold its lock, so a CPU that finds it busy looks again at once.
+bool lock_second(RunQueue& rq, RunQueue& other) NO_THREAD_SAFETY_ANALYSIS {
+  if (other.cpu > rq.cpu) {
+    other.lock.acquire_raw();
+    return true;
+  }
+  if (other.lock.try_acquire_raw()) return true;
+  rq.look_again = true;
+  return false;
+}
+
 }  // namespace
 
 void mark_idle(unsigned cpu, bool is_idle) { idle_cpus.set(cpu, is_idle); }
 
 unsigned choose_cpu(Thread& thread, unsigned previous) {
+  // The usual cases, without looking at all CPUs.
+  if (arch::cpu_count() == 1) return previous;
+  if (idle_cpus.test(previous) && ThreadAccess::affinity(thread).test(previous)) return previous;
   CpuMask allowed = ThreadAccess::affinity(thread) & online_cpus();
   if (allowed.none()) allowed = online_cpus();  // set_affinity refuses this; CPUs never go away
-  if (allowed.test(previous) && idle_cpus.test(previous)) return previous;
   CpuMask idle = allowed & idle_cpus.snapshot();
   unsigned self = arch::cpu_index();
   if (is_urgent(ThreadAccess::entity(thread))) {
@@ -109,13 +120,12 @@ unsigned choose_cpu(Thread& thread, unsigned previous) {
   return allowed.test(self) ? self : allowed.first();
 }
 
-// The second lock is only tried for: the order of two run queues is undefined.
 bool pull_when_idle(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALYSIS {
   unsigned cpus = arch::cpu_count();
   for (unsigned i = 1; i < cpus; ++i) {
     RunQueue& other = run_queues.on((rq.cpu + i) % cpus);
     if (other.waiting.load(std::memory_order_relaxed) == 0) continue;
-    if (!other.lock.try_acquire_raw()) continue;
+    if (!lock_second(rq, other)) continue;
     SchedulingEntity* entity = find_movable(other, rq.cpu, false, ~0u);
     if (entity) move_locked(other, rq, *entity, now_ns);
     other.lock.release_raw();
@@ -125,6 +135,8 @@ bool pull_when_idle(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALYSI
 }
 
 void pull_urgent(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALYSIS {
+  // relaxed: a CPU that is asked to come sees the count, because the request comes after it.
+  if (urgent_waiting_count.load(std::memory_order_relaxed) == 0) return;
   // The best that waits here already.
   unsigned mine = ~0u;
   if (rq.queues.deadline().first())
@@ -135,7 +147,7 @@ void pull_urgent(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALYSIS {
   sources.clear(rq.cpu);
   sources.for_each([&](unsigned cpu) NO_THREAD_SAFETY_ANALYSIS {
     RunQueue& other = run_queues.on(cpu);
-    if (!other.lock.try_acquire_raw()) return;
+    if (!lock_second(rq, other)) return;
     if (SchedulingEntity* entity = find_movable(other, rq.cpu, true, mine)) {
       mine = level_of(*entity);
       move_locked(other, rq, *entity, now_ns);
@@ -145,14 +157,20 @@ void pull_urgent(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALYSIS {
 }
 
 void offer_urgent(RunQueue& rq) {
-  SchedulingEntity* first = rq.queues.deadline().first();
-  if (!first) first = rq.queues.fixed().first();
+  SchedulingEntity* first = rq.queues.deadline().empty() ? nullptr : rq.queues.deadline().first();
+  if (!first && !rq.queues.fixed().empty()) first = rq.queues.fixed().first();
   bool was = urgent_waiting.test(rq.cpu);
   if (!first) {
-    if (was) urgent_waiting.set(rq.cpu, false);
+    if (!was) return;
+    urgent_waiting.set(rq.cpu, false);
+    urgent_waiting_count.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
-  if (!was) urgent_waiting.set(rq.cpu, true);
+  if (arch::cpu_count() == 1) return;
+  if (!was) {
+    urgent_waiting.set(rq.cpu, true);
+    urgent_waiting_count.fetch_add(1, std::memory_order_relaxed);
+  }
   CpuMask allowed = ThreadAccess::affinity(ThreadAccess::of_entity(*first)) & online_cpus();
   allowed.clear(rq.cpu);
   if (allowed.none()) return;
@@ -179,13 +197,34 @@ void push_for_balance(RunQueue& rq, std::uint64_t now_ns) NO_THREAD_SAFETY_ANALY
   least->lock.release_raw();
 }
 
+// The thread belongs to the queue of its CPU also on the way: set_affinity() and wake() hold that lock when
+// they look at its state, so it is sent on under that lock only, and its affinity may have changed before it
+// arrives.
 void place_moving_thread(Thread& thread, ClassQueues::Reason reason) {
-  unsigned cpu = choose_cpu(thread, ThreadAccess::cpu(thread).load(std::memory_order_relaxed));
-  // release: as in move_locked.
-  ThreadAccess::cpu(thread).store(cpu, std::memory_order_release);
-  RunQueue& rq = run_queues.on(cpu);
-  SpinGuard<IrqsAlreadyOff> guard(rq.lock);
-  enqueue_locked(rq, thread, reason, arch::nanoseconds());
+  {
+    RunQueue& from = run_queues.on(thread.last_cpu());
+    SpinGuard<IrqsAlreadyOff> guard(from.lock);
+    unsigned target = choose_cpu(thread, from.cpu);
+    if (target == from.cpu) {
+      enqueue_locked(from, thread, reason, arch::nanoseconds());
+      return;
+    }
+    // release: as in move_locked.
+    ThreadAccess::cpu(thread).store(target, std::memory_order_release);
+  }
+  finish_move(thread, reason);
+}
+
+void finish_move(Thread& thread, ClassQueues::Reason reason) {
+  {
+    RunQueue& to = run_queues.on(thread.last_cpu());
+    SpinGuard<IrqsAlreadyOff> guard(to.lock);
+    if (may_run_on(thread, to.cpu)) {
+      enqueue_locked(to, thread, reason, arch::nanoseconds());
+      return;
+    }
+  }
+  place_moving_thread(thread, reason);
 }
 
 }  // namespace core

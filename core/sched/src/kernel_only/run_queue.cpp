@@ -59,6 +59,9 @@ void enqueue_locked(RunQueue& rq, Thread& thread, ClassQueues::Reason reason, st
   update_hints_locked(rq);
   if (turn_over || rq.queues.preempts(entity)) {
     request_reschedule(rq);
+  } else if (is_urgent(entity) && arch::cpu_count() > 1) {
+    // Some other CPU may have less urgent work: this one finds out (offer_urgent).
+    request_reschedule(rq);
   } else if (rq.cpu == arch::cpu_index()) {
     program_event_locked(rq, now_ns);
   } else if (rq.queues.waiting() == 1) {

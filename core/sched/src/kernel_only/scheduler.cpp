@@ -68,8 +68,9 @@ void put_aside(RunQueue& rq, Thread& thread, Leave leave, std::uint64_t now_ns) 
   bool leaves = leave == Leave::exiting || (leave == Leave::asleep && sleep != ThreadAccess::Sleep::awake);
   if (leaves) {
     rq.queues.remove(entity);
-    if (leave == Leave::asleep && sleep != ThreadAccess::Sleep::interruptible)
-      rq.uninterruptible.fetch_add(1, std::memory_order_relaxed);
+    bool counts = leave == Leave::asleep && sleep != ThreadAccess::Sleep::interruptible;
+    ThreadAccess::counted_uninterruptible(thread) = counts;
+    if (counts) rq.uninterruptible.fetch_add(1, std::memory_order_relaxed);
     // release: wake() that sees `off` may use the thread as soon as it has the lock.
     state.store(QueueState::off, std::memory_order_release);
     auto& voluntary = ThreadAccess::voluntary_switches(thread);
@@ -123,13 +124,18 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
   if (leave == Leave::preempted && log_wake_wanted.load(std::memory_order_relaxed)) [[unlikely]]
     deliver_log_wake();
   rq.lock.acquire_raw();
-  arch::clear_need_reschedule();
-  // relaxed: a request from now on sends its own interrupt.
-  rq.reschedule_sent.store(false, std::memory_order_relaxed);
+  rq.passes.store(rq.passes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  // A request from now on sends its own interrupt. The exchange is also the fence that keeps the looks at
+  // other queues below from passing it: offer_urgent() makes its request without our lock.
+  if (rq.reschedule_sent.load(std::memory_order_relaxed)) rq.reschedule_sent.exchange(false);
   std::uint64_t now_ns = arch::nanoseconds();
   rq.queues.account(now_ns);
   put_aside(rq, previous, leave, now_ns);
+  rq.look_again = false;
   Thread& next = pick_next(rq, now_ns);
+  // Everything that was asked for up to here has been looked at; interrupts are off.
+  arch::clear_need_reschedule();
+  if (rq.look_again) arch::set_need_reschedule();
   update_hints_locked(rq);
   offer_urgent(rq);
   program_event_locked(rq, now_ns);
@@ -148,7 +154,9 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
   rq.running = &next;
   if (&previous == rq.idle) mark_idle(rq.cpu, false);
   if (&next == rq.idle) mark_idle(rq.cpu, true);
-  ThreadAccess::on_cpu(next).store(true, std::memory_order_relaxed);
+  // seq_cst: whoever raises a flag for the thread and then does not see it on a CPU knows that it will see
+  // the flag (arch::interrupt_user).
+  ThreadAccess::on_cpu(next).store(true);
   ThreadAccess::saved_preempt_count(previous) = arch::preempt_count();
   if (next.address_space != previous.address_space || next.address_space)
     switch_address_space(next.address_space);
@@ -156,7 +164,17 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
   finish_switch(*arch::switch_to(previous.arch_state, next.arch_state, &previous));
 }
 
-void thread_starts(Thread* previous) { finish_switch(*previous); }
+// Every way out of the scheduler into code that runs on with interrupts on ends with this: the switch itself
+// may have asked for another one (a thread that was sent on, a queue that was busy), and then no interrupt
+// comes.
+static void schedule_until_settled() {
+  while (arch::preempt_count() == 0 && arch::need_reschedule()) schedule(Leave::preempted);
+}
+
+void thread_starts(Thread* previous) {
+  finish_switch(*previous);
+  schedule_until_settled();
+}
 
 void preempt_reschedule() {
   if (!arch::interrupts_enabled()) return;
@@ -167,13 +185,18 @@ void preempt_reschedule() {
   } while (arch::preempt_count() == 0 && arch::need_reschedule());
 }
 
+void leave_cpu(Leave leave) {
+  arch::InterruptsOff off;
+  schedule(leave);
+  schedule_until_settled();
+}
+
 void preempt_from_interrupt() { schedule(Leave::preempted); }
 void prepare_to_enter_user() { schedule(Leave::preempted); }
 
 void yield() {
   base::debug_verify(may_sleep(), "yield with preemption off");
-  arch::InterruptsOff off;
-  schedule(Leave::yielded);
+  leave_cpu(Leave::yielded);
 }
 
 // A slice or a budget may be over.

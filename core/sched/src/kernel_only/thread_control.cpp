@@ -25,7 +25,7 @@ std::uint64_t bandwidth_of(const SchedulingParameters& parameters) {
 
 // Calls change(rq) with the lock of the run queue that the thread belongs to.
 template <typename Function>
-void with_run_queue_of(Thread& thread, Function&& change) {
+void with_run_queue_of(const Thread& thread, Function&& change) {
   for (;;) {
     unsigned cpu = thread.last_cpu();
     RunQueue& rq = run_queues.on(cpu);
@@ -92,6 +92,12 @@ void release_deadline_bandwidth(Thread& thread) {
   admission.release(bandwidth);
 }
 
+CpuMask Thread::affinity() const {
+  CpuMask mask;
+  with_run_queue_of(*this, [&](RunQueue&) { mask = affinity_; });
+  return mask;
+}
+
 base::Result<void> Thread::set_affinity(const CpuMask& mask) {
   if ((mask & online_cpus()).none()) return base::error(base::Errno::einval);
   if (parameters().policy == Policy::deadline && (mask & online_cpus()) != online_cpus())
@@ -100,10 +106,7 @@ base::Result<void> Thread::set_affinity(const CpuMask& mask) {
   {
     IrqSave interrupts_off;
     with_run_queue_of(*this, [&](RunQueue& rq) NO_THREAD_SAFETY_ANALYSIS {  // locked by with_run_queue_of
-      {
-        SpinGuard<IrqsAlreadyOff> guard(parameters_lock_);
-        affinity_ = mask;
-      }
+      affinity_ = mask;
       if (mask.test(rq.cpu) || queue_state_.load(std::memory_order_relaxed) != QueueState::queued) return;
       if (rq.running == this) {
         request_reschedule(rq);

@@ -142,18 +142,19 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
 
   // Run queue.
   SchedulingEntity entity_;
-  std::atomic<std::uint32_t> cpu_{
-      0};  // whose run queue; changes with that queue's lock (and the next one's) held
+  std::atomic<std::uint32_t> cpu_{0};  // whose run queue; changes with that queue's lock held
   // off: asleep, nobody's. moving: some CPU is taking it from one run queue to another. queued: runnable or
   // running.
   enum class QueueState : std::uint8_t { off, moving, queued };
   std::atomic<QueueState> queue_state_{QueueState::off};
-  std::atomic<bool> on_cpu_{false};  // its stack is in use; cleared by the successor after the switch
+  bool counted_uninterruptible_ = false;  // by the queue on which it went to sleep
+  std::atomic<bool> on_cpu_{false};       // its stack is in use; cleared by the successor after the switch
   unsigned saved_preempt_count_ = 0;
 
   mutable SpinLock parameters_lock_{"Thread::parameters"};
   SchedulingParameters parameters_ GUARDED_BY(parameters_lock_);
-  CpuMask affinity_ GUARDED_BY(parameters_lock_) = CpuMask::all();
+  // Run queue (not parameters_lock_: whoever places a thread holds the queue's lock, often in an interrupt).
+  CpuMask affinity_ = CpuMask::all();
 
   // Accounting; written by the thread's own CPU, read by anyone.
   std::atomic<std::uint64_t> user_ticks_{0};         // raw counter
