@@ -57,7 +57,8 @@ void InterruptLine::handle() {
   update_mask_locked();
   if (is_level(trigger)) controller.acknowledge(hardware_number);
   if (!woken) return;
-  // Last: the thread may run on another CPU at once, or be on its way to sleep there, and finds the line masked.
+  // Last: the thread may run on another CPU at once, or be on its way to sleep there, and finds the line
+  // masked.
   for (InterruptAction& action : actions) {
     if (!std::exchange(action.called, false)) continue;
     action.pending.store(true);

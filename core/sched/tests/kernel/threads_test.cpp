@@ -206,8 +206,8 @@ KERNEL_TEST(sched, divides_time_by_weight) {
   Thread* nice = threads.start(hog, SchedulingParameters::fair(5), 0);
   if (!normal || !nice) return;
   std::uint64_t a = 0, b = 0;
-  // Weights 1024 and 335: 3.06 to 1. What an emulator takes away while one of them runs counts as its time, and the
-  // other one gets as much in return: so over some time the shares are right.
+  // Weights 1024 and 335: 3.06 to 1. What an emulator takes away while one of them runs counts as its time,
+  // and the other one gets as much in return: so over some time the shares are right.
   bool divided = eventually([&] {
     a = normal->runtime_ns();
     b = nice->runtime_ns();
