@@ -7,6 +7,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include <atomic>
+
 #include "support/conformance.h"
 
 namespace {
@@ -316,6 +318,42 @@ TEST(Restart, StopAndContinueAreInvisible) {
   kill(child, SIGCONT);
   EXPECT_EQ(write(ends[1], "x", 1), 1);
   EXPECT_EXITED(wait_for(child), 0);
+}
+
+// However a signal falls between a thread's last look in the kernel and its way back to user mode, it
+// arrives: the thread that gets it never sleeps, so nothing else brings it into the kernel.
+TEST(Arrival, ReachesAThreadThatNeverSleeps) {
+  EXPECT_CHILD_OK([] {
+    static std::atomic<int> arrived{0};
+    static std::atomic<bool> stop{false};
+    static std::atomic<pid_t> id{0};
+    struct sigaction action = {};
+    action.sa_handler = [](int) { arrived++; };
+    ASSERT_OK(sigaction(SIGUSR1, &action, nullptr));
+    pthread_t thread;
+    ASSERT_EQ(pthread_create(
+                  &thread, nullptr,
+                  [](void*) -> void* {
+                    id = static_cast<pid_t>(sys(SYS_gettid));
+                    for (unsigned i = 1; !stop; i++) {
+                      for (volatile unsigned spin = 0; spin < i % 64; spin = spin + 1) {
+                      }
+                      if (i % 4096 < 4000) sys(SYS_getppid);
+                    }
+                    return nullptr;
+                  },
+                  nullptr),
+              0);
+    while (id == 0) sched_yield();
+    const long end = now_milliseconds() + 20000;
+    for (int i = 1; i <= 1000; i++) {
+      ASSERT_OK(sys(SYS_tgkill, getpid(), id.load(), SIGUSR1));
+      while (arrived < i && now_milliseconds() < end) sched_yield();
+      ASSERT_EQ(arrived, i) << "lost on its way";
+    }
+    stop = true;
+    pthread_join(thread, nullptr);
+  });
 }
 
 }  // namespace
