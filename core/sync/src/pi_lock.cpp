@@ -230,19 +230,7 @@ base::Result<void> PiLock::acquire_slow(WaitMode mode, Deadline deadline, CheckD
     }
     if (to_boost) propagate(to_boost);
   }
-  if (check == CheckDeadlock::yes) {
-    RcuReadGuard reading;
-    if (chain_leads_to(owner(), current)) {
-      {
-        SpinGuard<PreemptOff> guard(lock_);
-        if (!waiter.lock || try_take_locked(*current, &waiter)) return {};
-        to_boost = dequeue_locked(waiter);
-      }
-      if (to_boost) propagate(to_boost);
-      return base::error(base::Errno::edeadlk);
-    }
-  }
-  return finish_waiting(waiter, mode, deadline);
+  return finish_waiting(waiter, mode, deadline, check);
 }
 
 // The owner runs on another CPU and will probably be done before we could be switched away and back.
@@ -256,7 +244,26 @@ void PiLock::spin_on_owner(const PiWaiter& waiter) {
   }
 }
 
-base::Result<void> PiLock::finish_waiting(PiWaiter& waiter, WaitMode mode, Deadline deadline) {
+base::Result<void> PiLock::finish_waiting(PiWaiter& waiter, WaitMode mode, Deadline deadline,
+                                          CheckDeadlock check) {
+  if (check == CheckDeadlock::no) return wait_until_owned(waiter, mode, deadline);
+  {
+    RcuReadGuard reading;
+    if (chain_leads_to(owner(), waiter.thread)) {
+      Thread* to_boost = nullptr;
+      {
+        SpinGuard<PreemptOff> guard(lock_);
+        if (!waiter.lock || try_take_locked(*waiter.thread, &waiter)) return {};
+        to_boost = dequeue_locked(waiter);
+      }
+      if (to_boost) propagate(to_boost);
+      return base::error(base::Errno::edeadlk);
+    }
+  }
+  return wait_until_owned(waiter, mode, deadline);
+}
+
+base::Result<void> PiLock::wait_until_owned(PiWaiter& waiter, WaitMode mode, Deadline deadline) {
   base::Errno reason{};
   for (;;) {
     spin_on_owner(waiter);
@@ -323,7 +330,7 @@ void PiLock::set_owner_for(Thread& thread) {
   set_owner_locked(thread);
 }
 
-base::Result<bool> PiLock::start_waiting(PiWaiter& waiter) {
+bool PiLock::start_waiting(PiWaiter& waiter) {
   RcuReadGuard reading;
   Thread* to_boost = nullptr;
   {
@@ -332,14 +339,7 @@ base::Result<bool> PiLock::start_waiting(PiWaiter& waiter) {
     to_boost = enqueue_locked(waiter);
   }
   if (to_boost) propagate(to_boost);
-  if (!chain_leads_to(owner(), waiter.thread)) return true;
-  {
-    SpinGuard<PreemptOff> guard(lock_);
-    if (!waiter.lock) return false;
-    to_boost = dequeue_locked(waiter);
-  }
-  if (to_boost) propagate(to_boost);
-  return base::error(base::Errno::edeadlk);
+  return true;
 }
 
 Thread* PiLock::first_waiter() {

@@ -14,6 +14,7 @@ namespace {
 
 // What other threads and processes wait for, in user memory and at the parent.
 void release_waiters(Task& task) {
+  task.pi_futexes_closed.store(true);
   release_robust_futexes(task);
   if (task.clear_child_tid) {
     auto space = task.process().address_space();

@@ -263,6 +263,60 @@ TEST(FutexPi, TimeOutIsAbsoluteRealTime) {
   EXPECT_EQ(futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0), 0);
 }
 
+TEST(FutexPi, ExcludesWhileWaitersGiveUp) {
+  Word word{0};
+  int counter = 0;
+  std::atomic<int> taken{0};
+  const auto body = [&] {
+    const auto me = (uint32_t)sys(SYS_gettid);
+    for (int i = 0; i < 300; i++) {
+      uint32_t expected = 0;
+      if (!word.compare_exchange_strong(expected, me)) {
+        const timespec until = in_milliseconds(CLOCK_REALTIME, i % 3);
+        if (futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, &until) != 0) {
+          ASSERT_EQ(errno, ETIMEDOUT);
+          continue;
+        }
+      }
+      ASSERT_EQ(word & FUTEX_TID_MASK, me);
+      const int before = counter;
+      if (i % 16 == 0) sched_yield();
+      counter = before + 1;
+      taken++;
+      expected = me;
+      if (!word.compare_exchange_strong(expected, 0)) ASSERT_EQ(futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0), 0);
+    }
+  };
+  {
+    Thread a(body), b(body), c(body), d(body);
+  }
+  EXPECT_EQ(counter, taken);
+  EXPECT_GT(counter, 300);
+  EXPECT_EQ(word & FUTEX_TID_MASK, 0u);
+}
+
+TEST(FutexPi, OwnersEndPassesTheLockOn) {
+  Word word{0};
+  Word go{0};
+  Thread owner([&] {
+    EXPECT_EQ(futex(&word, FUTEX_LOCK_PI_PRIVATE, 0), 0);
+    go = 1;
+    while (go == 1) sleep_milliseconds(1);
+  });
+  while (go == 0) sleep_milliseconds(1);
+  Thread heir([&] {
+    EXPECT_EQ(futex(&word, FUTEX_LOCK_PI_PRIVATE, 0), 0);
+    EXPECT_EQ(word & FUTEX_TID_MASK, (uint32_t)sys(SYS_gettid));
+    EXPECT_TRUE(word & FUTEX_OWNER_DIED);
+    EXPECT_EQ(futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0), 0);
+  });
+  heir.wait_until_asleep();
+  go = 2;
+  owner.join();
+  heir.join();
+  EXPECT_EQ(word, 0u);
+}
+
 TEST(FutexPi, UnknownOwnerIsESRCH) {
   Word word{0x3ffffff0};
   EXPECT_ERRNO(futex(&word, FUTEX_LOCK_PI_PRIVATE, 0), ESRCH);

@@ -25,7 +25,6 @@ namespace linux_abi {
 
 using vfs::FileSystemContext;
 class FutexWaiter;
-class FutexPi;
 
 // Bits of Task::work: why the way back to user mode takes the slow path.
 namespace task_work {
@@ -110,7 +109,7 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
       write_calls{0};
 
   // --- Futexes
-  FutexPi* held_pi_locks = nullptr;  // locks held, for the exit of the owner (futex.cpp)
+  std::atomic<bool> pi_futexes_closed{false};  // it ends: what it owns is passed on, and it is given no more
 
  private:
   Task() = default;

@@ -108,11 +108,12 @@ class PiLock {
   // Declares `thread` the owner of a lock that nobody owns or waits for.
   void set_owner_for(Thread& thread);
   // Puts `waiter` (with .thread set) in the queue for a thread that is not running (requeue) or for the
-  // caller. False: the lock was free and waiter.thread now owns it. EDEADLK as above.
-  base::Result<bool> start_waiting(PiWaiter& waiter);
+  // caller. False: the lock was free and waiter.thread now owns it.
+  bool start_waiting(PiWaiter& waiter);
   // The waiting thread itself sleeps until it owns the lock, or gives up (then the waiter is out of the
-  // queue).
-  base::Result<void> finish_waiting(PiWaiter& waiter, WaitMode mode, Deadline deadline);
+  // queue). EDEADLK as above: the check follows every lock, also the kernel's own, so the caller holds none.
+  base::Result<void> finish_waiting(PiWaiter& waiter, WaitMode mode, Deadline deadline,
+                                    CheckDeadlock check = CheckDeadlock::no);
   // The thread that would get the lock next, null if nobody waits. RCU keeps it alive for the caller.
   Thread* first_waiter();
   // The owner (whoever calls) passes the lock to `next`, which owns it from now on and is woken. False if
@@ -145,6 +146,7 @@ class PiLock {
   Thread* enqueue_locked(PiWaiter& waiter) REQUIRES(lock_);
   Thread* dequeue_locked(PiWaiter& waiter) REQUIRES(lock_);
   void spin_on_owner(const PiWaiter& waiter);
+  base::Result<void> wait_until_owned(PiWaiter& waiter, WaitMode mode, Deadline deadline);
   static void recompute_locked(Thread& thread, PiState& state) REQUIRES(state.lock);
   // Carries a change of `thread`'s donors or own urgency along the chain.
   static void propagate(Thread* thread);
