@@ -68,3 +68,14 @@ def conformance() -> Path:
             ui.run_logged(command, log_file("configure-conformance"), "Configuring the conformance suite", cwd=ROOT)
     ninja(folder, "Building the conformance suite")
     return folder / "conformance.stripped"
+
+
+def torture() -> Path:
+    """The torture program, static as well."""
+    folder = ROOT / "build" / "torture"
+    if not (folder / "build.ninja").exists():
+        with ui.step("Configuring build/torture"):
+            command = ["cmake", "-S", ROOT / "tests" / "torture", "-B", folder, "-G", "Ninja"]
+            ui.run_logged(command, log_file("configure-torture"), "Configuring the torture program", cwd=ROOT)
+    ninja(folder, "Building the torture program")
+    return folder / "torture"

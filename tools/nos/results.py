@@ -42,6 +42,7 @@ class TestRun:
     long: bool
     listing: bool = False
     strict: bool = False
+    seconds: int = 600  # of torture
     known: Dict[str, str] = field(default_factory=known_failures)
     results: List[Result] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -6,11 +6,11 @@ from typing import List
 
 from . import guest, packages, ui
 from .results import TestRun
-from .rings import conformance, host, kernel, scenario
+from .rings import conformance, host, kernel, scenario, torture
 from .tree import ARCHITECTURES, check_architecture
 from .ui import NosError
 
-RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario)}
+RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario, torture)}
 
 EPILOG = """\
 rings:
@@ -18,6 +18,7 @@ rings:
   kernel       the suites inside the booted kernel
   conformance  one static Linux program, here and in NOS, compared case by case
   scenario     Debian's software at the prompt of NOS
+  torture      random load that checks itself; only with --long, or asked for by name
 
   ./nos test scenario.bash.pipelines      one test
   ./nos test 'scenario.bash.*'            some
@@ -34,6 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--ring", action="append", choices=sorted(RINGS), help="only this ring (repeatable)")
     parser.add_argument("--list", action="store_true", help="print the names instead of running")
     parser.add_argument("--long", action="store_true", help="also the tests that take very long (torture)")
+    parser.add_argument("--seconds", type=int, default=600, metavar="N", help="how long to torture (default: 600)")
     parser.add_argument("--strict", action="store_true", help="fail when a test passes that is listed as a known failure")
     parser.add_argument("--all-archs", action="store_true", help="on every architecture that NOS runs on")
     parser.add_argument("--jobs", type=int, metavar="N", help="guests side by side (default: the number of CPUs of this machine)")
@@ -44,6 +46,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def rings_for(options: argparse.Namespace) -> List[str]:
     """The rings asked for, by --ring or by the first word of every name."""
     if options.ring:
+        # To ask for the ring of long tests is to ask for long tests.
+        options.long = options.long or torture.NAME in options.ring
         return [name for name in RINGS if name in options.ring]
     prefixes = {name.partition(".")[0] for name in options.names}
     if prefixes and prefixes <= set(RINGS):
@@ -59,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     jobs = options.jobs or os.cpu_count() or 1
     status = 0
     for architecture in architectures:
-        test_run = TestRun(architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list, options.strict)
+        test_run = TestRun(architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list, options.strict, options.seconds)
         if options.list:
             list_names(test_run, rings)
         else:
