@@ -3,26 +3,12 @@
 #include "core/device/serial_port.h"
 #include "core/init/init_step.h"
 #include "platform/interrupts.h"
-#include "x86_64/registers.h"
+#include "port_registers.h"
 
 namespace platform {
 namespace {
 
-class PortBlock final : public core::RegisterBlock {
- public:
-  constexpr explicit PortBlock(std::uint16_t base) : base_(base) {}
-  std::uint8_t read8(unsigned offset) override {
-    return arch::in8(static_cast<std::uint16_t>(base_ + offset));
-  }
-  void write8(unsigned offset, std::uint8_t value) override {
-    arch::out8(static_cast<std::uint16_t>(base_ + offset), value);
-  }
-
- private:
-  const std::uint16_t base_;
-};
-
-constinit PortBlock blocks[] = {PortBlock(0x3f8), PortBlock(0x2f8)};
+constinit PortRegisters blocks[] = {PortRegisters(0x3f8), PortRegisters(0x2f8)};
 constexpr unsigned isa_lines[] = {4, 3};
 
 base::Result<void> announce_serial_ports() {
