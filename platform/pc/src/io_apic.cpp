@@ -4,13 +4,12 @@
 #include <arch/interrupt.h>
 
 #include <array>
-#include <atomic>
 
-#include "core/interrupt/interrupt.h"
 #include "core/interrupt/interrupt_domain.h"
 #include "core/log/log.h"
 #include "core/memory/kernel_map.h"
 #include "core/sync/spin_lock.h"
+#include "device_vectors.h"
 #include "platform/interrupts.h"
 
 namespace platform {
@@ -18,7 +17,7 @@ namespace {
 
 using core::InterruptTrigger;
 
-constexpr unsigned most_controllers = 8, most_vectors = 256;
+constexpr unsigned most_controllers = 8;
 constexpr std::uint32_t masked = 1u << 16, level = 1u << 15, active_low = 1u << 13;
 
 // One chip: an index and a data register.
@@ -44,8 +43,6 @@ struct IsaLine {
 constinit std::array<Controller, most_controllers> controllers{};
 constinit unsigned controller_count = 0;
 constinit std::array<IsaLine, 16> isa_lines{};
-// Which interrupt a vector stands for, plus one; 0: none.
-constinit std::array<std::atomic<unsigned>, most_vectors> interrupt_of_vector{};
 
 class IoApicDomain final : public core::InterruptDomain {
  public:
@@ -75,7 +72,7 @@ class IoApicDomain final : public core::InterruptDomain {
       if (trigger == InterruptTrigger::level_low || trigger == InterruptTrigger::edge_falling)
         low |= active_low;
     }
-    interrupt_of_vector[vector].store(number + 1, std::memory_order_release);
+    set_interrupt_of_vector(vector, number);
     controller->write(index + 1, arch::hardware_cpu_id(cpu) << 24);
     controller->write(index, low);
     return {};
@@ -102,12 +99,6 @@ class IoApicDomain final : public core::InterruptDomain {
 };
 
 constinit IoApicDomain domain;
-
-void device_interrupt(unsigned vector) {
-  unsigned number = interrupt_of_vector[vector].load(std::memory_order_acquire);
-  if (number) core::handle_interrupt(number - 1);
-  arch::end_of_interrupt();
-}
 
 void add_controller(acpi::Table entry) {
   auto address = acpi::field<std::uint32_t>(entry, 4), first = acpi::field<std::uint32_t>(entry, 8);
@@ -146,7 +137,7 @@ void initialize_io_apics(acpi::Table madt) {
     else if (type == acpi::MadtType::source_override)
       add_override(entry);
   });
-  arch::set_device_interrupt_handler(device_interrupt);
+  start_device_vectors();
 }
 
 base::Result<unsigned> isa_interrupt(unsigned line) {
