@@ -6,11 +6,11 @@ from typing import List
 
 from . import guest, packages, ui
 from .results import TestRun
-from .rings import conformance, host, kernel, scenario, torture
+from .rings import boot, conformance, host, kernel, scenario, torture
 from .tree import ARCHITECTURES, check_architecture
 from .ui import NosError
 
-RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario, torture)}
+RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario, boot, torture)}
 
 EPILOG = """\
 rings:
@@ -18,6 +18,7 @@ rings:
   kernel       the suites inside the booted kernel
   conformance  one static Linux program, here and in NOS, compared case by case
   scenario     Debian's software at the prompt of NOS
+  boot         ways to start the machine and to end it, and devices seen from outside
   torture      random load that checks itself; only with --long, or asked for by name
 
   ./nos test scenario.bash.pipelines      one test
