@@ -21,6 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     guest.add_build_options(parser, default="debug")
     guest.add_machine_options(parser)
     parser.add_argument("--execute", "-x", default=[], action="append", metavar="GDB-COMMAND", help="a command for gdb to start with (repeatable)")
+    parser.add_argument("--kaslr", action="store_true", help="let the kernel move itself; `nos-slide` in gdb finds it once it runs")
     parser.add_argument("--batch", action="store_true", help="let gdb end after these commands")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND …", help="a command to run in the guest")
     parser.set_defaults(function=run)
@@ -40,8 +41,9 @@ def run(options: argparse.Namespace) -> int:
     packages.ensure_for("debug")
     if options.gdb is None:
         options.gdb = free_port()
-    # One address for every symbol: gdb knows the kernel where it was linked.
-    options.kernel_args = f"{options.kernel_args} nokaslr".strip()
+    if not options.kaslr:
+        # One address for every symbol: gdb knows the kernel where it was linked.
+        options.kernel_args = f"{options.kernel_args} nokaslr".strip()
     symbols = build.kernel(architecture, options.flavour)
     console_log = log_file("debug-console")
     with guest.prepared(options, words, plain_output=True) as machine:

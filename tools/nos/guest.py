@@ -69,7 +69,15 @@ def kernel_file(name: Optional[str], architecture: str, flavour: str) -> Path:
     path = Path(name)
     if not path.is_file():
         raise NosError(f"There is no kernel file {name}.")
+    if not is_kernel(path):
+        raise NosError(f"{name} is no kernel: neither an ELF file, nor a bzImage, nor an Image.")
     return path
+
+
+def is_kernel(path: Path) -> bool:
+    with open(path, "rb") as file:
+        head = file.read(0x210)
+    return head[:4] == b"\x7fELF" or head[0x202:0x206] == b"HdrS" or head[56:60] in (b"ARM\x64", b"RSC\x05")
 
 
 def packages_of(options: Sequence[str]) -> List[str]:

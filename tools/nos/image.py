@@ -1,10 +1,15 @@
-"""./nos image: the files to start NOS with elsewhere, in one folder."""
+"""./nos image: the files to start NOS with elsewhere, in one folder.
+
+  bzImage, initrd.cpio   for any loader of Linux kernels
+  nos.iso                the same two behind GRUB: for a PC's drive, and written as it is for a USB stick or a disk
+  start                  starts them in QEMU
+"""
 import argparse
 import shutil
 from pathlib import Path
 
 from . import build, guest, packages, programs, roots, ui
-from .tree import ROOT, check_architecture, scratch_folder
+from .tree import ROOT, appearing, check_architecture, log_file, scratch_folder
 from .ui import NosError
 
 START_SCRIPT = """\
@@ -17,12 +22,26 @@ exec qemu-system-x86_64 -machine q35 -accel kvm -accel tcg,thread=multi -cpu max
 """
 
 
+GRUB_CONFIGURATION = """\
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+set timeout=1
+menuentry "NOS" {{
+  linux /boot/bzImage {arguments}
+  initrd /boot/initrd.cpio
+}}
+"""
+
+
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("image", help="write a bootable kernel and root for use elsewhere", usage="./nos image [options] [FOLDER]")
     guest.add_build_options(parser, default="release")
     parser.add_argument("--root", default="debian", metavar="KIND", help="root file system: debian (the default) or tiny")
     parser.add_argument("--with", dest="packages", default=[], action="append", metavar="PACKAGE,…", help="more Debian packages for the root")
     parser.add_argument("--add", default=[], action="append", metavar="HOST:GUEST", help="put a file or folder into the root (repeatable)")
+    parser.add_argument("--kernel-args", default="", metavar="WORDS", help="more words for the kernel's command line")
+    parser.add_argument("--no-iso", action="store_true", help="leave out nos.iso")
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="where to (default: build/image)")
     parser.set_defaults(function=run)
 
@@ -31,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
     packages.ensure_for("image")
     folder = options.folder or ROOT / "build" / "image"
+    arguments = f"{guest.DEFAULT_KERNEL_ARGUMENTS} {options.kernel_args}".strip()
     additions = [roots.parse_addition(text) for text in options.add]
     kernel = build.kernel(architecture, options.flavour).parent / "bzImage"
     if not kernel.exists():
@@ -45,8 +65,25 @@ def run(options: argparse.Namespace) -> int:
         shutil.copyfile(kernel, folder / "bzImage")
         script = folder / "start"
         memory = guest.default_memory_mib(initrd)
-        script.write_text(START_SCRIPT.format(cpus=2, memory=memory, arguments=guest.DEFAULT_KERNEL_ARGUMENTS))
+        script.write_text(START_SCRIPT.format(cpus=2, memory=memory, arguments=arguments))
         script.chmod(0o755)
-    for path in (folder / "bzImage", initrd, script):
+    written = [folder / "bzImage", initrd, script]
+    if not options.no_iso:
+        written.append(folder / "nos.iso")
+        with ui.step("Writing nos.iso"):
+            write_iso(written[-1], folder / "bzImage", initrd, arguments)
+    for path in written:
         ui.note(f"{path} ({path.stat().st_size >> 10} KiB)")
     return 0
+
+
+def write_iso(output: Path, kernel: Path, initrd: Path, arguments: str) -> None:
+    with scratch_folder() as folder:
+        boot = folder / "boot"
+        (boot / "grub").mkdir(parents=True)
+        shutil.copyfile(kernel, boot / "bzImage")
+        shutil.copyfile(initrd, boot / "initrd.cpio")
+        (boot / "grub" / "grub.cfg").write_text(GRUB_CONFIGURATION.format(arguments=arguments))
+        with appearing(output) as temporary:
+            command = ["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", temporary, folder]
+            ui.run_logged(command, log_file("image"), "grub-mkrescue")

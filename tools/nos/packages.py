@@ -60,6 +60,15 @@ PURPOSES: Dict[str, Dict[str, object]] = {
         },
     },
     "debug": {"why": "to debug the kernel", "packages": {"gdb": "/usr/bin/gdb"}},
+    "image": {
+        "why": "to make a disc that a PC starts from",
+        "packages": {
+            "grub-common": "/usr/bin/grub-mkrescue",
+            "grub-pc-bin": "/usr/lib/grub/i386-pc/modinfo.sh",
+            "xorriso": "/usr/bin/xorriso",
+            "mtools": "/usr/bin/mformat",
+        },
+    },
 }
 
 # Which purposes each command has.
@@ -70,7 +79,7 @@ NEEDS = {
     "check": ("build", "run", "test", "check"),
     "bench": ("build", "run"),
     "debug": ("build", "run", "debug"),
-    "image": ("build", "run"),
+    "image": ("build", "run", "image"),
     "setup": tuple(PURPOSES),
 }
 
