@@ -1,8 +1,12 @@
 """Compiling: CMake presets and Ninja, with Ninja's own progress on the terminal."""
+import fcntl
+import os
+import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
-from typing import Sequence
+from typing import Iterator, Sequence
 
 from . import ui
 from .tree import ROOT, log_file
@@ -29,22 +33,61 @@ def build_preset(name: str, targets: Sequence[str] = ()) -> Path:
     return folder
 
 
+# What ninja says when there is nothing to do, and before it knows whether there is.
+CHATTER = re.compile(rb"^(?:ninja: (?:Entering directory|no work to do)|\[\d+/\d+\] Re-checking globbed directories)|^(?:\x1b\[K)?\s*$")
+PROGRESS = re.compile(rb"^\[\d+/\d+\] ")
+
+
 def ninja(folder: Path, what: str, targets: Sequence[str] = ()) -> None:
-    """Runs Ninja; it is silent when there is nothing to do, and its errors are shown whole."""
-    if is_current(folder, targets):
-        return
-    ui.say(what)
+    """Runs Ninja: silent when there is nothing to do; else with its progress on a terminal, and its errors whole.
+
+    (Asking it first with -n does not work: it cannot know without running the check of the globbed folders.)
+    """
     # What can be built is, so that one module's error does not hide the state of the others.
-    quiet = [] if sys.stderr.isatty() else ["--quiet"]  # a log file gets the errors without the progress
-    result = subprocess.run(["ninja", *quiet, "-k", "0", "-C", str(folder), *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr)
-    if result.returncode != 0:
+    command = ["ninja", "-k", "0", "-C", str(folder), *targets]
+    on_terminal = sys.stderr.isatty()
+    reader, writer = os.openpty() if on_terminal else os.pipe()
+    if on_terminal:
+        fcntl.ioctl(writer, termios.TIOCSWINSZ, fcntl.ioctl(2, termios.TIOCGWINSZ, bytes(8)))
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+    except FileNotFoundError:
+        raise NosError("ninja is not installed; ./nos setup installs it.") from None
+    finally:
+        os.close(writer)
+    said = False
+    try:
+        for piece in pieces_of(reader):
+            if CHATTER.match(piece.strip(b"\r\n")) and not said:
+                continue
+            if not said:
+                ui.say(what)
+                said = True
+            if on_terminal or not PROGRESS.match(piece):  # a log file gets the errors without the progress
+                sys.stderr.buffer.write(piece)
+                sys.stderr.flush()
+    finally:
+        os.close(reader)
+        status = process.wait()
+    if status != 0:
         raise NosError(f"{what} failed; the compiler's messages are above.")
 
 
-def is_current(folder: Path, targets: Sequence[str]) -> bool:
-    """Asks Ninja whether there is work, without its chatter."""
-    answer = ui.capture(["ninja", "-C", folder, "-n", *targets])
-    return answer is not None and "no work to do" in answer
+def pieces_of(stream: int) -> Iterator[bytes]:
+    """The output line by line; a carriage return, with which a terminal's line is overwritten, ends a piece as well."""
+    rest = b""
+    while True:
+        try:
+            data = os.read(stream, 65536)
+        except OSError:  # the terminal's other end is closed
+            data = b""
+        if not data:
+            break
+        rest += data
+        *whole, rest = re.split(rb"(?<=\n)|(?<=\r)(?!\n)", rest)
+        yield from whole
+    if rest:
+        yield rest
 
 
 def kernel(architecture: str, flavour: str) -> Path:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         qemu_status = qemu.run_on_terminal(machine, options.timeout, interactive=on_terminal)
         status = qemu.read_status(machine.status_file)
     if status is not None:
-        return status if words else 0
+        return status  # of the command, or of the shell
     if qemu_status == qemu.TIMED_OUT:
         raise NosError(f"Stopped after {options.timeout:g} seconds (--timeout).", qemu.TIMED_OUT)
     if qemu_status == qemu.WAS_RESET:
