@@ -102,10 +102,16 @@ void AddressSpace::remove_areas_locked(std::uintptr_t start, std::uintptr_t end)
   TlbBatch batch(*this);
   for (Area* area = first; area && area->start_ < end; area = areas_.next(*area))
     Mapper::zap(*this, *area, area->start_, area->end_, batch);
+  // Once the objects do not know the areas, nobody walks their tables but us.
+  for (Area* area = first; area && area->start_ < end; area = areas_.next(*area))
+    ObjectMappings::remove(*area);
+  Area* above = areas_.find_from(end);
+  std::uintptr_t ceiling = above ? above->start_ : arch::user_address_limit + page_size;
   while (first && first->start_ < end) {
     Area* next = areas_.next(*first);
-    // Once the object does not know the area, nobody walks its tables but us.
-    ObjectMappings::remove(*first);
+    // A table that also serves the next one is freed with that.
+    bool is_last = !next || next->start_ >= end;
+    Mapper::free_tables(*this, first->start_, first->end_, floor, is_last ? ceiling : next->start_, batch);
     std::uint64_t pages = first->size() >> page_shift;
     if (first->has(AreaFlag::accounted)) uncharged += pages;
     account_locked(*first, pages, -1);
@@ -114,8 +120,6 @@ void AddressSpace::remove_areas_locked(std::uintptr_t start, std::uintptr_t end)
     AreaOperations::drop(*first);
     first = next;
   }
-  std::uintptr_t ceiling = first ? first->start_ : arch::user_address_limit + page_size;
-  Mapper::free_tables(*this, start, end, floor, ceiling, batch);
   if (uncharged) uncharge_commit(uncharged);
 }
 

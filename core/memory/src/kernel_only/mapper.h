@@ -62,8 +62,10 @@ struct Mapper {
 
   // --- zap.cpp
   // Takes away the entries of [start, end), for objects only those to its own pages if `keep_private`.
+  enum class ZapSide : std::uint8_t { address_space, object };
   static void zap(AddressSpace& space, Area& area, std::uintptr_t start, std::uintptr_t end, TlbBatch& batch,
-                  MemoryObject::PrivateCopies copies = MemoryObject::PrivateCopies::remove);
+                  MemoryObject::PrivateCopies copies = MemoryObject::PrivateCopies::remove,
+                  ZapSide side = ZapSide::address_space);
   // Frees tables that only served [start, end); nothing is mapped in [floor, ceiling) around it.
   static void free_tables(AddressSpace& space, std::uintptr_t start, std::uintptr_t end, std::uintptr_t floor,
                           std::uintptr_t ceiling, TlbBatch& batch);

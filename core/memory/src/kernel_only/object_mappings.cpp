@@ -32,7 +32,7 @@ void MemoryObject::unmap_range(std::uint64_t first, std::uint64_t last, PrivateC
       mappings_, first, last,
       [&](Area& area, std::uintptr_t start, std::uintptr_t end) {
         TlbBatch batch(area.space());
-        Mapper::zap(area.space(), area, start, end, batch, copies);
+        Mapper::zap(area.space(), area, start, end, batch, copies, Mapper::ZapSide::object);
       },
       &Area::mapping_hook_);
 }

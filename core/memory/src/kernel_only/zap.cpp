@@ -4,27 +4,38 @@
 namespace core {
 namespace {
 
-// One entry that was present. Says whether a page went into the batch.
-void zap_entry(AddressSpace& space, Area& area, Entry old, std::uintptr_t address, TlbBatch& batch) {
+// How many pages of each kind went, counted once per run of entries.
+using Counts = long[3];
+
+void zap_entry(Area& area, Entry old, std::uintptr_t address, TlbBatch& batch, Counts& counts) {
   if (is_special(old)) return;
   Page& page = page_of_entry(old);
   Mapper::Kind kind = Mapper::kind_of(page, area);
   Page& head = *page.head();
   if (kind != Mapper::Kind::anonymous) {
-    if (old.accessed()) head.set(PageFlag::referenced);
+    if (old.accessed() && !head.has(PageFlag::referenced)) head.set(PageFlag::referenced);
     if (area.is_shared() && old.dirty()) area.object()->page_dirtied(page, area.index_of(address));
   }
-  Mapper::account_unmapped(space, head, kind);
+  // relaxed: a statistic; the reference is what keeps the page.
+  head.map_count.fetch_sub(1, std::memory_order_relaxed);
+  ++counts[static_cast<unsigned>(kind)];
   batch.add(page);
 }
 
 }  // namespace
 
 void Mapper::zap(AddressSpace& space, Area& area, std::uintptr_t start, std::uintptr_t end, TlbBatch& batch,
-                 MemoryObject::PrivateCopies copies) {
+                 MemoryObject::PrivateCopies copies, ZapSide side) {
   bool keep_private = copies == MemoryObject::PrivateCopies::keep;
+  Counts counts = {};
   for_each_run(space, start, end, [&](EntryPlace place, std::uintptr_t address, unsigned count) {
     for (unsigned done = 0; done < count;) {
+      // A fault that writes an entry at this moment must be waited for by the object's side, which only made
+      // sure that no later one succeeds; from the other side faults are kept out or may win.
+      if (side == ZapSide::address_space && arch::read_entry(place.entry + done).is_empty()) {
+        ++done;
+        continue;
+      }
       if (batch.full()) batch.flush();
       TableLock guard(*place.table);
       for (unsigned held = 0; done < count && held < entries_per_hold && !batch.full(); ++done, ++held) {
@@ -36,10 +47,12 @@ void Mapper::zap(AddressSpace& space, Area& area, std::uintptr_t start, std::uin
         old = arch::exchange_entry(entry, Entry{});
         std::uintptr_t at = address + (std::uintptr_t{done} << page_shift);
         batch.note(at, at + page_size);
-        if (old.is_present()) zap_entry(space, area, old, at, batch);
+        if (old.is_present()) zap_entry(area, old, at, batch, counts);
       }
     }
   });
+  for (unsigned kind = 0; kind < 3; ++kind)
+    if (counts[kind]) add_resident(space, static_cast<Kind>(kind), -counts[kind]);
 }
 
 namespace {
