@@ -1,7 +1,9 @@
 // The cost of the kernel's everyday operations, in ticks of the guest's counter. Runs as /init, on any
 // kernel:
 //
-//   row NAME TICKS        one line per operation: the cheapest of several batches, per operation
+//   row NAME TICKS COUNT  one line per operation: the cheapest of several batches, per operation; and how
+//   many
+//                         operations all batches did between two marks (ticks.h)
 //   done                  at the end; then the machine powers off
 //
 // Under QEMU's instruction counting a tick is an executed instruction and the figures are the same from run
@@ -49,13 +51,16 @@ template <typename Batch>
 void measure(const char* name, int count, Batch batch) {
   batch(count / 4 + 1);  // caches and lazily made structures
   uint64_t best = UINT64_MAX;
+  mark();
   for (int i = 0; i < batches; i++) {
     uint64_t start = ticks();
     batch(count);
     uint64_t spent = ticks() - start;
     if (spent < best) best = spent;
   }
-  printf("row %s %llu\n", name, static_cast<unsigned long long>(best / static_cast<uint64_t>(count)));
+  mark();
+  printf("row %s %llu %d\n", name, static_cast<unsigned long long>(best / static_cast<uint64_t>(count)),
+         count * batches);
   fflush(stdout);
 }
 
@@ -203,6 +208,7 @@ void measure_futex() {
 
 int main() {
   uint64_t first = ticks();
+  mark();
   // The first program of a guest has whatever the kernel opened for it; the console is sure only after this.
   mkdir("/dev", 0755);
   mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
@@ -211,7 +217,7 @@ int main() {
     dup2(console, STDOUT_FILENO);
     dup2(console, STDERR_FILENO);
   }
-  printf("row first-user-instruction %llu\n", static_cast<unsigned long long>(first));
+  printf("row first-user-instruction %llu 1\n", static_cast<unsigned long long>(first));
   measure_calls();
   measure_pipe();
   measure_processes();

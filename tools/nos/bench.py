@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from . import guest, packages, programs, qemu, roots, ui
+from . import guest, packages, profile, programs, qemu, roots, ui
 from .tree import check_architecture, scratch_folder
 from .ui import NosError
 
@@ -32,6 +32,9 @@ ROWS = {
     "smallest-memory": "smallest --memory (MiB)",
     "memory-used": "memory in use at the prompt (KiB)",
 }
+# Of the benchmark: name, cost of one operation, operations between its marks.
+ROW_LINE = re.compile(r"^row (\S+) (\d+) (\d+)\r*$", re.MULTILINE)
+COUNTED_ROWS = [row for row in ROWS if "memory" not in row]
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,6 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     guest.add_build_options(parser, default="release")
     parser.add_argument("--kernel", action="append", metavar="FILE", help="kernels to compare (repeatable; default: NOS and `linux`, Debian 13's)")
     parser.add_argument("--no-memory", action="store_true", help="leave out the rows about memory, which take a dozen starts")
+    parser.add_argument("--profile", metavar="ROW", choices=COUNTED_ROWS, help=f"where the instructions of one row go: {', '.join(COUNTED_ROWS)}")
     parser.set_defaults(function=run)
 
 
@@ -65,11 +69,29 @@ def operation_costs(kernel: Path, architecture: str, root: roots.Root, folder: P
     roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
     guest.concatenate([root.archive, overlay], initrd)
     text = console_output(machine(kernel, architecture, initrd, MEMORY_MIB, icount=True), LIMIT_SECONDS)
-    costs = {name: int(value) for name, value in re.findall(r"^row (\S+) (\d+)\r*$", text, re.MULTILINE)}
+    costs = {name: int(value) for name, value, _ in ROW_LINE.findall(text)}
     if not re.search(r"^done\r*$", text, re.MULTILINE):
         log = ui.log_text(f"bench-{kernel.name}", text)
         ui.note(f"{kernel.name} did not finish the benchmark; what it printed is in {log}")
     return costs
+
+
+def show_profile(options: argparse.Namespace, architecture: str) -> int:
+    kernel = guest.kernel_file(None, architecture, options.flavour)
+    root = roots.get("tiny", architecture)
+    with scratch_folder() as folder:
+        overlay, initrd, counts = folder / "overlay.cpio", folder / "initrd", folder / "counts"
+        roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
+        guest.concatenate([root.archive, overlay], initrd)
+        description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True)
+        with ui.step("Counting executions of each instruction"):
+            rows = ROW_LINE.findall(console_output(profile.counting(description, counts), LIMIT_SECONDS))
+        # Two intervals to a row, the second of them measured.
+        for number, (name, _, operations) in enumerate(rows):
+            if name == options.profile:
+                profile.print_profile(kernel, profile.interval(counts, 2 * number), int(operations))
+                return 0
+    raise NosError(f"The benchmark did not get as far as {options.profile}.")
 
 
 def boots(kernel: Path, architecture: str, initrd: Path, memory_mib: int, folder: Path) -> Optional[str]:
@@ -108,6 +130,8 @@ def run(options: argparse.Namespace) -> int:
     packages.ensure_for("bench")
     if qemu.has_kvm():
         ui.note("Counting instructions needs emulation; KVM is left aside.")
+    if options.profile:
+        return show_profile(options, architecture)
     names: List[Optional[str]] = options.kernel or [None, "linux"]
     root = roots.get("tiny", architecture)
     columns: List[Tuple[str, Dict[str, int]]] = []
