@@ -11,11 +11,12 @@ namespace {
 
 // The allocator aligns to 16 bytes; the distance to the block's start is kept in the word before the area.
 constexpr std::size_t alignment = 64;
+constexpr std::size_t legacy_area_size = 512, header_size = 64;
 
 }  // namespace
 
 base::Result<std::byte*> allocate_extended_state() {
-  std::size_t size = cpu_features().extended_size + alignment + sizeof(std::uintptr_t);
+  std::size_t size = cpu_features().extended_size + extended_state_slack + alignment + sizeof(std::uintptr_t);
   auto* block = static_cast<std::byte*>(::operator new(size, std::nothrow));
   if (!block) return base::error(base::Errno::enomem);
   // SAFETY: rounds up inside the block just allocated.
@@ -23,6 +24,7 @@ base::Result<std::byte*> allocate_extended_state() {
       (reinterpret_cast<std::uintptr_t>(block) + sizeof(std::uintptr_t) + alignment - 1) & ~(alignment - 1);
   auto* area = reinterpret_cast<std::byte*>(address);
   std::memcpy(area - sizeof(block), &block, sizeof(block));
+  std::memset(area, 0, cpu_features().extended_size);
   reset_extended_state(area);
   return area;
 }
@@ -34,8 +36,13 @@ void free_extended_state(std::byte* area) {
   ::operator delete(block);
 }
 
+// The header says which components are in the area; none means that XRSTOR loads the initial state of all,
+// whatever else is there. FXRSTOR knows no header.
 void reset_extended_state(std::byte* area) {
-  std::memset(area, 0, cpu_features().extended_size);
+  if (cpu_features().xsave)
+    std::memset(area + legacy_area_size, 0, header_size);
+  else
+    std::memset(area, 0, legacy_area_size);
   const std::uint16_t x87_control = 0x37f;
   const std::uint32_t simd_control = 0x1f80;
   std::memcpy(area, &x87_control, sizeof(x87_control));

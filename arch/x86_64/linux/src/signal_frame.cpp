@@ -60,6 +60,8 @@ base::Result<void> put(std::uintptr_t to, std::span<const std::byte> bytes) {
   return core::copy_to_user(core::UserAddress(to), bytes);
 }
 
+// The area is laid out as the program sees it and goes out in one piece: what software may use of it is
+// filled in first.
 base::Result<void> store_extended_state(std::uintptr_t to, ThreadState& state) {
   std::byte* area = capture_extended_state(state);
   ExtendedDescription description{};
@@ -68,18 +70,17 @@ base::Result<void> store_extended_state(std::uintptr_t to, ThreadState& state) {
     description.total_size = static_cast<std::uint32_t>(stored_size());
     description.components = cpu_features().extended_components;
     description.state_size = static_cast<std::uint32_t>(state_size());
+    std::memcpy(area + state_size(), &magic_end, sizeof(magic_end));
   }
-  TRY(put(to, {area, description_at}));
-  TRY(put(to + description_at, std::as_bytes(std::span(&description, 1))));
+  std::memcpy(area + description_at, &description, sizeof(description));
+  TRY(put(to, {area, stored_size()}));
   if (!cpu_features().xsave) return {};
   // x87 and SSE are marked as in use, as Linux does: programs look at the legacy part without looking at the
-  // mark.
+  // mark. Not in the area, whose mark is the processor's, and may be written at any switch to another thread.
   std::uint64_t in_use;
   std::memcpy(&in_use, area + legacy_size, sizeof(in_use));
   in_use |= 3;
-  TRY(put(to + legacy_size, std::as_bytes(std::span(&in_use, 1))));
-  TRY(put(to + legacy_size + 8, {area + legacy_size + 8, state_size() - legacy_size - 8}));
-  return put(to + state_size(), std::as_bytes(std::span(&magic_end, 1)));
+  return put(to + legacy_size, std::as_bytes(std::span(&in_use, 1)));
 }
 
 // What comes from the program must not make XRSTOR trap.
@@ -110,15 +111,15 @@ base::Result<void> load_extended_state(std::uintptr_t from, ThreadState& state) 
                            core::UserAddress(from + description_at)));
   bool extended = cpu_features().xsave && description.magic == magic_start &&
                   description.state_size == state_size() && description.total_size == stored_size();
+  std::byte* area = detach_extended_state(state);
+  // With the closing mark, which has room behind the state.
+  base::Result<void> copied =
+      core::copy_from_user({area, extended ? stored_size() : legacy_size}, core::UserAddress(from));
   if (extended) {
     std::uint32_t mark;
-    TRY(core::copy_from_user(std::as_writable_bytes(std::span(&mark, 1)),
-                             core::UserAddress(from + state_size())));
+    std::memcpy(&mark, area + state_size(), sizeof(mark));
     extended = mark == magic_end;
   }
-  std::byte* area = detach_extended_state(state);
-  base::Result<void> copied =
-      core::copy_from_user({area, extended ? state_size() : legacy_size}, core::UserAddress(from));
   if (!copied)
     reset_extended_state(area);
   else
@@ -144,12 +145,15 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
   if (frame_at >= sp || sp >= user_address_limit) return base::error(base::Errno::efault);
   TRY(store_extended_state(extended, state));
 
-  SignalFrame frame{};
+  // Every byte is written below: nothing of the kernel's stack goes out.
+  [[clang::uninitialized]] SignalFrame frame;
   frame.return_address = request.restorer;
   frame.user.flags =
       has_stack_segment | strict_stack_segment | (cpu_features().xsave ? has_extended_state : 0);
+  frame.user.link = 0;
   frame.user.stack_base = request.alternate.base;
   frame.user.stack_flags = request.alternate.flags;
+  frame.user.padding = 0;
   frame.user.stack_size = request.alternate.size;
   frame.user.blocked = request.blocked;
   SignalContext& context = frame.user.context;
@@ -185,6 +189,7 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
   std::size_t size = request.information.size() < sizeof(frame.information) ? request.information.size()
                                                                             : sizeof(frame.information);
   std::memcpy(frame.information, request.information.data(), size);
+  std::memset(frame.information + size, 0, sizeof(frame.information) - size);
   TRY(put(frame_at, std::as_bytes(std::span(&frame, 1))));
 
   registers.rdi = static_cast<std::uint64_t>(request.number);
@@ -200,7 +205,8 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
 }
 
 base::Result<LinuxSignalReturn> pop_linux_signal_frame(UserRegisters& registers, ThreadState& state) {
-  SignalFrame frame;
+  // Read only as far as it is filled here.
+  [[clang::uninitialized]] SignalFrame frame;
   // The handler's return took the return address off the stack.
   std::uintptr_t frame_at = registers.rsp - 8;
   constexpr std::size_t needed = offsetof(SignalFrame, information);

@@ -11,6 +11,9 @@ namespace arch {
 
 struct ThreadState;
 
+// Behind the state there is room for the mark that ends it in a signal frame.
+inline constexpr std::size_t extended_state_slack = 8;
+
 // 64-byte aligned, holding the initial state.
 base::Result<std::byte*> allocate_extended_state();
 void free_extended_state(std::byte* area);
