@@ -1,5 +1,7 @@
 #include "linux_abi/file_table.h"
 
+#include <memory>
+
 #include "base/bits.h"
 #include "vfs/types.h"
 
@@ -26,7 +28,7 @@ struct FileTable::Slots {
     slots->capacity = capacity;
     // SAFETY: the arrays follow the header inside the allocation, whose size was computed for them.
     slots->files = reinterpret_cast<std::atomic<vfs::File*>*>(slots + 1);
-    for (unsigned i = 0; i < capacity; ++i) new (&slots->files[i]) std::atomic<vfs::File*>(nullptr);
+    std::uninitialized_value_construct_n(slots->files, capacity);
     slots->used = reinterpret_cast<std::uint64_t*>(slots->files + capacity);
     slots->close_on_exec = slots->used + words;
     for (std::size_t i = 0; i < 2 * words; ++i) slots->used[i] = 0;
@@ -44,6 +46,21 @@ struct FileTable::Slots {
       used[i] = other.used[i];
       close_on_exec[i] = other.close_on_exec[i];
     }
+  }
+  template <typename Function>
+  void for_each_used(Function&& function) const {
+    for (unsigned word = 0; word < capacity / 64; ++word)
+      for (std::uint64_t left = used[word]; left; left &= left - 1)
+        function(word * 64 + static_cast<unsigned>(__builtin_ctzll(left)));
+  }
+  // The lowest number >= `from` that is used; `capacity` if there is none.
+  unsigned next_used(unsigned from) const {
+    for (unsigned word = from / 64; word < capacity / 64; ++word) {
+      std::uint64_t left = used[word];
+      if (word == from / 64) left &= ~std::uint64_t{0} << (from % 64);
+      if (left) return word * 64 + static_cast<unsigned>(__builtin_ctzll(left));
+    }
+    return capacity;
   }
   bool is_used(unsigned n) const { return used[n / 64] >> (n % 64) & 1; }
   void set_used(unsigned n, bool value) { set(used, n, value); }
@@ -237,13 +254,10 @@ Result<void> FileTable::set_close_on_exec(int number, CloseOnExec value) {
 int FileTable::next_open(int from) {
   core::MutexGuard guard{lock_};
   Slots* slots = slots_.load(std::memory_order_relaxed);
-  for (unsigned n = from < 0 ? 0 : static_cast<unsigned>(from); n < slots->capacity; ++n) {
-    if (n % 64 == 0 && !slots->used[n / 64]) {
-      n += 63;
-      continue;
-    }
+  // A number may also be reserved only.
+  for (unsigned n = slots->next_used(from < 0 ? 0 : static_cast<unsigned>(from)); n < slots->capacity;
+       n = slots->next_used(n + 1))
     if (slots->files[n].load(std::memory_order_relaxed)) return static_cast<int>(n);
-  }
   return -1;
 }
 
@@ -280,25 +294,21 @@ Result<RefPtr<FileTable>> FileTable::try_clone(unsigned skip_first, unsigned ski
   core::MutexGuard guard{lock_};
   Slots* from = slots_.load(std::memory_order_relaxed);
   unsigned highest = 0;
-  for (unsigned n = 0; n < from->capacity; ++n) {
-    if (n % 64 == 0 && !from->used[n / 64]) {
-      n += 63;
-      continue;
-    }
-    if (n >= skip_first && n <= skip_last) continue;
-    if (from->files[n].load(std::memory_order_relaxed)) highest = n;
-  }
+  from->for_each_used([&](unsigned n) {
+    bool skipped = n >= skip_first && n <= skip_last;
+    if (!skipped && from->files[n].load(std::memory_order_relaxed)) highest = n;
+  });
   unsigned capacity = initial_capacity;
   while (capacity <= highest) capacity *= 2;
   Slots* to = TRY(Slots::create(capacity));
-  for (unsigned n = 0; n <= highest; ++n) {
+  from->for_each_used([&](unsigned n) {
     vfs::File* file = from->files[n].load(std::memory_order_relaxed);
-    if (!file || (n >= skip_first && n <= skip_last)) continue;
+    if (!file || (n >= skip_first && n <= skip_last)) return;
     file->acquire_reference();
     to->files[n].store(file, std::memory_order_relaxed);
     to->set_used(n, true);
     to->set_close_on_exec(n, from->is_close_on_exec(n));
-  }
+  });
   copy->slots_.store(to, std::memory_order_release);
   return copy;
 }

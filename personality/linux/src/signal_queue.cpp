@@ -63,12 +63,17 @@ Result<RefPtr<SignalActions>> SignalActions::try_clone() const {
 
 void SignalActions::copy_from_locked(const SigAction* from) NO_THREAD_SAFETY_ANALYSIS {
   // The copy is not visible to anybody yet.
-  for (int i = 0; i < signal_count; ++i) actions_[i] = from[i];
+  std::memcpy(actions_, from, sizeof(actions_));
 }
 
 SigAction SignalActions::get(int number) const {
   core::MutexGuard guard{lock_};
   return actions_[number - 1];
+}
+
+std::uint64_t SignalActions::handler(int number) const {
+  core::MutexGuard guard{lock_};
+  return actions_[number - 1].handler;
 }
 
 SigAction SignalActions::set(int number, const SigAction& action) {
@@ -90,8 +95,9 @@ void SignalActions::reset_handlers() {
   }
 }
 
-bool SignalActions::is_ignored(int number) const {
-  std::uint64_t handler = get(number).handler;
+bool SignalActions::is_ignored(int number) const { return is_ignored(number, handler(number)); }
+
+bool SignalActions::is_ignored(int number, std::uint64_t handler) {
   return handler == sig_ignore || (handler == sig_default && ignored_by_default.contains(number));
 }
 

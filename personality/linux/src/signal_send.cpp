@@ -28,7 +28,7 @@ bool is_dropped(Process& process, const Task* target, int number, bool from_kern
   // Nothing but a handler of its own reaches /init; the kernel may still kill it (then the kernel panics).
   if (process.is_init() && handler == sig_default && !(from_kernel && unblockable_signals.contains(number)))
     return true;
-  return process.actions->is_ignored(number);
+  return SignalActions::is_ignored(number, handler);
 }
 
 // SIGCONT takes back stops and the other way round, whether or not the signal itself is then dropped.

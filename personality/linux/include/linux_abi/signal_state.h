@@ -72,7 +72,7 @@ class SignalActions : public base::RefCounted<SignalActions> {
   static Result<RefPtr<SignalActions>> create();
   Result<RefPtr<SignalActions>> try_clone() const;
   SigAction get(int number) const;
-  std::uint64_t handler(int number) const { return get(number).handler; }
+  std::uint64_t handler(int number) const;
   // Returns the old one.
   SigAction set(int number, const SigAction& action);
   // SA_RESETHAND
@@ -81,6 +81,7 @@ class SignalActions : public base::RefCounted<SignalActions> {
   void reset_handlers();
   void copy_from_locked(const SigAction* from);
   bool is_ignored(int number) const;  // explicitly, or by default and of no effect
+  static bool is_ignored(int number, std::uint64_t handler);
   ~SignalActions() = default;
 
  private:
