@@ -24,6 +24,11 @@ struct AtomicMask {
       words[cpu / 64].fetch_and(~bit, std::memory_order_relaxed);
   }
   bool test(unsigned cpu) const { return words[cpu / 64].load(std::memory_order_relaxed) >> (cpu % 64) & 1; }
+  bool any() const {
+    std::uint64_t all = 0;
+    for (const auto& word : words) all |= word.load(std::memory_order_relaxed);
+    return all != 0;
+  }
   CpuMask snapshot() const {
     CpuMask mask;
     for (unsigned i = 0; i < CpuMask::capacity / 64; ++i)
@@ -102,7 +107,10 @@ void mark_idle(unsigned cpu, bool is_idle) { idle_cpus.set(cpu, is_idle); }
 unsigned choose_cpu(Thread& thread, unsigned previous) {
   // The usual cases, without looking at all CPUs.
   if (arch::cpu_count() == 1) return previous;
-  if (idle_cpus.test(previous) && ThreadAccess::affinity(thread).test(previous)) return previous;
+  bool may_return = ThreadAccess::affinity(thread).test(previous) && online_cpus().test(previous);
+  if (may_return && idle_cpus.test(previous)) return previous;
+  // Everybody has something to do: back to where its memory may still be cached.
+  if (may_return && !idle_cpus.any() && !is_urgent(ThreadAccess::entity(thread))) return previous;
   CpuMask allowed = ThreadAccess::affinity(thread) & online_cpus();
   if (allowed.none()) allowed = online_cpus();  // set_affinity refuses this; CPUs never go away
   CpuMask idle = allowed & idle_cpus.snapshot();
