@@ -32,55 +32,69 @@ Result<void> start_root() {
   return {};
 }
 
-// The memory of the image. It goes back to the allocator while the image is read, so that a large plain
-// archive does not need room twice.
-class ImageMemory {
+// The memory of the image. It goes back to the allocator while the image is read, and whole pages of a plain
+// archive become pages of the files, so that a large image does not need room twice.
+class ImageMemory final : public ImageOwner {
  public:
-  explicit ImageMemory(const boot::PhysicalRange& range)
-      : start_(range.start), end_(range.start + range.size), given_(page_up(range.start)) {}
+  enum class Keep : bool { no, yes };
+  ImageMemory(const boot::PhysicalRange& range, Keep keep)
+      : start_(range.start), end_(range.start + range.size), given_(page_up(range.start)), keep_(keep) {}
 
   std::span<const std::uint8_t> bytes() const {
     return {core::to_virtual<const std::uint8_t>(core::PhysicalAddress(start_)), end_ - start_};
   }
-  void read_up_to(const std::uint8_t* at) {
-    auto image = bytes();
-    if (at < image.data() || at > image.data() + image.size()) return;
-    give_up_to((start_ + static_cast<std::size_t>(at - image.data())) & ~(step - 1));
+  void read_up_to(const std::uint8_t* at) override {
+    if (is_inside(at)) give_up_to(core::to_physical(at).value() & ~(step - 1));
+  }
+  core::PageRef take_page(const std::uint8_t* at) override {
+    if (keep_ == Keep::yes || !is_inside(at)) return {};
+    std::uintptr_t page = core::to_physical(at).value();
+    if (page < given_ || end_ - page < core::page_size) return {};
+    give_up_to(page);
+    given_ = page + core::page_size;
+    ++taken_;
+    return core::adopt_boot_page(core::PhysicalAddress(page));
   }
   void give_rest() { give_up_to(end_ & ~std::uintptr_t{core::page_size - 1}); }
   std::size_t given_bytes() const { return given_ - page_up(start_); }
+  std::size_t taken_bytes() const { return taken_ * core::page_size; }
 
  private:
   static constexpr std::uintptr_t step = std::uintptr_t{1} << 20;
   static std::uintptr_t page_up(std::uintptr_t address) {
     return (address + core::page_size - 1) & ~std::uintptr_t{core::page_size - 1};
   }
+  bool is_inside(const std::uint8_t* at) const {
+    return at >= bytes().data() && at < bytes().data() + bytes().size();
+  }
   void give_up_to(std::uintptr_t end) {
-    if (end <= given_) return;
+    if (keep_ == Keep::yes || end <= given_) return;
     core::donate_memory(core::PhysicalAddress(given_), end - given_);
     given_ = end;
   }
-  std::uintptr_t start_, end_, given_;
+  std::uintptr_t start_, end_;
+  std::uintptr_t given_;  // everything before has left us
+  std::size_t taken_ = 0;
+  Keep keep_;
 };
 
 Result<void> unpack_initrd() {
   const boot::PhysicalRange& range = boot::boot_info().initrd;
   if (!range.size || core::command_line().has("noinitrd")) return {};
   bool keep = core::command_line().has("retain_initrd");
-  ImageMemory image{range};
+  ImageMemory image{range, keep ? ImageMemory::Keep::yes : ImageMemory::Keep::no};
   auto context = TRY(vfs::create_root_context());
   context->exchange_umask(0);
   vfs::Caller kernel{*context, vfs::Credentials::kernel()};
   char memory[160];
   base::TextBuffer problem{memory};
   std::uint64_t start = core::log_clock_now();
-  auto result = unpack(kernel, image.bytes(), problem, [&](const std::uint8_t* data_end) {
-    if (!keep) image.read_up_to(data_end);
-  });
+  auto result = unpack(kernel, image.bytes(), problem, image);
   if (!result) core::log(core::LogLevel::error, "Initramfs unpacking failed: {}", problem.view());
-  if (!keep) image.give_rest();
-  core::log(core::LogLevel::info, "initramfs: {} KiB unpacked in {} ms; freeing initrd memory: {}K",
-            range.size / 1024, (core::log_clock_now() - start) / 1'000'000, image.given_bytes() / 1024);
+  image.give_rest();
+  core::log(core::LogLevel::info, "initramfs: {} KiB unpacked in {} ms; {} KiB became files, {} KiB freed",
+            range.size / 1024, (core::log_clock_now() - start) / 1'000'000, image.taken_bytes() / 1024,
+            (image.given_bytes() - image.taken_bytes()) / 1024);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "core/memory/slab.h"
 #include "rootfs/rootfs.h"
 #include "vfs/operations.h"
+#include "vfs/splice.h"
 
 namespace rootfs {
 
@@ -20,7 +21,7 @@ namespace {
 
 class Unpacker final : public archive::EntrySink {
  public:
-  Unpacker(const vfs::Caller& caller, Progress progress) : caller_(caller), progress_(progress) {}
+  Unpacker(const vfs::Caller& caller, ImageOwner& owner) : caller_(caller), owner_(owner) {}
 
   Result<void> directory(const archive::Entry& entry) override {
     auto made = vfs::make_directory(caller_, nullptr, entry.name, entry.mode & 07777);
@@ -42,6 +43,7 @@ class Unpacker final : public archive::EntrySink {
   Result<void> data(std::span<const std::uint8_t> bytes) override {
     data_end_ = bytes.data() + bytes.size();
     if (!file_) return {};
+    bytes = bytes.subspan(TRY(take_pages(bytes)));
     auto buffer = core::IoBuffer::kernel(std::as_bytes(bytes));
     while (!buffer.empty()) {
       std::size_t done = TRY(file_->write(buffer));
@@ -53,7 +55,7 @@ class Unpacker final : public archive::EntrySink {
     if (!file_) return {};
     vfs::Path path = file_->path();
     file_ = nullptr;
-    if (data_end_) progress_(data_end_);
+    if (data_end_) owner_.read_up_to(data_end_);
     return set_attributes_of(path, entry);
   }
   Result<void> symlink(const archive::Entry& entry, std::string_view target) override {
@@ -88,6 +90,31 @@ class Unpacker final : public archive::EntrySink {
     base::String name;
     std::uint32_t seconds;
   };
+  // The whole pages at the front of `bytes`, where the image holds them at page boundaries, become the file's
+  // without copying. Returns how many bytes that were.
+  Result<std::size_t> take_pages(std::span<const std::uint8_t> bytes) {
+    class Pages final : public vfs::PageSource {
+     public:
+      Pages(ImageOwner& owner, const std::uint8_t* at) : owner_(owner), at_(at) {}
+      Piece next() override {
+        core::PageRef page = owner_.take_page(at_);
+        at_ += core::page_size;
+        return {std::move(page), 0, core::page_size};
+      }
+
+     private:
+      ImageOwner& owner_;
+      const std::uint8_t* at_;
+    };
+    std::size_t whole = bytes.size() & ~(core::page_size - 1);
+    bool aligned = core::to_physical(bytes.data()).value() % core::page_size == 0;
+    if (!whole || !aligned || file_->position() % core::page_size != 0) return 0;
+    Pages pages{owner_, bytes.data()};
+    auto done = file_->splice_write(file_->position(), whole, pages);
+    if (!done) return done.error() == Errno::einval ? Result<std::size_t>(0) : done;
+    file_->set_position(file_->position() + *done);
+    return *done;
+  }
   // One entry that cannot be made (its directory is missing, say) does not end the run; a full memory does.
   static Result<void> skip(Result<void> problem) {
     if (problem.error() == Errno::enomem || problem.error() == Errno::enospc) return problem;
@@ -125,7 +152,7 @@ class Unpacker final : public archive::EntrySink {
   }
 
   const vfs::Caller& caller_;
-  Progress progress_;
+  ImageOwner& owner_;
   RefPtr<vfs::File> file_;
   bool just_linked_ = false;
   const std::uint8_t* data_end_ = nullptr;
@@ -135,8 +162,8 @@ class Unpacker final : public archive::EntrySink {
 }  // namespace
 
 Result<void> unpack(const vfs::Caller& caller, std::span<const std::uint8_t> image, base::TextSink& problem,
-                    Progress progress) {
-  auto unpacker = TRY(base::try_make_unique<Unpacker>(caller, progress));
+                    ImageOwner& owner) {
+  auto unpacker = TRY(base::try_make_unique<Unpacker>(caller, owner));
   auto result = archive::unpack_initramfs(image, *unpacker, problem);
   unpacker->finish();
   return result;

@@ -125,6 +125,23 @@ class TmpfsFile final : public vfs::File {
     return total;
   }
 
+  // Whole pages that the file has not yet are taken as they are; the rest is copied.
+  Result<std::size_t> splice_write(std::uint64_t offset, std::size_t length,
+                                   vfs::PageSource& source) override {
+    core::WriteGuard guard{inode().lock()};
+    std::size_t total = 0;
+    while (total < length) {
+      vfs::PageSource::Piece piece = source.next();
+      if (!piece.page) break;
+      std::size_t count = piece.length < length - total ? piece.length : length - total;
+      auto taken = put_piece(offset + total, piece, count);
+      if (!taken) return total ? Result<std::size_t>(total) : taken;
+      total += *taken;
+      if (*taken < count) break;
+    }
+    return total;
+  }
+
   Result<unsigned> seals() const override {
     if (!object().has(Inode::sealed_type)) return error(Errno::einval);
     return object().seals();
@@ -152,6 +169,31 @@ class TmpfsFile final : public vfs::File {
     if (!(flags() & vfs::open_no_access_time)) inode().touch_accessed(path().mount());
   }
 
+  // A page that is somebody else's too (of another file, mapped, in a second pipe) must be copied.
+  static bool is_ours_alone(const core::Page& page) {
+    return page.reference_count() == 1 && page.map_count.load(std::memory_order_relaxed) == 0 &&
+           !page.has(core::PageFlag::anonymous) && !page.has(core::PageFlag::compound_head) &&
+           !page.has(core::PageFlag::compound_tail);
+  }
+  // The inode's lock is held exclusively.
+  Result<std::size_t> put_piece(std::uint64_t offset, vfs::PageSource::Piece& piece, std::size_t count) {
+    PageCache* cache = TRY(object().ensure_cache());
+    bool whole = piece.offset == 0 && count == core::page_size && (offset & (core::page_size - 1)) == 0;
+    std::uint64_t largest = inode().file_system().maximum_size();
+    bool appends = offset >= cache->size() && offset < largest && count <= largest - offset &&
+                   !object().seals() && !cache->is_resident(offset >> core::page_shift);
+    if (!whole || !appends || !is_ours_alone(*piece.page) || TRY(vfs::limit_write(offset, count)) < count) {
+      auto bytes = std::span<const std::byte>(piece.page.data<const std::byte>() + piece.offset, count);
+      auto buffer = core::IoBuffer::kernel(bytes);
+      return write_locked(buffer, offset);
+    }
+    cache->clear_behind_end();
+    vfs::drop_set_id_bits(inode(), credentials());
+    TRY(cache->put_page(offset >> core::page_shift, std::move(piece.page), offset + count));
+    inode().set_size(cache->size());
+    inode().touch_modified();
+    return count;
+  }
   // The inode's lock is held exclusively.
   Result<std::size_t> write_locked(core::IoBuffer& buffer, std::uint64_t offset) {
     if (buffer.empty()) return 0;

@@ -145,4 +145,16 @@ void donate_memory(PhysicalAddress start, std::uint64_t size) {
   set_watermarks();
 }
 
+PageRef adopt_boot_page(PhysicalAddress address) {
+  Page& page = page_of(address);
+  base::verify(page.has(PageFlag::reserved), "adopted page is not ours");
+  page.reset_flags(0, 0);
+  page.words[0] = page.words[1] = 0;
+  page.map_count.store(0, std::memory_order_relaxed);
+  page.detail.store(0, std::memory_order_relaxed);
+  page.references.store(1, std::memory_order_release);
+  count_adopted_page();
+  return PageRef::adopt(&page);
+}
+
 }  // namespace core

@@ -261,6 +261,8 @@ void add_free_pages(std::uint64_t first, std::uint64_t end) {
   }
 }
 
+void count_adopted_page() { total_pages.fetch_add(1, std::memory_order_relaxed); }
+
 void set_watermarks() {
   // As Linux' min_free_kbytes: the square root of sixteen times memory, in KiB.
   std::uint64_t total_kib = total_pages.load(std::memory_order_relaxed) * (page_size / 1024);

@@ -20,6 +20,8 @@ extern Zone zones[zone_count];
 
 // Start-up: pages [first, end) are RAM that nobody uses. Also counts them as part of the machine's memory.
 void add_free_pages(std::uint64_t first, std::uint64_t end);
+// A page that comes to the allocator in use.
+void count_adopted_page();
 // RAM that is in use for good (the kernel itself): counted nowhere but in what `free` reports as total by
 // Linux.
 void set_watermarks();
