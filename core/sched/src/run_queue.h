@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "class_queues.h"
+#include "core/sched/scheduler.h"
 #include "core/sched/thread.h"
 #include "core/sync/per_cpu.h"
 #include "core/sync/spin_lock.h"
@@ -45,6 +46,7 @@ class RunQueue {
   std::atomic<std::uint64_t> switched_at_ns{0};  // when `running` came
   std::atomic<std::int64_t> uninterruptible{0};  // sum over all CPUs counts
   std::atomic<std::uint32_t> runnable{0};
+  CpuStatistics reported GUARDED_BY(lock);  // what cpu_statistics() said last: times never go back
 
   alignas(Thread) std::byte idle_storage[sizeof(Thread)] = {};
 };

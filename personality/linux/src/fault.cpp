@@ -85,10 +85,28 @@ void handle_user_fault(Task& task) {
   }
 }
 
+// What the program did wrong, not what somebody sent it: the keys of a terminal come with SI_KERNEL too.
 void log_fatal_signal(Task& task, const SigInfo& info) {
-  if (info.code <= 0) return;  // sent by somebody, not caused by the program
-  core::log(core::LogLevel::info, "{}[{}]: signal {} at {:#x} ip {:#x} sp {:#x}", task.thread().name().data(),
-            task.id(), info.number, info.fault.address, task.registers.program_counter(),
+  if (info.code <= 0) return;
+  std::string_view what;
+  switch (info.number) {
+    case signal::segv:
+      what = "segfault";
+      break;
+    case signal::bus:
+      what = "bus error";
+      break;
+    case signal::ill:
+      what = "invalid opcode";
+      break;
+    case signal::fpe:
+      what = "arithmetic error";
+      break;
+    default:
+      return;
+  }
+  core::log(core::LogLevel::info, "{}[{}]: {} at {:x} ip {:016x} sp {:016x}", task.thread().name().data(),
+            task.id(), what, info.fault.address, task.registers.program_counter(),
             task.registers.stack_pointer());
 }
 

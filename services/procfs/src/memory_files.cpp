@@ -33,31 +33,48 @@ void line(base::TextSink& out, std::string_view name, std::uint64_t value) {
   format(out, "{} kB\n", digits.view());
 }
 
+// The lines of Linux in its order, as programs read them. There is no swap, no huge page and no list of active
+// and inactive pages: what is mapped by name or not at all counts as active.
 Result<void> show_meminfo(base::TextSink& out) {
   auto statistics = core::memory_statistics();
-  std::uint64_t cached = pages(MemoryCounter::file_cache);
+  std::uint64_t cached = pages(MemoryCounter::file_cache), shared = pages(MemoryCounter::shared_memory);
+  std::uint64_t files = cached > shared ? cached - shared : 0;
+  std::uint64_t anonymous = pages(MemoryCounter::anonymous) + shared;
+  std::uint64_t locked = pages(MemoryCounter::locked);
   line(out, "MemTotal", kib(statistics.total_pages));
   line(out, "MemFree", kib(statistics.free_pages));
   line(out, "MemAvailable", kib(statistics.available_pages));
   line(out, "Buffers", 0);
   line(out, "Cached", kib(cached));
   line(out, "SwapCached", 0);
-  line(out, "Unevictable", kib(MemoryCounter::locked));
-  line(out, "Mlocked", kib(MemoryCounter::locked));
+  line(out, "Active", kib(anonymous + files));
+  line(out, "Inactive", 0);
+  line(out, "Active(anon)", kib(anonymous));
+  line(out, "Inactive(anon)", 0);
+  line(out, "Active(file)", kib(files));
+  line(out, "Inactive(file)", 0);
+  line(out, "Unevictable", kib(locked));
+  line(out, "Mlocked", kib(locked));
   line(out, "SwapTotal", 0);
   line(out, "SwapFree", 0);
   line(out, "Dirty", kib(MemoryCounter::dirty));
   line(out, "Writeback", kib(MemoryCounter::writeback));
   line(out, "AnonPages", kib(MemoryCounter::anonymous));
   line(out, "Mapped", kib(MemoryCounter::file_mapped));
-  line(out, "Shmem", kib(MemoryCounter::shared_memory));
+  line(out, "Shmem", kib(shared));
+  line(out, "KReclaimable", 0);
   line(out, "Slab", kib(MemoryCounter::slab));
+  line(out, "SReclaimable", 0);
   line(out, "SUnreclaim", kib(MemoryCounter::slab));
   line(out, "KernelStack", kib(MemoryCounter::kernel_stacks));
   line(out, "PageTables", kib(MemoryCounter::page_tables));
+  line(out, "NFS_Unstable", 0);
+  line(out, "Bounce", 0);
+  line(out, "WritebackTmp", 0);
   line(out, "CommitLimit", kib(core::commit_limit_pages()));
   line(out, "Committed_AS", kib(core::committed_pages()));
   line(out, "VmallocUsed", kib(MemoryCounter::virtual_mappings));
+  line(out, "VmallocChunk", 0);
   return {};
 }
 

@@ -165,6 +165,7 @@ Result<RefPtr<vfs::File>> RootInode::open(const vfs::OpenRequest&) {
 Result<void> DevptsFileSystem::make_root() {
   auto* root = new (std::nothrow) RootInode(*this, vfs::NewInode{vfs::mode_directory | 0755, 0, 0, {}});
   if (!root) return error(Errno::enomem);
+  root->set_link_count(2);
   return create_root(RefPtr<vfs::Inode>::adopt(root));
 }
 

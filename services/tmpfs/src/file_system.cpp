@@ -101,7 +101,7 @@ Result<void> TmpfsFileSystem::start(std::string_view text, Limits limits, vfs::M
   inodes_max_.store(options.inodes, std::memory_order_relaxed);
   shown_ = options;
   auto root = TRY(make_inode(*this, {vfs::mode_directory | options.mode, options.uid, options.gid, {}}));
-  root->set_link_count(2);
+  root->become_directory();
   return create_root(std::move(root));
 }
 
@@ -128,6 +128,7 @@ void TmpfsFileSystem::put_options(base::TextSink& out) const {
   if (&type() == &tmpfs_type && shown_.mode != 01777) base::format(out, ",mode={:o}", shown_.mode);
   if (shown_.uid) base::format(out, ",uid={}", shown_.uid);
   if (shown_.gid) base::format(out, ",gid={}", shown_.gid);
+  base::format(out, ",inode64");
 }
 
 Result<void> TmpfsFileSystem::statistics(vfs::FileSystemStatistics& out) {

@@ -60,6 +60,11 @@ void TmpfsInode::describe(base::TextSink& out) const {
 
 // ---- Directories ----
 
+void TmpfsInode::become_directory() {
+  set_link_count(2);
+  if (tmpfs().magic() != TmpfsFileSystem::ramfs_magic) set_size(2 * entry_size);  // "." and ".."
+}
+
 void TmpfsInode::entry_added() {
   set_size(size() + entry_size);
   touch_modified();
@@ -77,7 +82,7 @@ Result<RefPtr<Inode>> TmpfsInode::create(Dentry&, const NewInode& properties) {
 
 Result<RefPtr<Inode>> TmpfsInode::make_directory(Dentry& entry, const NewInode& properties) {
   auto inode = TRY(create(entry, properties));
-  inode->set_link_count(2);
+  static_cast<TmpfsInode&>(*inode).become_directory();
   add_link();
   return inode;
 }

@@ -85,6 +85,7 @@ class TmpfsInode final : public Inode {
   page_cache::PageCache* cache() const { return cache_.load(std::memory_order_acquire); }
   Result<page_cache::PageCache*> ensure_cache();
   Result<void> set_text(std::string_view text);  // link target, or name of a memfd
+  void become_directory();
   unsigned seals() const { return seals_.load(std::memory_order_acquire); }
   void set_seals(unsigned seals) { seals_.store(seals, std::memory_order_release); }
 

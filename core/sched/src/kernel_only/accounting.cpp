@@ -53,21 +53,37 @@ void Thread::account_user_leave() {
   user_ticks_.store(get(user_ticks_) + (arch::counter() - entered), std::memory_order_relaxed);
 }
 
+// User time is charged to the CPU when a thread leaves it, so what the running one has used since is added here.
+// Reading that races with its way out of user mode, which for a moment hides the time of the whole visit: what
+// was reported before holds then.
 CpuStatistics cpu_statistics(unsigned cpu) {
   RunQueue& rq = run_queues.on(cpu);
-  CpuStatistics result;
-  result.user_ns = ticks_to_ns(get(rq.user_ticks));
-  result.nice_ns = ticks_to_ns(get(rq.nice_ticks));
-  std::uint64_t busy = get(rq.busy_ns);
-  result.idle_ns = get(rq.idle_ns);
+  SpinGuard<IrqSave> guard(rq.lock);
+  CpuStatistics& result = rq.reported;
   std::uint64_t now = arch::nanoseconds(), since = get(rq.switched_at_ns);
-  std::uint64_t running = now > since ? now - since : 0;
-  if (rq.level.load(std::memory_order_relaxed) == ~0u)
-    result.idle_ns += running;
-  else
-    busy += running;
-  std::uint64_t user = result.user_ns + result.nice_ns;
-  result.system_ns = busy > user ? busy - user : 0;
+  std::uint64_t running_ns = now > since ? now - since : 0;
+  std::uint64_t busy = get(rq.busy_ns), idle = get(rq.idle_ns);
+  std::uint64_t user = get(rq.user_ticks), nice = get(rq.nice_ticks);
+  if (rq.running == rq.idle) {
+    idle += running_ns;
+  } else {
+    busy += running_ns;
+    Thread& thread = *rq.running;
+    std::uint64_t ticks = get(ThreadAccess::user_ticks(thread)), counter = arch::counter();
+    std::uint64_t entered = get(ThreadAccess::entered_user_at(thread));
+    if (entered && counter > entered) ticks += counter - entered;
+    std::uint64_t charged = ThreadAccess::user_ticks_charged(thread);
+    std::uint64_t fresh = ticks > charged ? ticks - charged : 0;
+    (ThreadAccess::entity(thread).weight < fair_unit_weight ? nice : user) += fresh;
+  }
+  auto raise = [](std::uint64_t& figure, std::uint64_t value) {
+    if (value > figure) figure = value;
+  };
+  raise(result.user_ns, ticks_to_ns(user));
+  raise(result.nice_ns, ticks_to_ns(nice));
+  raise(result.idle_ns, idle);
+  std::uint64_t in_user = result.user_ns + result.nice_ns;
+  if (busy > in_user) raise(result.system_ns, busy - in_user);
   result.context_switches = get(rq.switches);
   result.runnable = rq.runnable.load(std::memory_order_relaxed);
   return result;

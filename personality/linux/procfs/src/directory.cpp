@@ -83,6 +83,12 @@ class SubjectDirectory final : public OfSubject<pseudo_fs::Directory> {
  public:
   explicit SubjectDirectory(Subject subject) : OfSubject(std::move(subject)) {}
   bool is_transient() const override { return true; }
+  std::uint32_t link_count() const override {
+    std::uint32_t count = 2;
+    for (const SpecialRow& row : specials)
+      if (row.type == vfs::mode_directory && fits(row.where, subject_)) ++count;
+    return count;
+  }
 
   Result<RefPtr<Entry>> find(std::string_view name) override {
     for (const SpecialRow& row : specials)

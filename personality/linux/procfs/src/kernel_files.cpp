@@ -5,7 +5,9 @@
 #include "core/sched/scheduler.h"
 #include "core/sync/per_cpu.h"
 #include "core/time/clock.h"
+#include "core/sched/parameters.h"
 #include "linux_abi/system_names.h"
+#include "linux_abi/vdso.h"
 #include "procfs/procfs.h"
 #include "subject.h"
 
@@ -101,6 +103,54 @@ Result<void> store_printk(std::string_view text) {
   return {};
 }
 
+Result<void> show_randomize(TextSink& out) {
+  format(out, "{}\n", linux_abi::randomize_va_space().load(std::memory_order_relaxed));
+  return {};
+}
+Result<void> store_randomize(std::string_view text) {
+  std::int64_t value = TRY(procfs::parse_number(text));
+  if (value < 0 || value > 2) return error(Errno::einval);
+  // relaxed: a setting for programs that start later.
+  linux_abi::randomize_va_space().store(static_cast<int>(value), std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> show_panic(TextSink& out) {
+  format(out, "{}\n", core::panic_timeout_seconds());
+  return {};
+}
+Result<void> store_panic(std::string_view text) {
+  std::int64_t value = TRY(procfs::parse_number(text));
+  if (value < INT32_MIN || value > INT32_MAX) return error(Errno::einval);
+  core::set_panic_timeout_seconds(static_cast<int>(value));
+  return {};
+}
+
+Result<void> show_last_pid(TextSink& out) {
+  format(out, "{}\n", linux_abi::Pid::last_allocated());
+  return {};
+}
+
+// ---- What there is of consoles, control groups and ways to run programs ----
+
+Result<void> show_consoles(TextSink& out) {
+  core::for_each_console([&](core::Console& console) {
+    format(out, "{:<20} -W- (E{}{} p a)", std::string_view(console.name()), console.preferred() ? 'C' : ' ',
+           console.kind() == core::Console::Kind::early ? 'B' : ' ');
+    if (console.device_major) format(out, " {:>4}:{}", console.device_major, console.device_minor);
+    format(out, "\n");
+  });
+  return {};
+}
+Result<void> show_cgroups(TextSink& out) {
+  format(out, "#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
+  return {};
+}
+Result<void> show_domains(TextSink& out) {
+  format(out, "0-0\t{:<16}\t[kernel]\n", "Linux");
+  return {};
+}
+
 template <std::uint64_t value>
 Result<void> show_constant(TextSink& out) {
   format(out, "{}\n", value);
@@ -124,6 +174,17 @@ Result<void> add_kernel_files() {
                        store_name<&Utsname::domain_name>));
   TRY(procfs::add_text("sys/kernel/pid_max", 0644, show_pid_max, store_pid_max));
   TRY(procfs::add_text("sys/kernel/printk", 0644, show_printk, store_printk));
+  TRY(procfs::add_text("sys/kernel/randomize_va_space", 0644, show_randomize, store_randomize));
+  TRY(procfs::add_text("sys/kernel/panic", 0644, show_panic, store_panic));
+  TRY(procfs::add_text("sys/kernel/ns_last_pid", 0444, show_last_pid));
+  TRY(procfs::add_text("sys/kernel/tainted", 0444, show_constant<0>));
+  TRY(procfs::add_text("sys/kernel/sched_rr_timeslice_ms", 0444,
+                       show_constant<core::round_robin_slice_ns / 1'000'000>));
+  TRY(procfs::add_text("sys/fs/overflowuid", 0444, show_constant<vfs::overflow_id>));
+  TRY(procfs::add_text("sys/fs/overflowgid", 0444, show_constant<vfs::overflow_id>));
+  TRY(procfs::add_text("consoles", 0444, show_consoles));
+  TRY(procfs::add_text("cgroups", 0444, show_cgroups));
+  TRY(procfs::add_text("execdomains", 0444, show_domains));
   TRY(procfs::add_text("sys/kernel/cap_last_cap", 0444, show_constant<vfs::last_capability>));
   TRY(procfs::add_text("sys/kernel/ngroups_max", 0444, show_constant<65536>));
   TRY(procfs::add_text("sys/kernel/overflowuid", 0444, show_constant<vfs::overflow_id>));
