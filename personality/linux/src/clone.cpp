@@ -1,4 +1,6 @@
 // Birth of threads and processes: fork, vfork, clone, clone3.
+#include <optional>
+
 #include "arch/linux_abi.h"
 #include "core/memory/user_pointer.h"
 #include "linux_abi/lifecycle.h"
@@ -70,8 +72,10 @@ Result<void> copy_thread_state(Task& child, Task& parent, const CloneArguments& 
   core::Thread& thread = child.thread();
   TRY(arch::copy_user_state(thread.arch_state, parent.thread().arch_state));
   child.registers = parent.registers;
-  arch::linux_start_child(child.registers, arguments.stack ? arguments.stack + arguments.stack_size : 0);
-  if (flags & clone_settls) arch::set_thread_pointer(thread.arch_state, arguments.tls);
+  std::optional<std::uintptr_t> thread_pointer;
+  if (flags & clone_settls) thread_pointer = arguments.tls;
+  arch::linux_start_child(child.registers, thread.arch_state,
+                          arguments.stack ? arguments.stack + arguments.stack_size : 0, thread_pointer);
   auto name = parent.thread().name();
   thread.set_name(std::string_view(name.data()));
 

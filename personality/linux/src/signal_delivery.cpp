@@ -102,7 +102,7 @@ void run_handler(Context& context, const SigAction& action, const SigInfo& info)
   request.number = info.number;
   request.information = std::as_bytes(std::span(&info, 1));
   request.handler = action.handler;
-  request.restorer = action.flags & sa_restorer ? action.restorer : 0;
+  request.restorer = action.flags & sa_restorer ? action.restorer.address : 0;
   request.blocked = task.blocked.bits;
   if (task.work.fetch_and(~task_work::restore_mask) & task_work::restore_mask)
     request.blocked = task.saved_blocked.bits;

@@ -14,14 +14,17 @@ namespace {
 
 constinit std::atomic<std::uint64_t> missing_calls_logged[syscall_table_size / 64] = {};
 
-[[gnu::noinline]] long missing_system_call(long call) {
+[[gnu::noinline]] long missing_system_call(Task& task, long call) {
+  auto own = arch::linux_own_system_call(task.registers, task.thread().arch_state);
+  if (own) return *own;
+  if (own.error() != Errno::enosys) return -static_cast<long>(own.error());
   if (call >= 0 && call < static_cast<long>(syscall_table_size)) {
     auto index = static_cast<unsigned long>(call);
     std::uint64_t bit = std::uint64_t{1} << (index % 64);
     // relaxed: only whether somebody was first matters.
     if (!(missing_calls_logged[index / 64].fetch_or(bit, std::memory_order_relaxed) & bit))
       core::log(core::LogLevel::info, "{}[{}]: system call {} is not implemented",
-                current_task().thread().name().data(), current_task().id(), call);
+                task.thread().name().data(), task.id(), call);
   }
   return -static_cast<long>(Errno::enosys);
 }
@@ -43,7 +46,7 @@ inline void system_call(Context& context) {
   if (call < syscall_table_size && syscall_functions[call]) [[likely]]
     result = syscall_functions[call](context);
   else
-    result = missing_system_call(static_cast<long>(call));
+    result = missing_system_call(context.task, static_cast<long>(call));
   if (result < 0) [[unlikely]]
     result = finish_error(context.task, result);
   context.registers.set_result(static_cast<std::uint64_t>(result));

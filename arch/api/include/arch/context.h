@@ -48,10 +48,6 @@ void reset_user_state(ThreadState& state);
 // answered it, whatever interrupts and switches come between.
 void interrupt_user(ThreadState& state);
 
-// The thread-local storage pointer that user code sees.
-void set_thread_pointer(ThreadState& state, std::uintptr_t address);
-std::uintptr_t thread_pointer(const ThreadState& state);
-
 }  // namespace arch
 
 #include <arch_impl/context.h>

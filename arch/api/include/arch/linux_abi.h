@@ -8,11 +8,13 @@
 //   linux_elf_machine                 e_machine of programs
 //   linux_open_*                      open flags that differ
 //   linux_clone_thread_pointer_last   clone(flags, stack, parent_tid, child_tid, tls); false: tls is fourth
+//   linux_restorer_flag               SA_RESTORER; 0: struct sigaction has no field for the restorer
 // linux_generic_abi.h has them for architectures that follow Linux's common headers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <arch/context.h>
@@ -33,8 +35,13 @@ base::Result<long> linux_arch_prctl(UserRegisters& registers, ThreadState& state
 // A new program's first registers: everything but these is zero.
 void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter,
                          std::uintptr_t stack_pointer);
-// The child of clone returns 0 and may get a stack and a thread pointer of its own.
-void linux_start_child(UserRegisters& registers, std::uintptr_t stack_pointer_or_zero);
+// The child of clone returns 0 and may get a stack and a thread pointer of its own. `state` is the child's.
+void linux_start_child(UserRegisters& registers, ThreadState& state, std::uintptr_t stack_pointer_or_zero,
+                       std::optional<std::uintptr_t> thread_pointer);
+
+// A system call that the common table does not have, because only this architecture has it; ENOSYS if it does
+// not either.
+base::Result<long> linux_own_system_call(UserRegisters& registers, ThreadState& state);
 
 // A stack of 47 bits or whatever the address space has: one past the highest address a program may use.
 std::uintptr_t linux_stack_top();

@@ -30,7 +30,7 @@ namespace arch {
 //     bool is_empty(), is_present(), is_leaf(level), is_software(); physical(level); software_payload();
 //     bool accessed(), dirty(), writable(), executable(), is_user(); PageAttributes attributes(level);
 //     with_accessed(bool), with_dirty(bool), with_write(bool), with_attributes(PageAttributes)
-//     bool software_bit(n) / with_software_bit(n, bool), n = 0..2: free for core/memory
+//     bool software_bit(n) / with_software_bit(n, bool), n = 0..1: free for core/memory
 //     std::uint64_t raw(); static from_raw()
 //   }
 // An architecture whose hardware sets accessed and dirty says so in hardware_sets_accessed_and_dirty.

@@ -35,6 +35,9 @@ static_assert(offsetof(ThreadState, user_interruption) == THREAD_STATE_USER_INTE
 // ptrace on a suspended thread, or the current one.
 void set_debug_registers(ThreadState& state, const DebugRegisters& registers);
 
+// The thread-local storage pointer that user code sees.
+void set_thread_pointer(ThreadState& state, std::uintptr_t address);
+std::uintptr_t thread_pointer(const ThreadState& state);
 // arch_prctl(ARCH_SET_GS) and ptrace.
 void set_user_gs_base(ThreadState& state, std::uintptr_t address);
 std::uintptr_t user_gs_base(const ThreadState& state);

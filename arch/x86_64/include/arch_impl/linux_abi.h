@@ -9,6 +9,7 @@ inline constexpr char linux_machine[] = "x86_64";
 inline constexpr unsigned linux_elf_machine = 62;
 inline constexpr unsigned linux_open_directory = 0200000, linux_open_no_follow = 0400000,
                           linux_open_direct = 040000, linux_open_large_file = 0100000;
+inline constexpr unsigned linux_restorer_flag = 0x04000000;
 
 struct LinuxStat {
   std::uint64_t device = 0, inode = 0, link_count = 0;

@@ -69,9 +69,15 @@ void linux_start_program(UserRegisters& registers, std::uintptr_t program_counte
   registers = UserRegisters::for_program_start(program_counter, stack_pointer);
 }
 
-void linux_start_child(UserRegisters& registers, std::uintptr_t stack_pointer) {
+void linux_start_child(UserRegisters& registers, ThreadState& state, std::uintptr_t stack_pointer,
+                       std::optional<std::uintptr_t> thread_pointer) {
   registers.set_result(0);
   if (stack_pointer) registers.set_stack_pointer(stack_pointer);
+  if (thread_pointer) set_thread_pointer(state, *thread_pointer);
+}
+
+base::Result<long> linux_own_system_call(UserRegisters&, ThreadState&) {
+  return base::error(base::Errno::enosys);
 }
 
 std::uintptr_t linux_stack_top() { return user_address_limit; }

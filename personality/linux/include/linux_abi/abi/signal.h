@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "arch/linux_abi.h"
+
 namespace linux_abi {
 
 namespace signal {
@@ -118,17 +120,28 @@ struct SigInfo {
 };
 static_assert(sizeof(SigInfo) == 128);
 
+// Where a handler returns to. Not every architecture has the field.
+template <bool exists>
+struct SigRestorer {
+  std::uint64_t address = 0;
+};
+template <>
+struct SigRestorer<false> {
+  static constexpr std::uint64_t address = 0;
+};
+
 // struct sigaction as rt_sigaction takes it.
 struct SigAction {
   std::uint64_t handler = 0;
   std::uint64_t flags = 0;
-  std::uint64_t restorer = 0;
+  [[no_unique_address]] SigRestorer<arch::linux_restorer_flag != 0> restorer;
   SignalSet mask;
 };
 inline constexpr std::uint64_t sig_default = 0, sig_ignore = 1;
 inline constexpr std::uint64_t sa_nocldstop = 1, sa_nocldwait = 2, sa_siginfo = 4, sa_unsupported = 0x400,
-                               sa_expose_tagbits = 0x800, sa_restorer = 0x04000000, sa_onstack = 0x08000000,
-                               sa_restart = 0x10000000, sa_nodefer = 0x40000000, sa_resethand = 0x80000000;
+                               sa_expose_tagbits = 0x800, sa_restorer = arch::linux_restorer_flag,
+                               sa_onstack = 0x08000000, sa_restart = 0x10000000, sa_nodefer = 0x40000000,
+                               sa_resethand = 0x80000000;
 
 enum class SigMaskHow : std::int32_t { block = 0, unblock = 1, set = 2 };
 
