@@ -1,4 +1,5 @@
-// A 16550 serial port: a terminal (ttyS0 ...) and a console of the kernel log.
+// A serial port: a terminal (ttyS0 ...) and a console of the kernel log. What is in its registers is the
+// chip's affair (chip.h).
 //
 // Transmitting: what the terminal writes goes into a ring, which the interrupt thread empties into the
 // device's FIFO. The log is written directly, character by character, polling, because it must get out
@@ -15,6 +16,7 @@
 #include <array>
 #include <atomic>
 
+#include "chip.h"
 #include "core/device/serial_port.h"
 #include "core/interrupt/interrupt.h"
 #include "core/log/console.h"
@@ -30,12 +32,12 @@ class Uart;
 
 class SerialTerminal final : public tty::Terminal {
  public:
-  SerialTerminal(tty::TerminalLine& line, vfs::DeviceNumber device, unsigned number)
-      : Terminal(line, device), number_(number) {}
-  void put_name(base::TextSink& out) const override { base::format(out, "ttyS{}", number_); }
+  SerialTerminal(tty::TerminalLine& line, vfs::DeviceNumber device, const char* name)
+      : Terminal(line, device), name_(name) {}
+  void put_name(base::TextSink& out) const override { out.put(name_); }
 
  private:
-  const unsigned number_;
+  const char* const name_;
 };
 
 class Uart final : public tty::TerminalLine,
@@ -43,11 +45,10 @@ class Uart final : public tty::TerminalLine,
                    public vfs::DeviceOperations,
                    public tty::TerminalSource {
  public:
-  Uart(const core::SerialPortDescription& description, const char* name)
-      : Console(name), description_(description), registers_(*description.registers) {}
+  // `chip` and `name` live for ever.
+  Uart(const core::SerialPortDescription& description, Chip& chip, const char* name)
+      : Console(name), description_(description), chip_(chip) {}
 
-  // Whether a 16550 answers at these registers.
-  static bool is_present(core::RegisterBlock& registers);
   base::Result<void> start();
 
   // ---- Console ----
@@ -59,7 +60,7 @@ class Uart final : public tty::TerminalLine,
   base::Result<base::RefPtr<tty::Terminal>> terminal() override;
 
  private:
-  static constexpr std::size_t ring_size = 4096, fifo_size = 16;
+  static constexpr std::size_t ring_size = 4096;
 
   // ---- TerminalLine: with the terminal's mutex held ----
   std::size_t transmit(std::string_view text) override;
@@ -76,19 +77,20 @@ class Uart final : public tty::TerminalLine,
 
   static core::InterruptOutcome interrupted(void* context);
   void fill_fifo_locked() REQUIRES(port_lock_);
-  void set_interrupts_locked(std::uint8_t bits) REQUIRES(port_lock_);
+  void set_receiving_locked(bool on) REQUIRES(port_lock_);
+  vfs::DeviceNumber device_number() const;
   bool receive_waiting() EXCLUDES(receive_lock_);
   base::RefPtr<tty::Terminal> current_terminal() EXCLUDES(terminal_lock_);
 
   const core::SerialPortDescription description_;
-  core::RegisterBlock& registers_;
+  Chip& chip_;
   core::InterruptRegistration interrupt_;
 
   core::SpinLock port_lock_{"uart"};
   // Protected by port_lock_:
   std::array<char, ring_size> ring_ GUARDED_BY(port_lock_){};
   std::size_t ring_start_ GUARDED_BY(port_lock_) = 0, ring_used_ GUARDED_BY(port_lock_) = 0;
-  std::uint8_t interrupt_bits_ GUARDED_BY(port_lock_) = 0;
+  bool receiving_ GUARDED_BY(port_lock_) = false, transmitting_ GUARDED_BY(port_lock_) = false;
   bool stopped_ GUARDED_BY(port_lock_) = false;
 
   core::Mutex receive_lock_{"uart receive"};
