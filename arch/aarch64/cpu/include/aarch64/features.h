@@ -1,0 +1,24 @@
+// What this processor has, from its ID registers (ARM DDI 0487, chapter D19.2).
+#pragma once
+
+#include <cstdint>
+
+namespace arch {
+
+struct CpuFeatures {
+  std::uint64_t instruction_set[3] = {};  // ID_AA64ISAR0 … 2
+  std::uint64_t processor[2] = {};        // ID_AA64PFR0, 1
+  std::uint64_t memory[3] = {};           // ID_AA64MMFR0 … 2
+  bool pan = false;
+  bool random = false;  // RNDR
+  bool hardware_access_flag = false;
+  bool hardware_dirty_state = false;
+};
+
+const CpuFeatures& cpu_features();
+// Boot CPU, once.
+void detect_cpu_features();
+// Every CPU: what is not set before the MMU is on.
+void enable_cpu_features();
+
+}  // namespace arch

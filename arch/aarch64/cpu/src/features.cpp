@@ -1,0 +1,46 @@
+#include "aarch64/features.h"
+
+#include "aarch64/registers.h"
+
+// Read by user_copy.S.
+extern "C" constinit bool arch_has_pan;
+constinit bool arch_has_pan = false;
+
+namespace arch {
+namespace {
+constinit CpuFeatures features{};
+}
+
+const CpuFeatures& cpu_features() { return features; }
+
+// SAFETY (this file): ID registers are only read; the others are set to what the manual says for each bit
+// named.
+void detect_cpu_features() {
+  features.instruction_set[0] = NOS_READ_REGISTER("id_aa64isar0_el1");
+  features.instruction_set[1] = NOS_READ_REGISTER("id_aa64isar1_el1");
+  features.instruction_set[2] = NOS_READ_REGISTER("S3_0_C0_C6_2");
+  features.processor[0] = NOS_READ_REGISTER("id_aa64pfr0_el1");
+  features.processor[1] = NOS_READ_REGISTER("id_aa64pfr1_el1");
+  features.memory[0] = NOS_READ_REGISTER("id_aa64mmfr0_el1");
+  features.memory[1] = NOS_READ_REGISTER("id_aa64mmfr1_el1");
+  features.memory[2] = NOS_READ_REGISTER("id_aa64mmfr2_el1");
+  features.pan = id_field(features.memory[1], 20) != 0;
+  features.random = id_field(features.instruction_set[0], 60) != 0;
+  features.hardware_access_flag = id_field(features.memory[1], 0) >= 1;
+  features.hardware_dirty_state = id_field(features.memory[1], 0) >= 2;
+  arch_has_pan = features.pan;
+  enable_cpu_features();
+}
+
+void enable_cpu_features() {
+  if (features.pan) asm volatile(".inst 0xd500419f" ::: "memory");  // MSR PAN, #1
+  // User code reads the virtual counter (the vDSO does) and nothing else of the timer.
+  NOS_WRITE_REGISTER("cntkctl_el1", 2);
+  // No debugging by hardware, no performance counters for user code.
+  NOS_WRITE_REGISTER("mdscr_el1", 1 << 12);
+  if (id_field(NOS_READ_REGISTER("id_aa64dfr0_el1"), 8) - 1 < 14) NOS_WRITE_REGISTER("pmuserenr_el0", 0);
+  NOS_WRITE_REGISTER("tpidrro_el0", 0);
+  instruction_barrier();
+}
+
+}  // namespace arch

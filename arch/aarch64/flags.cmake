@@ -1,0 +1,5 @@
+# AArch64, from version 8.0 of the architecture on. Position independent, so that the kernel can be placed at a random
+# address (RELR relocations applied at start). x18 holds the address of the CPU's area (arch_impl/cpu.h).
+set(NOS_ARCH_FLAGS --target=aarch64-unknown-none-elf -march=armv8-a -mgeneral-regs-only -ffixed-x18 -fPIE -mcmodel=small
+    -mno-outline-atomics -fstack-protector-strong)
+set(NOS_ARCH_LINK_FLAGS)

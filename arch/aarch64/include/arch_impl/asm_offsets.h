@@ -1,0 +1,33 @@
+// Numbers that C++ and assembly share; static_assert ties each to the structure it comes from.
+#pragma once
+
+// CpuLocal, at x18
+#define CPU_LOCAL_SELF 0
+#define CPU_LOCAL_OFFSET 8
+#define CPU_LOCAL_CURRENT_THREAD 16
+#define CPU_LOCAL_KERNEL_STACK 24
+#define CPU_LOCAL_STACK_LIMIT 32
+#define CPU_LOCAL_PREEMPT_COUNT 40
+#define CPU_LOCAL_NO_RESCHEDULE 44
+#define CPU_LOCAL_CPU_INDEX 48
+#define CPU_LOCAL_CURRENT_STATE 56
+#define CPU_LOCAL_EMERGENCY_STACK 64
+
+// ThreadState
+#define THREAD_STATE_STACK_POINTER 0
+#define THREAD_STATE_STACK_LIMIT 8
+
+// UserRegisters
+#define USER_REGISTERS_X30 240
+#define USER_REGISTERS_SP 248
+#define USER_REGISTERS_PC 256
+#define USER_REGISTERS_PSTATE 264
+#define USER_REGISTERS_ORIGINAL_X0 272
+#define USER_REGISTERS_NUMBER 280
+#define USER_REGISTERS_SIZE 288
+
+// SecondaryStart (smp)
+#define SECONDARY_ROOT 0
+#define SECONDARY_STACK 8
+#define SECONDARY_LOCAL 16
+#define SECONDARY_ENTRY 24

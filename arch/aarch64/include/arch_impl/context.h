@@ -1,0 +1,38 @@
+// AArch64: the state of a thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <arch/context.h>
+#include <arch/user.h>
+#include <arch_impl/asm_offsets.h>
+#include <arch_impl/cpu_local.h>
+
+namespace arch {
+
+// v0 to v31, then FPSR and FPCR: the order of the signal frame's record.
+struct alignas(16) FloatingPointState {
+  std::uint64_t registers[64] = {};
+  std::uint32_t status = 0, control = 0;
+  std::uint64_t padding = 0;
+};
+
+struct ThreadState {
+  std::uint64_t stack_pointer = 0;               // of the suspended kernel code; first: known to assembly
+  std::uint64_t stack_limit = no_stack_limit;    // lowest address of its stack
+  std::uint64_t thread_pointer = 0;              // TPIDR_EL0, while the thread does not run
+  FloatingPointState* floating_point = nullptr;  // null: the thread never runs user code
+  unsigned unit_cpu = ~0u;         // CPU whose unit holds a copy of floating_point that is still good
+  bool user_interruption = false;  // interrupt_user(): atomic accesses only
+  UserFault fault;
+};
+
+// The thread-local storage pointer that user code sees.
+void set_thread_pointer(ThreadState& state, std::uintptr_t address);
+std::uintptr_t thread_pointer(const ThreadState& state);
+
+static_assert(offsetof(ThreadState, stack_pointer) == THREAD_STATE_STACK_POINTER);
+static_assert(offsetof(ThreadState, stack_limit) == THREAD_STATE_STACK_LIMIT);
+
+}  // namespace arch

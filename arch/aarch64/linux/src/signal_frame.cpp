@@ -1,0 +1,214 @@
+// The signal frame of AArch64 (asm/sigcontext.h, asm/ucontext.h): what a handler gets as its third argument,
+// and what rt_sigreturn takes back. From low to high addresses: siginfo, ucontext with the general registers
+// and 4 KiB of records (floating point, syndrome of the fault, end), then a frame record that the frame
+// pointer is set to, so that back traces go on behind the signal.
+#include <arch/linux_signal.h>
+
+#include <cstring>
+
+#include <arch/linux_vdso.h>
+#include <arch/page_table.h>
+#include <arch_impl/context.h>
+
+#include "aarch64/floating_point.h"
+#include "core/memory/user_copy.h"
+
+extern "C" const char vdso_image[];
+
+namespace arch {
+namespace {
+
+struct SignalContext {
+  std::uint64_t fault_address;
+  std::uint64_t x[31];
+  std::uint64_t sp, pc, pstate;
+  std::uint64_t padding;  // the records are aligned to 16 bytes
+};
+static_assert(sizeof(SignalContext) == 288);
+
+struct UserContext {
+  std::uint64_t flags, link;
+  std::uint64_t stack_base;
+  std::int32_t stack_flags, padding;
+  std::uint64_t stack_size;
+  std::uint64_t blocked;
+  std::uint8_t unused[120];  // glibc's signal set has 1024 bits
+  std::uint64_t alignment;
+  SignalContext context;
+};
+static_assert(offsetof(UserContext, context) == 176);
+
+struct RecordHeader {
+  std::uint32_t magic, size;
+};
+struct FloatingPointRecord {
+  RecordHeader header;
+  std::uint32_t status, control;
+  std::uint64_t registers[64];
+};
+static_assert(sizeof(FloatingPointRecord) == 528);
+struct SyndromeRecord {
+  RecordHeader header;
+  std::uint64_t syndrome;
+};
+constexpr std::uint32_t floating_point_magic = 0x46508001, syndrome_magic = 0x45535201;
+constexpr std::size_t record_space = 4096;
+
+struct SignalFrame {
+  std::byte information[128];
+  UserContext user;
+  FloatingPointRecord floating_point;
+  SyndromeRecord syndrome;
+  RecordHeader end;
+};
+constexpr std::size_t frame_size = offsetof(SignalFrame, floating_point) + record_space;
+struct FrameRecord {
+  std::uint64_t frame_pointer, return_address;
+};
+static_assert(frame_size % 16 == 0);
+
+base::Result<void> put(std::uintptr_t to, std::span<const std::byte> bytes) {
+  return core::copy_to_user(core::UserAddress(to), bytes);
+}
+base::Result<void> get(std::span<std::byte> bytes, std::uintptr_t from) {
+  return core::copy_from_user(bytes, core::UserAddress(from));
+}
+
+void fill(SignalFrame& frame, const UserRegisters& registers, ThreadState& state,
+          const LinuxSignalRequest& request) {
+  frame.user.stack_base = request.alternate.base;
+  frame.user.stack_flags = request.alternate.flags;
+  frame.user.stack_size = request.alternate.size;
+  frame.user.blocked = request.blocked;
+  SignalContext& context = frame.user.context;
+  context.fault_address = state.fault.address;
+  std::memcpy(context.x, registers.x, sizeof(context.x));
+  context.sp = registers.sp;
+  context.pc = registers.pc;
+  context.pstate = registers.pstate;
+  FloatingPointState unit;
+  capture_floating_point(state, unit);
+  frame.floating_point.header = {floating_point_magic, sizeof(FloatingPointRecord)};
+  frame.floating_point.status = unit.status;
+  frame.floating_point.control = unit.control;
+  std::memcpy(frame.floating_point.registers, unit.registers, sizeof(unit.registers));
+  frame.syndrome = {{syndrome_magic, sizeof(SyndromeRecord)}, state.fault.error_code};
+  std::size_t size = request.information.size() < sizeof(frame.information) ? request.information.size()
+                                                                            : sizeof(frame.information);
+  std::memcpy(frame.information, request.information.data(), size);
+}
+
+// Finds the floating-point record among those of a frame, which the program may have rewritten.
+base::Result<FloatingPointState> read_floating_point(std::uintptr_t records) {
+  constexpr auto invalid = base::Errno::einval;
+  for (std::size_t at = 0; at + sizeof(RecordHeader) <= record_space;) {
+    RecordHeader header;
+    TRY(get(std::as_writable_bytes(std::span(&header, 1)), records + at));
+    if (header.magic == 0 || header.size < sizeof(RecordHeader) || header.size % 16 ||
+        header.size > record_space - at)
+      break;
+    if (header.magic != floating_point_magic) {
+      at += header.size;
+      continue;
+    }
+    if (header.size != sizeof(FloatingPointRecord)) return base::error(invalid);
+    FloatingPointRecord record;
+    TRY(get(std::as_writable_bytes(std::span(&record, 1)), records + at));
+    FloatingPointState unit;
+    unit.status = record.status;
+    unit.control = record.control;
+    std::memcpy(unit.registers, record.registers, sizeof(unit.registers));
+    return unit;
+  }
+  return base::error(invalid);
+}
+
+// The address of __kernel_rt_sigreturn in the vDSO: its symbol, looked up once in the image's own table.
+struct ElfSymbol {
+  std::uint32_t name;
+  std::uint8_t info, other;
+  std::uint16_t section;
+  std::uint64_t value, size;
+};
+struct ElfDynamic {
+  std::uint64_t tag, value;
+};
+
+std::uintptr_t find_sigreturn() {
+  constexpr std::uint64_t dynamic_strings = 5, dynamic_symbols = 6, dynamic_hash = 4;
+  constexpr std::uint32_t segment_dynamic = 2;
+  auto word = [](std::size_t at, auto value) {
+    std::memcpy(&value, vdso_image + at, sizeof(value));
+    return value;
+  };
+  auto headers = word(32, std::uint64_t{});
+  auto header_count = word(56, std::uint16_t{});
+  std::uint64_t dynamic = 0;
+  for (unsigned i = 0; i < header_count; ++i)
+    if (word(headers + i * 56, std::uint32_t{}) == segment_dynamic)
+      dynamic = word(headers + i * 56 + 8, std::uint64_t{});
+  std::uint64_t strings = 0, symbols = 0, hash = 0;
+  for (ElfDynamic entry; dynamic && (entry = word(dynamic, ElfDynamic{})).tag;
+       dynamic += sizeof(ElfDynamic)) {
+    if (entry.tag == dynamic_strings) strings = entry.value;
+    if (entry.tag == dynamic_symbols) symbols = entry.value;
+    if (entry.tag == dynamic_hash) hash = entry.value;
+  }
+  unsigned count = hash ? word(hash + 4, std::uint32_t{}) : 0;
+  for (unsigned i = 0; i < count; ++i) {
+    auto symbol = word(symbols + i * sizeof(ElfSymbol), ElfSymbol{});
+    if (std::string_view(vdso_image + strings + symbol.name) == "__kernel_rt_sigreturn") return symbol.value;
+  }
+  return 0;
+}
+
+std::uintptr_t return_address_for(const LinuxSignalRequest& request) {
+  if (request.restorer) return request.restorer;
+  return request.vdso ? request.vdso + find_sigreturn() : 0;
+}
+
+}  // namespace
+
+std::size_t linux_minimum_signal_stack() { return frame_size + sizeof(FrameRecord) + 16; }
+
+base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState& state,
+                                           const LinuxSignalRequest& request) {
+  std::uintptr_t sp = request.stack & ~std::uintptr_t{15};
+  std::uintptr_t record_at = sp - sizeof(FrameRecord), frame_at = record_at - frame_size;
+  if (frame_at >= sp || sp > user_address_limit) return base::error(base::Errno::efault);
+  SignalFrame frame{};
+  fill(frame, registers, state, request);
+  FrameRecord record{registers.x[29], registers.x[30]};
+  TRY(put(record_at, std::as_bytes(std::span(&record, 1))));
+  TRY(put(frame_at, std::as_bytes(std::span(&frame, 1))));
+
+  registers.x[0] = static_cast<std::uint64_t>(request.number);
+  registers.x[1] = frame_at + offsetof(SignalFrame, information);
+  registers.x[2] = frame_at + offsetof(SignalFrame, user);
+  registers.x[29] = record_at;
+  registers.x[30] = return_address_for(request);
+  registers.set_program_counter(request.handler);
+  registers.set_stack_pointer(frame_at);
+  registers.set_system_call_number(-1);
+  return {};
+}
+
+base::Result<LinuxSignalReturn> pop_linux_signal_frame(UserRegisters& registers, ThreadState& state) {
+  std::uintptr_t frame_at = registers.sp;
+  if (frame_at & 15) return base::error(base::Errno::efault);
+  UserContext user;
+  TRY(get(std::as_writable_bytes(std::span(&user, 1)), frame_at + offsetof(SignalFrame, user)));
+  FloatingPointState unit = TRY(read_floating_point(frame_at + offsetof(SignalFrame, floating_point)));
+  replace_floating_point(state, unit);
+  std::memcpy(registers.x, user.context.x, sizeof(registers.x));
+  registers.set_stack_pointer(user.context.sp);
+  registers.set_program_counter(user.context.pc);
+  registers.set_flags(user.context.pstate);
+  registers.set_system_call_number(-1);
+  LinuxSignalReturn result;
+  result.blocked = user.blocked;
+  result.alternate = {user.stack_base, user.stack_flags, user.stack_size};
+  return result;
+}
+
+}  // namespace arch
