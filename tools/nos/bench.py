@@ -49,7 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def machine(kernel: Path, architecture: str, initrd: Path, memory_mib: int, icount: bool, status: Optional[Path] = None) -> qemu.Machine:
     return qemu.Machine(
         kernel=kernel, initrd=initrd, architecture=architecture, memory_mib=memory_mib, cpus=1, icount=icount,
-        kernel_arguments=guest.DEFAULT_KERNEL_ARGUMENTS, status_file=status,
+        kernel_arguments=guest.default_kernel_arguments(architecture), status_file=status,
     )  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Pa
 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
-    packages.ensure_for("bench")
+    packages.ensure_for("bench", architecture)
     if qemu.has_kvm():
         ui.note("Counting instructions needs emulation; KVM is left aside.")
     if options.profile:

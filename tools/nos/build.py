@@ -1,6 +1,7 @@
 """Compiling: CMake presets and Ninja, with Ninja's own progress on the terminal."""
 import fcntl
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from . import ui
+from .qemu import BOARDS
 from .tree import ROOT, log_file
 from .ui import NosError
 
@@ -93,22 +95,27 @@ def pieces_of(stream: int) -> Iterator[bytes]:
 def kernel(architecture: str, flavour: str) -> Path:
     """The kernel file for QEMU, built if need be."""
     folder = build_preset(preset(architecture, flavour))
-    path = folder / "nos.elf"
+    path = folder / BOARDS[architecture].kernel
     if not path.exists():
         raise NosError(f"The build made no {path.relative_to(ROOT)}.")
     return path
 
 
-def conformance() -> Path:
-    """The conformance suite: one static Linux program, the same for this machine and for the guest."""
-    folder = ROOT / "build" / "conformance"
+def conformance(architecture: str = platform.machine()) -> Path:
+    """The conformance suite: one static Linux program, for this machine or for the guest."""
+    native = architecture == platform.machine()
+    name = "conformance" if native else f"conformance-{architecture}"
+    folder = ROOT / "build" / name
     source = ROOT / "tests" / "conformance"
     if not (source / "CMakeLists.txt").exists():
         raise NosError("This tree has no tests/conformance.")
     if not (folder / "build.ninja").exists():
-        with ui.step("Configuring build/conformance"):
+        with ui.step(f"Configuring build/{name}"):
             command = ["cmake", "-S", source, "-B", folder, "-G", "Ninja"]
-            ui.run_logged(command, log_file("configure-conformance"), "Configuring the conformance suite", cwd=ROOT)
+            if not native:
+                command += ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={architecture}"]
+                command += ["-DCMAKE_CXX_COMPILER=clang++-19", f"-DCMAKE_CXX_COMPILER_TARGET={architecture}-linux-gnu"]
+            ui.run_logged(command, log_file(f"configure-{name}"), "Configuring the conformance suite", cwd=ROOT)
     ninja(folder, "Building the conformance suite")
     return folder / "conformance.stripped"
 

@@ -13,7 +13,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
-    packages.ensure_for("build")
+    packages.ensure_for("build", architecture)
     kernel = build.kernel(architecture, options.flavour)
     ui.say(f"The kernel is {kernel.relative_to(ROOT)} ({kernel.stat().st_size >> 10} KiB)")
     return 0

@@ -24,7 +24,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
-    packages.ensure_for("check")
+    packages.ensure_for("check", architecture)
     from check import compiler, text
     from check.common import Sources
 

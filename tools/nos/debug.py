@@ -38,20 +38,20 @@ def run(options: argparse.Namespace) -> int:
 
     words = command_words(options.words)
     architecture = check_architecture(options.arch)
-    packages.ensure_for("debug")
+    packages.ensure_for("debug", architecture)
     if options.gdb is None:
         options.gdb = free_port()
     if not options.kaslr:
         # One address for every symbol: gdb knows the kernel where it was linked.
         options.kernel_args = f"{options.kernel_args} nokaslr".strip()
-    symbols = build.kernel(architecture, options.flavour)
+    symbols = build.kernel(architecture, options.flavour).with_name("nos.elf")
     console_log = log_file("debug-console")
     with guest.prepared(options, words, plain_output=True) as machine:
         running = qemu.Guest(machine)
         reader = threading.Thread(target=copy_console, args=(running.console, console_log), daemon=True)
         reader.start()
         ui.say(f"The guest's console is in {console_log}")
-        gdb = ["gdb", "-q", *(["-batch"] if options.batch else []), "-iex", f"add-auto-load-safe-path {ROOT}", "-ex", f"target remote localhost:{options.gdb}"]
+        gdb = ["gdb" if architecture == "x86_64" else "gdb-multiarch", "-q", *(["-batch"] if options.batch else []), "-iex", f"add-auto-load-safe-path {ROOT}", "-ex", f"target remote localhost:{options.gdb}"]
         gdb += ["-ex", f"source {ROOT}/tools/gdb/nos.py"]
         for text in options.execute:
             gdb += ["-ex", text]

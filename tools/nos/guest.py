@@ -12,7 +12,6 @@ from . import build, debian, programs, qemu, roots
 from .tree import check_architecture, scratch_folder
 from .ui import NosError
 
-DEFAULT_KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1"
 LARGEST_DEFAULT_CPUS = 4
 
 
@@ -46,6 +45,10 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpu-model", metavar="MODEL", help="QEMU's -cpu; `max` has every feature (the default leaves out AVX: faster when emulated)")
     parser.add_argument("--gdb", nargs="?", type=int, const=1234, metavar="PORT", help="wait for gdb on a port of this machine (default 1234)")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop the guest after so long, with status 124")
+
+
+def default_kernel_arguments(architecture: str) -> str:
+    return f"console={qemu.BOARDS[architecture].console} quiet panic=-1"
 
 
 def parse_memory(text: str) -> int:
@@ -166,7 +169,7 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
         if memory_mib is None:
             memory_mib = default_memory_mib(initrd)
         check_memory(memory_mib)
-        arguments = [DEFAULT_KERNEL_ARGUMENTS, terminal_arguments(), options.kernel_args]
+        arguments = [default_kernel_arguments(architecture), terminal_arguments(), options.kernel_args]
         yield qemu.Machine(
             kernel=kernel,
             initrd=initrd,

@@ -48,9 +48,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
-    packages.ensure_for("image")
+    if architecture != "x86_64":
+        raise NosError("An image for use elsewhere is made for x86_64 alone so far.")
+    packages.ensure_for("image", architecture)
     folder = options.folder or ROOT / "build" / "image"
-    arguments = f"{guest.DEFAULT_KERNEL_ARGUMENTS} {options.kernel_args}".strip()
+    arguments = f"{guest.default_kernel_arguments(architecture)} {options.kernel_args}".strip()
     additions = [roots.parse_addition(text) for text in options.add]
     kernel = build.kernel(architecture, options.flavour).parent / "bzImage"
     if not kernel.exists():

@@ -71,6 +71,15 @@ PURPOSES: Dict[str, Dict[str, object]] = {
     },
 }
 
+# What each further architecture adds to these purposes.
+FOR_ARCHITECTURE: Dict[str, Dict[str, Dict[str, str]]] = {
+    "aarch64": {
+        "build": {"g++-aarch64-linux-gnu": "/usr/bin/aarch64-linux-gnu-g++", "libc6-dev-arm64-cross": "/usr/aarch64-linux-gnu/lib/libc.a"},
+        "run": {"qemu-system-arm": "/usr/bin/qemu-system-aarch64"},
+        "debug": {"gdb-multiarch": "/usr/bin/gdb-multiarch"},
+    },
+}
+
 # Which purposes each command has.
 NEEDS = {
     "build": ("build",),
@@ -86,28 +95,33 @@ NEEDS = {
 SUPPORTED_DEBIANS = ("12", "13")
 
 
-def missing(purposes: Iterable[str]) -> Dict[str, List[str]]:
+def packages_for(purpose: str, architecture: str) -> Dict[str, str]:
+    packages = PURPOSES[purpose]["packages"]
+    assert isinstance(packages, dict)
+    return {**packages, **FOR_ARCHITECTURE.get(architecture, {}).get(purpose, {})}
+
+
+def missing(purposes: Iterable[str], architecture: str) -> Dict[str, List[str]]:
     """The missing packages by purpose."""
     found: Dict[str, List[str]] = {}
     for purpose in purposes:
-        packages = PURPOSES[purpose]["packages"]
-        assert isinstance(packages, dict)
+        packages = packages_for(purpose, architecture)
         absent = [name for name, file in packages.items() if not Path(file).exists()]
         if absent:
             found[purpose] = absent
     return found
 
 
-def ensure(purposes: Sequence[str]) -> None:
+def ensure(purposes: Sequence[str], architecture: str) -> None:
     """Installs what is missing for these purposes; says nothing when nothing is."""
-    absent = missing(purposes)
+    absent = missing(purposes, architecture)
     if not absent:
         return
     for purpose, names in absent.items():
         ui.say(f"Missing {PURPOSES[purpose]['why']}: {' '.join(names)}")
     names = sorted({name for group in absent.values() for name in group})
     install(names)
-    still = sorted({name for group in missing(purposes).values() for name in group})
+    still = sorted({name for group in missing(purposes, architecture).values() for name in group})
     if still:
         raise NosError(f"These packages are installed, but their files are not where NOS looks for them: {' '.join(still)}.")
 
@@ -155,15 +169,15 @@ def is_supported_debian() -> bool:
     return release.get("ID") == "debian" and release.get("VERSION_ID") in SUPPORTED_DEBIANS
 
 
-def ensure_for(command: str) -> None:
+def ensure_for(command: str, architecture: str) -> None:
     """`ensure` for a command, remembered: the usual case costs one small file."""
     purposes = NEEDS[command]
-    files = [file for purpose in purposes for file in PURPOSES[purpose]["packages"].values()]  # type: ignore[attr-defined]
+    files = [file for purpose in purposes for file in packages_for(purpose, architecture).values()]
     status = Path("/var/lib/dpkg/status")
     key = digest(*files, status.stat().st_mtime_ns if status.exists() else 0)
-    stamp = CACHE / f"setup-{command}"
+    stamp = CACHE / f"setup-{command}-{architecture}"
     if stamp.exists() and stamp.read_text() == key:
         return
-    ensure(purposes)
+    ensure(purposes, architecture)
     CACHE.mkdir(parents=True, exist_ok=True)
     stamp.write_text(digest(*files, status.stat().st_mtime_ns if status.exists() else 0))

@@ -1,8 +1,9 @@
 """The programs of ours that run in the guest before there is a Debian: init and the benchmark.
 
-They are static and linked with musl, so that they are a few tens of KiB and start at once; clang is pointed at
-musl's files directly, which works the same for every architecture.
+They are static and linked with musl where Debian has it for this machine, so that they are a few tens of KiB and start at
+once. For another architecture they are linked with glibc from Debian's cross compilers.
 """
+import platform
 from pathlib import Path
 from typing import List, Sequence
 
@@ -23,21 +24,31 @@ def musl_flags(architecture: str) -> List[str]:
     return [f"--target={triple}", "-nostdinc", "-isystem", f"/usr/include/{triple}", "-isystem", f"{resources}/include"]
 
 
+def link_words(architecture: str, output: Path, sources: Sequence[Path]) -> List[ui.Argument]:
+    """What comes after the compiler's flags: where libraries are, and the sources between the start files."""
+    if architecture != platform.machine():
+        return ["-fuse-ld=lld-19", "-Wl,--gc-sections", "-Wl,-s", "-Wl,--build-id=none", *sources, "-o", output]
+    libraries = Path(f"/usr/lib/{architecture}-linux-musl")
+    return [*LINK_FLAGS, libraries / "crt1.o", libraries / "crti.o", *sources, libraries / "libc.a", libraries / "crtn.o", "-o", output]
+
+
+def target_flags(architecture: str) -> List[str]:
+    return musl_flags(architecture) if architecture == platform.machine() else [f"--target={architecture}-linux-gnu"]
+
+
 def build(name: str, sources: Sequence[Path], architecture: str) -> Path:
     """The program called `name`, compiled unless the cache has it."""
     folder = sources[0].parent
     inputs = sorted(path for path in folder.rglob("*") if path.suffix in (".cpp", ".h"))
-    libraries = Path(f"/usr/lib/{architecture}-linux-musl")
     # What only one CPU has lives in arch/<cpu>/ beside the sources.
-    command: List[ui.Argument] = [COMPILER, *FLAGS, *musl_flags(architecture)]
+    command: List[ui.Argument] = [COMPILER, *FLAGS, *target_flags(architecture)]
     key = digest(*command, *LINK_FLAGS, *(path.read_bytes() for path in inputs))
     program = CACHE / "programs" / f"{name}-{architecture}-{key}"
     if program.exists():
         return program
     with appearing(program) as output:
-        start_files = [libraries / "crt1.o", libraries / "crti.o"]
         ui.run_logged(
-            [*command, f"-I{folder}/arch/{architecture}", *LINK_FLAGS, *start_files, *sources, libraries / "libc.a", libraries / "crtn.o", "-o", output],
+            [*command, f"-I{folder}/arch/{architecture}", *link_words(architecture, output, sources)],
             log_file(name),
             f"Compiling {name}",
         )

@@ -5,11 +5,15 @@
   status    the second serial port goes to a file; /init reports there how the session ended
   exit      a write to port 0xf4 (isa-debug-exit) ends QEMU with a status: the in-kernel tests use it
 
+Other architectures have the board "virt" with one serial port: there /init reports in the output itself, in an escape sequence
+that terminals ignore, and the in-kernel tests end with power off.
+
 The machine is q35 rather than the older pc: it has PCI Express (so that MSI-X and the memory-mapped configuration
 space exist, as on hardware of today), and it starts kernels through PVH and through the Linux boot protocol alike.
 microvm starts faster but has no ACPI tables for a kernel to find a real machine with.
 """
 import os
+import platform
 import re
 import select
 import signal
@@ -25,7 +29,19 @@ from typing import Iterator, List, Optional
 
 from .ui import Argument, NosError
 
-BINARY = {"x86_64": "qemu-system-x86_64"}
+
+@dataclass(frozen=True)
+class Board:
+    """What differs from one architecture to the next."""
+
+    binary: str
+    machine: str
+    console: str  # the name that Linux gives to the first serial port
+    kernel: str  # the file of a build that QEMU starts
+    emulated_cpu: str
+    counted_cpu: str  # with --icount
+    pc: bool = False  # a second serial port, and isa-debug-exit
+
 
 # Under emulation each AVX instruction is split into calls per lane, and glibc picks its AVX routines whenever the CPU
 # has them: without, user programs run two to five times faster. Everything a kernel looks for (SMEP, SMAP, UMIP, x2APIC, XSAVE,
@@ -35,6 +51,12 @@ BINARY = {"x86_64": "qemu-system-x86_64"}
 FAST_EMULATED_CPU = "max,-avx,-avx2,-f16c,-fma,-vaes,-vpclmulqdq,-cx16"
 # What is counted by --icount has to be an instruction, not a step of one: `rep movsb` counts once per byte.
 COUNTED_CPU = "max,-erms,-fsrm"
+
+BOARDS = {
+    "x86_64": Board("qemu-system-x86_64", "q35,usb=off,vmport=off", "ttyS0", "nos.elf", FAST_EMULATED_CPU, COUNTED_CPU, pc=True),
+    # Pointer authentication by the architected algorithm costs an emulator dearly.
+    "aarch64": Board("qemu-system-aarch64", "virt,gic-version=3", "ttyAMA0", "Image", "max,pauth-impdef=on", "max,pauth-impdef=on"),
+}
 
 TEST_EXIT_PORT = 0xF4
 UNREAD_SECONDS = 10.0
@@ -76,16 +98,17 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
     """The words that start QEMU; the numbers are those of the sockets for the guest's first serial port and for QMP."""
     if machine.icount and machine.cpus != 1:
         raise NosError("--icount counts the instructions of one CPU: it goes with --cpus 1.")
-    kvm = has_kvm() and not machine.icount
+    board = BOARDS[machine.architecture]
+    kvm = has_kvm() and not machine.icount and machine.architecture == platform.machine()
     if kvm:
         accelerator, model = "kvm", "host"
     elif machine.icount:
-        accelerator, model = "tcg,thread=single", COUNTED_CPU
+        accelerator, model = "tcg,thread=single", board.counted_cpu
     else:
-        accelerator, model = "tcg,thread=multi", FAST_EMULATED_CPU
+        accelerator, model = "tcg,thread=multi", board.emulated_cpu
     words: List[Argument] = [
-        BINARY[machine.architecture],
-        "-machine", "q35,usb=off,vmport=off",
+        board.binary,
+        "-machine", board.machine,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-accel", accelerator,
         "-cpu", machine.cpu_model or model,
@@ -98,10 +121,11 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
         "-mon", "chardev=console,mode=readline",
         "-chardev", f"socket,id=control,fd={control}",
         "-mon", "chardev=control,mode=control",
-        "-serial", f"file:{escaped(machine.status_file)}" if machine.status_file else "null",
-        "-device", f"isa-debug-exit,iobase={TEST_EXIT_PORT:#x},iosize=0x04",
         "-device", "virtio-rng-pci",
     ]  # fmt: skip
+    if board.pc:
+        words += ["-serial", f"file:{escaped(machine.status_file)}" if machine.status_file else "null"]
+        words += ["-device", f"isa-debug-exit,iobase={TEST_EXIT_PORT:#x},iosize=0x04"]
     if machine.initrd:
         words += ["-initrd", machine.initrd]
     if machine.icount:
@@ -174,7 +198,32 @@ def write_all(stream: int, data: bytes) -> None:
         data = data[os.write(stream, data) :]
 
 
-def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[float]) -> bool:
+STATUS_SEQUENCE = re.compile(rb"\x1b\]nos;(status \d+)\x07(?:\r?\n)?")
+
+
+class StatusFilter:
+    """Takes the report of /init out of the console's output, for boards with one serial port."""
+
+    def __init__(self, status_file: Optional[Path]):
+        self.status_file = status_file
+        self.kept = b""
+
+    def pass_on(self, data: bytes) -> bytes:
+        if self.status_file is None:
+            return data
+        data = self.kept + data
+        self.kept = b""
+        if match := STATUS_SEQUENCE.search(data):
+            self.status_file.write_bytes(match.group(1) + b"\n")
+            return data[: match.start()] + data[match.end() :]
+        start = data.rfind(b"\x1b]")
+        # A beginning of the sequence at the end waits for the rest.
+        if start >= 0 and len(data) - start < 40 and b"\x07" not in data[start:]:
+            data, self.kept = data[:start], data[start:]
+        return data
+
+
+def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[float], reports: StatusFilter) -> bool:
     """Copies between the console and this process's terminal until QEMU ends; False when `deadline` came first.
 
     When nobody reads our output any more (`./nos run … | grep -q`), the guest gets UNREAD_SECONDS to end by itself, so that a
@@ -197,6 +246,7 @@ def pump(console: socket.socket, keyboard: Optional[int], deadline: Optional[flo
                 data = b""
             if not data:
                 return True
+            data = reports.pass_on(data)
             try:
                 if unread_until is None:
                     write_all(1, data)
@@ -224,10 +274,11 @@ def run_on_terminal(machine: Machine, timeout_seconds: Optional[float], interact
     def end(_number: int, _frame: object) -> None:
         guest.process.terminate()
 
+    reports = StatusFilter(None if BOARDS[machine.architecture].pc else machine.status_file)
     previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with raw_terminal(0) if interactive else nullcontext():
-            in_time = pump(guest.console, 0 if interactive else None, deadline)
+            in_time = pump(guest.console, 0 if interactive else None, deadline, reports)
         if not in_time:
             return TIMED_OUT
         status = guest.wait()

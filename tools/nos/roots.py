@@ -7,6 +7,7 @@ Neither holds our /init (user/init): it comes with the small archive that `write
 `--add` and the command, so that a change to it does not make the roots anew. The archives are stored plain: under emulation unpacking zstd costs the guest
 seconds, while QEMU maps a plain archive at no cost; the cache on the host holds some 150 MB for it.
 """
+import platform
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -62,7 +63,14 @@ def make_tiny(archive: Path, architecture: str) -> List[str]:
         busybox = folder / "busybox"
         busybox.write_bytes(debian.deb_content(deb, "usr/bin/busybox"))
         busybox.chmod(0o755)
-        applets = subprocess.run([str(busybox), "--list-full"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
+        lister = busybox
+        if architecture != platform.machine():
+            # It is built with the same applets everywhere, and this machine's can be asked for them.
+            own = debian.private_apt(platform.machine()).download("busybox-static", folder / "own")
+            lister = folder / "own" / "busybox"  # it goes by its name
+            lister.write_bytes(debian.deb_content(own, "usr/bin/busybox"))
+            lister.chmod(0o755)
+        applets = subprocess.run([str(lister), "--list-full"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
         folders = ["bin", "sbin", "usr", "usr/bin", "usr/sbin", "dev", "proc", "sys", "run", "tmp", "root", "etc"]
         with appearing(archive) as temporary, open(temporary, "wb") as output:
             writer = cpio.Writer(output)

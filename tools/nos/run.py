@@ -40,7 +40,7 @@ def command_words(words: List[str]) -> List[str]:
 def run(options: argparse.Namespace) -> int:
     words = command_words(options.words)
     guest.check_architecture(options.arch)
-    packages.ensure_for("run")
+    packages.ensure_for("run", options.arch)
     on_terminal = os.isatty(0) and os.isatty(1)
     if not words and not on_terminal:
         raise NosError("A shell needs a terminal on standard input and output; to run one command use ./nos run -- COMMAND.")

@@ -14,7 +14,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def setup(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
-    packages.ensure_for("setup")
+    packages.ensure_for("setup", architecture)
     if not options.packages_only:
         for kind in roots.KINDS:
             roots.get(kind, architecture)

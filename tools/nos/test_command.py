@@ -58,7 +58,7 @@ def rings_for(options: argparse.Namespace) -> List[str]:
 
 def run(options: argparse.Namespace) -> int:
     check_architecture(options.arch)
-    packages.ensure_for("test")
+    packages.ensure_for("test", options.arch)
     rings = rings_for(options)
     architectures = ARCHITECTURES if options.all_archs else (options.arch,)
     jobs = options.jobs or os.cpu_count() or 1

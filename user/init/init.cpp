@@ -249,8 +249,11 @@ int wait_for(pid_t session) {
 
 void report(int status) {
   int port = open(status_port, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+  bool own_port = port >= 0;
+  // Boards with one serial port: an operating system command that no terminal knows, in the output itself.
+  if (!own_port) port = open(console_path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
   if (port < 0) return;
-  dprintf(port, "status %d\n", status);
+  dprintf(port, own_port ? "status %d\n" : "\033]nos;status %d\a\n", status);
   tcdrain(port);
   close(port);
 }
