@@ -1,0 +1,136 @@
+#include <arch/context.h>
+
+#include <new>
+
+#include <arch/cpu.h>
+#include <arch/upcalls.h>
+#include <arch_impl/context.h>
+
+#include "base/check.h"
+#include "riscv64/cpu_area.h"
+#include "riscv64/floating_point.h"
+#include "riscv64/registers.h"
+
+extern "C" {
+core::Thread* arch_switch_stacks(arch::ThreadState* from, arch::ThreadState* to, core::Thread* previous);
+void arch_thread_start();
+void arch_thread_started(core::Thread* previous);
+void arch_store_unit(arch::FloatingPointState* to);
+void arch_load_unit(const arch::FloatingPointState* from);
+}
+
+namespace arch {
+namespace {
+
+static_assert(offsetof(FloatingPointState, control) == 256);
+
+bool is_current(const ThreadState& state) { return this_cpu_local().current_state == &state; }
+
+void mark_unit_clean() {
+  clear_sstatus(STATUS_UNIT_DIRTY);
+  set_sstatus(STATUS_UNIT_CLEAN);
+}
+
+// What the thread has changed since it was loaded goes to its memory.
+void save_unit(ThreadState& state) {
+  if ((read_sstatus() & STATUS_UNIT_DIRTY) != STATUS_UNIT_DIRTY) return;
+  arch_store_unit(state.unit);
+  mark_unit_clean();
+}
+
+void load_unit(ThreadState& state, CpuLocal& local) {
+  arch_load_unit(state.unit);
+  mark_unit_clean();
+  local.unit_owner = &state;
+  state.unit_cpu = local.cpu_index;
+}
+
+void take_up_user_state(ThreadState& state, CpuLocal& local) {
+  if (local.unit_owner == &state && state.unit_cpu == local.cpu_index) return;
+  load_unit(state, local);
+}
+
+}  // namespace
+
+base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)(void*), void* argument) {
+  // SAFETY: builds the frame that arch_switch_stacks takes: s11 at 8, … s2 at 80, s1 at 88, s0 at 96, ra at
+  // 104.
+  auto top = reinterpret_cast<std::uintptr_t>(stack_top) & ~std::uintptr_t{15};
+  auto* frame = reinterpret_cast<std::uint64_t*>(top - 112);
+  for (unsigned i = 0; i < 14; ++i) frame[i] = 0;
+  frame[10] = reinterpret_cast<std::uint64_t>(argument);            // s2
+  frame[11] = reinterpret_cast<std::uint64_t>(entry);               // s1
+  frame[13] = reinterpret_cast<std::uint64_t>(&arch_thread_start);  // ra
+  state.stack_pointer = reinterpret_cast<std::uint64_t>(frame);
+  return {};
+}
+
+void destroy(ThreadState& state) {
+  delete state.unit;
+  state.unit = nullptr;
+  state.unit_cpu = ~0u;
+}
+
+core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previous) {
+  CpuLocal& local = this_cpu_local();
+  if (from.unit) save_unit(from);
+  local.current_state = &to;
+  if (to.unit) take_up_user_state(to, local);
+  if (__atomic_load_n(&to.user_interruption, __ATOMIC_RELAXED)) set_need_reschedule();
+  return arch_switch_stacks(&from, &to, previous);
+}
+
+base::Result<void> prepare_user_state(ThreadState& state) {
+  if (state.unit) return {};
+  auto* unit = new (std::nothrow) FloatingPointState;
+  if (!unit) return base::error(base::Errno::enomem);
+  InterruptsOff off;
+  state.unit_cpu = ~0u;
+  state.unit = unit;
+  if (is_current(state)) take_up_user_state(state, this_cpu_local());
+  return {};
+}
+
+base::Result<void> copy_user_state(ThreadState& child, const ThreadState& parent) {
+  TRY(prepare_user_state(child));
+  if (!parent.unit) return {};
+  InterruptsOff off;
+  base::verify(is_current(parent), "copy_user_state: the parent is not the caller");
+  arch_store_unit(child.unit);
+  child.unit_cpu = ~0u;
+  return {};
+}
+
+void reset_user_state(ThreadState& state) {
+  InterruptsOff off;
+  base::verify(is_current(state), "reset_user_state: not the calling thread");
+  if (!state.unit) return;
+  *state.unit = {};
+  load_unit(state, this_cpu_local());
+}
+
+const FloatingPointState& capture_floating_point(ThreadState& state) {
+  InterruptsOff off;
+  base::verify(is_current(state) && state.unit, "not the calling thread's registers");
+  save_unit(state);
+  return *state.unit;
+}
+
+void load_floating_point(ThreadState& state, const FloatingPointState& registers) {
+  InterruptsOff off;
+  base::verify(is_current(state) && state.unit, "not the calling thread's registers");
+  *state.unit = registers;
+  load_unit(state, this_cpu_local());
+}
+
+void interrupt_user(ThreadState& state) {
+  __atomic_store_n(&state.user_interruption, true, __ATOMIC_SEQ_CST);
+  InterruptsOff off;
+  if (is_current(state)) set_need_reschedule();
+}
+
+void set_boot_thread_state(ThreadState& state) { this_cpu_local().current_state = &state; }
+
+}  // namespace arch
+
+extern "C" void arch_thread_started(core::Thread* previous) { core::thread_starts(previous); }

@@ -1,0 +1,214 @@
+#include <arch/smp.h>
+
+#include <atomic>
+#include <cstring>
+
+#include <arch/board.h>
+#include <arch/cpu.h>
+#include <arch/page_table.h>
+#include <arch/time.h>
+#include <arch/upcalls.h>
+
+#include "boot/boot_info.h"
+#include "core/log/log.h"
+#include "core/memory/address.h"
+#include "core/sched/scheduler.h"
+#include "interrupts.h"
+#include "riscv64/cpu_area.h"
+#include "riscv64/features.h"
+#include "riscv64/sbi.h"
+#include "riscv64/smp.h"
+#include "riscv64/time.h"
+#include "riscv64/tlb.h"
+#include "smp_calls.h"
+
+extern "C" {
+extern const char arch_secondary_entry[], arch_secondary_mapped[];
+[[noreturn]] void arch_secondary_start();
+}
+
+namespace arch {
+namespace {
+
+constinit std::uint64_t possible_harts[max_cpus];
+constinit unsigned possible_count = 0;
+constinit std::atomic<bool> all_stop{false};
+constinit void (*cpu_start_hook)(unsigned cpu) = nullptr;
+
+// Read by arch_secondary_entry, by its physical address. One hart starts at a time.
+struct SecondaryStart {
+  std::uint64_t satp = 0, entry = 0, local = 0, stack = 0;
+};
+static_assert(offsetof(SecondaryStart, satp) == SECONDARY_SATP);
+static_assert(offsetof(SecondaryStart, entry) == SECONDARY_ENTRY);
+static_assert(offsetof(SecondaryStart, local) == SECONDARY_LOCAL);
+static_assert(offsetof(SecondaryStart, stack) == SECONDARY_STACK);
+constinit SecondaryStart secondary_start{};
+
+// --- Calls. Every CPU has one call of its own under way at most; a bit in the receiver's mailbox says whose
+// to serve.
+struct alignas(cache_line_size) Mailbox {
+  std::atomic<std::uint64_t> senders[max_cpus / 64];
+};
+struct alignas(cache_line_size) OwnCall {
+  const base::FunctionRef<void()>* function = nullptr;
+  std::atomic<unsigned> pending{0};
+};
+constinit Mailbox mailboxes[max_cpus];
+constinit OwnCall own_calls[max_cpus];
+
+// Where something of the kernel's image lies.
+std::uintptr_t physical_of_image(const void* address) {
+  const boot::BootInfo& info = boot::boot_info();
+  return reinterpret_cast<std::uintptr_t>(address) - info.kernel_virtual +
+         info.kernel_physical.start;  // SAFETY: a number
+}
+
+bool start_cpu(unsigned cpu, std::uint64_t hart) {
+  if (!create_cpu_area(cpu, hart)) {
+    core::log(core::LogLevel::error, "CPU {}: no memory", cpu);
+    return false;
+  }
+  auto stack = core::prepare_cpu(cpu);
+  if (!stack) {
+    destroy_cpu_area(cpu);
+    core::log(core::LogLevel::error, "CPU {}: no memory", cpu);
+    return false;
+  }
+  // SAFETY: addresses for the assembly.
+  secondary_start = {.satp = satp_for(kernel_root()),
+                     .entry = reinterpret_cast<std::uint64_t>(arch_secondary_mapped),
+                     .local = reinterpret_cast<std::uint64_t>(cpu_area(cpu).local),
+                     .stack = reinterpret_cast<std::uint64_t>(*stack) & ~std::uint64_t{15}};
+  full_memory_barrier();
+  SbiResult started =
+      start_hart(hart, physical_of_image(arch_secondary_entry), physical_of_image(&secondary_start));
+  std::uint64_t deadline = nanoseconds() + 1'000'000'000;
+  while (started.error == 0 && cpu_count() == cpu && nanoseconds() < deadline) relax();
+  if (cpu_count() > cpu) return true;
+  core::log(core::LogLevel::error, "CPU {} (hart {}) does not start: {}", cpu, hart, started.error);
+  return false;  // its area stays: it may yet come and would then spin on memory that must be there
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> hart_of(const device_tree::Node& cpu) {
+  auto reg = cpu.property("reg");
+  return reg ? reg->number(0, reg->cell_count() == 1 ? 1 : 2) : std::nullopt;
+}
+
+// The order decides the numbers; the boot CPU is always 0. Harts without address translation do not run us.
+void add_board_cpu(const device_tree::Node& cpu) {
+  auto hart = hart_of(cpu);
+  if (!hart || !cpu.has("mmu-type")) return;
+  for (unsigned i = 0; i < possible_count; ++i)
+    if (possible_harts[i] == *hart) return;
+  if (possible_count < max_cpus) possible_harts[possible_count++] = *hart;
+}
+unsigned possible_cpu_count() { return possible_count ? possible_count : 1; }
+void set_cpu_start_hook(void (*hook)(unsigned cpu)) { cpu_start_hook = hook; }
+
+void start_secondary_cpus(unsigned limit) {
+  if (limit <= 1 || possible_count <= 1) return;
+  if (!has_sbi_extension(SbiExtension::hart_state)) {
+    core::log(core::LogLevel::warning, "smp: the firmware cannot start further harts");
+    return;
+  }
+  std::uint64_t own = cpu_local(0).hart;
+  for (unsigned i = 0; i < possible_count && cpu_count() < limit; ++i) {
+    if (possible_harts[i] == own) continue;
+    if (!start_cpu(cpu_count(), possible_harts[i])) break;
+  }
+  core::log(core::LogLevel::info, "smp: {} of {} CPUs run", cpu_count(), possible_cpu_count());
+}
+
+void send_reschedule(unsigned cpu) { send_request(cpu, Request::reschedule); }
+void send_non_maskable(unsigned cpu) { send_request(cpu, Request::non_maskable); }
+
+void serve_calls() {
+  Mailbox& mailbox = mailboxes[cpu_index()];
+  for (unsigned word = 0; word < max_cpus / 64; ++word) {
+    std::uint64_t senders = mailbox.senders[word].load(std::memory_order_relaxed);
+    if (!senders) continue;
+    senders =
+        mailbox.senders[word].exchange(0, std::memory_order_acquire);  // the sender's function is visible
+    while (senders) {
+      OwnCall& call = own_calls[word * 64 + static_cast<unsigned>(__builtin_ctzll(senders))];
+      senders &= senders - 1;
+      (*call.function)();
+      call.pending.fetch_sub(1, std::memory_order_release);  // what the function did is visible to the sender
+    }
+  }
+}
+
+void call_on_cpus(std::span<const std::uint64_t> mask, base::FunctionRef<void()> function) {
+  preempt_count_add(1);
+  unsigned self = cpu_index(), count = cpu_count();
+  OwnCall& call = own_calls[self];
+  bool run_here = false;
+  unsigned receivers = 0;
+  auto in_mask = [&](unsigned cpu) { return cpu / 64 < mask.size() && (mask[cpu / 64] >> (cpu % 64) & 1); };
+  for (unsigned cpu = 0; cpu < count; ++cpu) {
+    if (!in_mask(cpu)) continue;
+    if (cpu == self)
+      run_here = true;
+    else
+      ++receivers;
+  }
+  if (receivers) {
+    call.function = &function;
+    call.pending.store(receivers, std::memory_order_relaxed);
+    for (unsigned cpu = 0; cpu < count; ++cpu) {
+      if (cpu == self || !in_mask(cpu)) continue;
+      mailboxes[cpu].senders[self / 64].fetch_or(std::uint64_t{1} << (self % 64), std::memory_order_release);
+      send_request(cpu, Request::call);
+    }
+  }
+  if (run_here) {
+    InterruptsOff off;
+    function();
+  }
+  while (receivers && call.pending.load(std::memory_order_acquire)) {
+    if (stop_requested()) halt_forever();
+    // With interrupts off two callers would wait for each other.
+    if (!interrupts_enabled()) serve_calls();
+    relax();
+  }
+  if (preempt_count_subtract(1) && interrupts_enabled()) core::preempt_reschedule();
+}
+
+void call_on_cpu(unsigned cpu, base::FunctionRef<void()> function) {
+  std::uint64_t mask[max_cpus / 64] = {};
+  mask[cpu / 64] = std::uint64_t{1} << (cpu % 64);
+  call_on_cpus(mask, function);
+}
+
+void call_on_all_cpus(base::FunctionRef<void()> function) {
+  std::uint64_t mask[max_cpus / 64];
+  std::memset(mask, 0xff, sizeof(mask));
+  call_on_cpus(mask, function);
+}
+
+bool stop_requested() { return all_stop.load(std::memory_order_relaxed); }
+
+void stop_other_cpus() {
+  if (all_stop.exchange(true)) return;
+  unsigned self = cpu_index();
+  for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
+    if (cpu != self) send_non_maskable(cpu);
+  delay_microseconds(1000);
+}
+
+}  // namespace arch
+
+// On the idle thread's stack of a new CPU; tp is set, the kernel's page table active.
+extern "C" void arch_secondary_start() {
+  using namespace arch;
+  load_trap_entry();
+  enable_cpu_features();
+  enable_timer();
+  unsigned cpu = this_cpu_local().cpu_index;
+  if (cpu_start_hook) cpu_start_hook(cpu);
+  mark_cpu_online(cpu);
+  core::secondary_cpu_main();
+}

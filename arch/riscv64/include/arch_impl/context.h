@@ -1,0 +1,29 @@
+// RISC-V: the state of a thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <arch/context.h>
+#include <arch/user.h>
+
+namespace arch {
+
+// The registers of the D extension, as ptrace and signal frames have them (struct __riscv_d_ext_state).
+struct FloatingPointState {
+  std::uint64_t f[32] = {};
+  std::uint32_t control = 0;  // fcsr
+  std::uint32_t padding = 0;
+};
+
+struct ThreadState {
+  std::uint64_t stack_pointer = 0;     // of the suspended kernel code; first: known to assembly
+  FloatingPointState* unit = nullptr;  // null: the thread never runs user code
+  unsigned unit_cpu = ~0u;             // CPU whose unit holds a copy of *unit that is still good
+  bool user_interruption = false;      // interrupt_user(): atomic accesses only
+  UserFault fault;
+};
+
+static_assert(offsetof(ThreadState, stack_pointer) == 0);
+
+}  // namespace arch
