@@ -33,8 +33,8 @@ void line(base::TextSink& out, std::string_view name, std::uint64_t value) {
   format(out, "{} kB\n", digits.view());
 }
 
-// The lines of Linux in its order, as programs read them. There is no swap, no huge page and no list of active
-// and inactive pages: what is mapped by name or not at all counts as active.
+// The lines of Linux in its order, as programs read them. There is no swap, no huge page and no list of
+// active and inactive pages: what is mapped by name or not at all counts as active.
 Result<void> show_meminfo(base::TextSink& out) {
   auto statistics = core::memory_statistics();
   std::uint64_t cached = pages(MemoryCounter::file_cache), shared = pages(MemoryCounter::shared_memory);

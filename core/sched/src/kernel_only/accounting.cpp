@@ -53,9 +53,9 @@ void Thread::account_user_leave() {
   user_ticks_.store(get(user_ticks_) + (arch::counter() - entered), std::memory_order_relaxed);
 }
 
-// User time is charged to the CPU when a thread leaves it, so what the running one has used since is added here.
-// Reading that races with its way out of user mode, which for a moment hides the time of the whole visit: what
-// was reported before holds then.
+// User time is charged to the CPU when a thread leaves it, so what the running one has used since is added
+// here. Reading that races with its way out of user mode, which for a moment hides the time of the whole
+// visit: what was reported before holds then.
 CpuStatistics cpu_statistics(unsigned cpu) {
   RunQueue& rq = run_queues.on(cpu);
   SpinGuard<IrqSave> guard(rq.lock);
