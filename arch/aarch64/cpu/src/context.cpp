@@ -11,6 +11,7 @@
 #include "aarch64/registers.h"
 #include "base/check.h"
 #include "core/memory/kernel_map.h"
+#include "thread_offsets.h"
 extern "C" {
 core::Thread* arch_switch_stacks(arch::ThreadState* from, arch::ThreadState* to, core::Thread* previous);
 void arch_thread_start();
@@ -20,6 +21,9 @@ void arch_thread_started(core::Thread* previous);
 }
 
 namespace arch {
+
+static_assert(offsetof(ThreadState, user_interruption) == THREAD_STATE_USER_INTERRUPTION);
+
 namespace {
 
 // SAFETY (this file): register accesses of the thread that runs here, with interrupts off.
@@ -67,7 +71,6 @@ core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previo
   if (from.floating_point) leave_user_state(from);
   local.current_state = &to;
   if (to.floating_point) take_up_user_state(to, local);
-  if (__atomic_load_n(&to.user_interruption, __ATOMIC_RELAXED)) set_need_reschedule();
   return arch_switch_stacks(&from, &to, previous);
 }
 
@@ -118,10 +121,10 @@ void replace_floating_point(ThreadState& state, const FloatingPointState& from) 
   state.unit_cpu = cpu_index();
 }
 
+// Seen by the thread's next way out of the kernel (entry.S); where it is in user mode, an interrupt brings it
+// here.
 void interrupt_user(ThreadState& state) {
   __atomic_store_n(&state.user_interruption, true, __ATOMIC_SEQ_CST);
-  InterruptsOff off;
-  if (is_current(state)) set_need_reschedule();
 }
 
 void set_thread_pointer(ThreadState& state, std::uintptr_t address) {

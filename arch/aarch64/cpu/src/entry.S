@@ -8,6 +8,8 @@
 
 #include <arch_impl/asm_offsets.h>
 
+#include "thread_offsets.h"
+
 #define FRAME_SIZE USER_REGISTERS_SIZE
 
 .macro STORE_REGISTERS_0_TO_29
@@ -90,6 +92,9 @@ arch_enter_user:
   msr daifset, #2
   ldr w1, [x18, #CPU_LOCAL_NO_RESCHEDULE]
   cbz w1, 1f
+  ldr x2, [x18, #CPU_LOCAL_CURRENT_STATE]
+  ldrb w1, [x2, #THREAD_STATE_USER_INTERRUPTION]
+  cbnz w1, 1f                             // interrupt_user(): stays until it is answered here
   mov x2, sp
   str x2, [x18, #CPU_LOCAL_KERNEL_STACK]
   ldp x1, x2, [x0, #USER_REGISTERS_SP]

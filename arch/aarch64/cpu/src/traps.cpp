@@ -272,8 +272,8 @@ extern "C" void arch_stack_overflow(TrapFrame& frame, std::uint64_t syndrome) {
 
 extern "C" unsigned arch_enter_user_slow(UserRegisters&) {
   core::prepare_to_enter_user();
-  ThreadState* state = current_thread_state();
-  if (state) __atomic_store_n(&state->user_interruption, false, __ATOMIC_RELAXED);
+  // seq_cst: what the wish is about was made visible before it.
+  __atomic_exchange_n(&current_thread_state()->user_interruption, false, __ATOMIC_SEQ_CST);
   enable_interrupts();
   return static_cast<unsigned>(UserEvent::interrupt);
 }

@@ -24,7 +24,7 @@ struct ThreadState {
   std::uint64_t thread_pointer = 0;              // TPIDR_EL0, while the thread does not run
   FloatingPointState* floating_point = nullptr;  // null: the thread never runs user code
   unsigned unit_cpu = ~0u;         // CPU whose unit holds a copy of floating_point that is still good
-  bool user_interruption = false;  // interrupt_user(): atomic accesses only
+  bool user_interruption = false;  // interrupt_user(): atomic accesses only; known to assembly
   UserFault fault;
 };
 

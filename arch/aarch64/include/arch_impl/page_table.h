@@ -133,7 +133,7 @@ class PageTableEntry {
     if (!a.execute || !a.user) bits |= user_no_execute;
     if (!a.execute || a.user) bits |= kernel_no_execute;
     if (a.user) bits |= user;
-    if (!a.global || a.user) bits |= not_global;
+    if (!a.global) bits |= not_global;
     std::uint64_t cache = a.cache == CacheType::write_back        ? 0
                           : a.cache == CacheType::uncached        ? 1
                           : a.cache == CacheType::write_combining ? 2

@@ -1,0 +1,109 @@
+// What the generic tests of CPUs cannot see: floating-point registers, protections of this architecture.
+#include <arch/cpu.h>
+#include <arch/page_table.h>
+#include <arch/smp.h>
+
+#include <atomic>
+
+#include "aarch64/features.h"
+#include "aarch64/registers.h"
+#include "core/memory/address.h"
+#include "core/sched/scheduler.h"
+#include "core/sched/thread.h"
+#include "core/test/test.h"
+
+using core::test::expect, core::test::expect_equal, core::test::expect_ok;
+
+namespace {
+
+struct Unit {
+  std::atomic<unsigned> left{0}, wrong{0};
+};
+
+// SAFETY: floating-point registers in kernel code: the thread has user state, so they are kept for it;
+// nothing else in the kernel uses them.
+void keep_registers(void* argument) {
+  auto& shared = *static_cast<Unit*>(argument);
+  core::Thread& self = core::Thread::current();
+  if (!arch::prepare_user_state(self.arch_state)) ++shared.wrong;
+  auto own = reinterpret_cast<std::uint64_t>(&self);
+  for (unsigned round = 0; round < 300; ++round) {
+    std::uint64_t in = own + round, low = 0, high = 0;
+    asm volatile(".arch_extension fp\n fmov d5, %0\n fmov d31, %0" ::"r"(in));
+    if (round % 7 == 0)
+      core::sleep_for(50'000);
+    else
+      core::yield();
+    asm volatile(".arch_extension fp\n fmov %0, d5\n fmov %1, d31" : "=r"(low), "=r"(high));
+    if (low != in || high != in) ++shared.wrong;
+  }
+  --shared.left;
+}
+
+struct Rights {
+  unsigned leaves = 0, writable_and_executable = 0, for_users = 0;
+};
+
+void walk(std::uintptr_t table, unsigned level, Rights& rights) {
+  auto* entries = core::to_virtual<arch::PageTableEntry>(core::PhysicalAddress(table));
+  for (unsigned i = 0; i < arch::entries_per_table; ++i) {
+    arch::PageTableEntry entry = arch::read_entry(&entries[i]);
+    if (!entry.is_present()) continue;
+    if (!entry.is_leaf(level)) {
+      walk(entry.physical(level), level - 1, rights);
+      continue;
+    }
+    ++rights.leaves;
+    if (entry.writable() && entry.executable()) ++rights.writable_and_executable;
+    if (entry.is_user()) ++rights.for_users;
+  }
+}
+
+}  // namespace
+
+KERNEL_TEST(context, floating_point_registers_belong_to_their_thread) {
+  static constinit Unit shared;
+  constexpr unsigned threads = 12;
+  shared.left = threads;
+  shared.wrong = 0;
+  for (unsigned i = 0; i < threads; ++i) {
+    auto thread = core::Thread::create("registers", keep_registers, &shared);
+    if (!expect_ok(thread)) return;
+    (*thread)->start();
+  }
+  while (shared.left) core::sleep_for(1'000'000);
+  expect_equal(shared.wrong.load(), 0u);
+}
+
+KERNEL_TEST(page_tables, kernel_root_has_no_writable_code) {
+  Rights rights;
+  walk(arch::kernel_root(), arch::levels() - 1, rights);
+  expect(rights.leaves > 10, "too few pages to believe it");
+  expect_equal(rights.writable_and_executable, 0u);
+  expect_equal(rights.for_users, 0u);
+}
+
+KERNEL_TEST(page_tables, dirty_outlives_write_protection) {
+  using arch::PageTableEntry;
+  auto page = PageTableEntry::make_leaf(0x5000, {.write = true, .user = true}, 0);
+  expect(page.writable() && !page.dirty() && !page.accessed(), "new");
+  page = page.after_access(true);
+  expect(page.writable() && page.dirty() && page.accessed(), "written");
+  page = page.with_write(false);
+  expect(!page.writable() && page.dirty(), "protected");
+  page = page.with_write(true);
+  expect(page.writable() && page.dirty(), "writable again");
+  page = page.with_dirty(false);
+  expect(page.writable() && !page.dirty(), "clean");
+}
+
+KERNEL_TEST(protection, user_memory_is_shut_on_every_cpu) {
+  if (!arch::cpu_features().pan) return core::test::skip("no PAN");
+  std::atomic<unsigned> open{0};
+  arch::call_on_all_cpus([&] {
+    // SAFETY: PSTATE.PAN and SCTLR_EL1.SPAN are only read.
+    if (!(NOS_READ_REGISTER("S3_0_C4_C2_3") >> 22 & 1)) ++open;
+    if (NOS_READ_REGISTER("sctlr_el1") >> 23 & 1) ++open;
+  });
+  expect_equal(open.load(), 0u);
+}
