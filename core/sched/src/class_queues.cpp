@@ -151,6 +151,11 @@ bool ClassQueues::preempts(const SchedulingEntity& entity) const {
   return false;
 }
 
+// A fair thread waits or runs.
+bool ClassQueues::fair_has_work() const {
+  return !fair_.empty() || (current_ && current_->scheduling_class >= SchedulingClass::fair);
+}
+
 // Fixed-priority threads have used up their part of this second.
 bool ClassQueues::fixed_is_limited(std::uint64_t now_ns) {
   if (fixed_used_ns_ == 0) {
@@ -161,7 +166,7 @@ bool ClassQueues::fixed_is_limited(std::uint64_t now_ns) {
     window_start_ns_ = now_ns;
     fixed_used_ns_ = 0;
   }
-  return fixed_used_ns_ >= fixed_budget_ns && !fair_.empty();
+  return fixed_used_ns_ >= fixed_budget_ns && fair_has_work();
 }
 
 std::uint64_t ClassQueues::next_event_ns(std::uint64_t now_ns) {

@@ -53,6 +53,7 @@ class ClassQueues {
   DeadlineQueue& deadline() { return deadline_; }
 
  private:
+  bool fair_has_work() const;
   bool fixed_is_limited(std::uint64_t now_ns);
 
   FairQueue fair_;
