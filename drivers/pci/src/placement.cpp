@@ -24,7 +24,7 @@ PciWindow make_window(std::uint64_t first, std::uint64_t last) {
 PciWindow bridge_memory_window(const Device& bridge) {
   std::uint64_t first = static_cast<std::uint64_t>(bridge.read16(memory_base) & 0xfff0) << 16;
   std::uint64_t last = (static_cast<std::uint64_t>(bridge.read16(memory_limit) & 0xfff0) << 16) | 0xfffff;
-  return make_window(first, last);
+  return first ? make_window(first, last) : PciWindow{};  // as after a reset: nobody has opened it
 }
 
 PciWindow bridge_prefetch_window(const Device& bridge) {
