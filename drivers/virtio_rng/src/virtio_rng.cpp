@@ -73,10 +73,12 @@ Result<void> Source::start() {
 
 void Source::queue_interrupt(unsigned) {
   core::MutexGuard guard{queue_lock_};
-  while (auto used = queue_.ring.take()) {
-    filled_ = used->written;
-    answered_.complete();
-  }
+  do {
+    while (auto used = queue_.ring.take()) {
+      filled_ = used->written;
+      answered_.complete();
+    }
+  } while (!queue_.ring.enable_interrupts() && !queue_.ring.is_broken());
 }
 
 Result<std::size_t> Source::read(std::span<std::byte> out) {
