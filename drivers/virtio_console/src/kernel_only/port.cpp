@@ -29,61 +29,86 @@ base::Result<void> Port::prepare() {
 
 // ---- Sending ----
 
-void Port::reap_locked() {
-  while (auto used = send_queue_.ring.take()) {
-    auto& buffer = *static_cast<SendBuffer*>(used->token);
-    buffer.busy = false;
-    pending_ -= buffer.length;
-  }
+// The bell is rung without the lock.
+void Port::ring(bool wanted) {
+  if (wanted) device_.notify(send_index_);
 }
 
-std::size_t Port::fill_locked(std::span<const std::byte> bytes, bool& notify) {
-  reap_locked();
+void Port::give_locked() {
+  SendBuffer* buffer = std::exchange(filling_, nullptr);
+  virtio::Segment segment{send_memory_.device_address(buffer->index * send_buffer_size), buffer->length};
+  // There are more descriptors than buffers: it fails only when the device has broken its ring.
+  if (!send_queue_.ring.add({&segment, 1}, {}, buffer)) pending_ -= buffer->length;
+}
+
+bool Port::advance_locked() {
+  while (auto used = send_queue_.ring.take()) {
+    auto& buffer = *static_cast<SendBuffer*>(used->token);
+    pending_ -= buffer.length;
+    buffer.busy = false;
+  }
+  if (filling_ && send_queue_.ring.in_flight() == 0) give_locked();
+  return send_queue_.ring.publish();
+}
+
+std::size_t Port::fill_locked(std::span<const std::byte> bytes) {
   std::size_t done = 0;
-  for (SendBuffer& buffer : send_) {
-    if (done == bytes.size()) break;
-    if (buffer.busy) continue;
-    std::size_t piece = std::min(bytes.size() - done, send_buffer_size),
-                place = buffer.index * send_buffer_size;
-    std::memcpy(send_memory_.bytes().data() + place, bytes.data() + done, piece);
-    virtio::Segment segment{send_memory_.device_address(place), static_cast<std::uint32_t>(piece)};
-    if (!send_queue_.ring.add({&segment, 1}, {}, &buffer)) break;
-    buffer.busy = true;
-    buffer.length = static_cast<std::uint32_t>(piece);
+  while (done < bytes.size()) {
+    if (!filling_) {
+      auto free =
+          std::find_if(send_.begin(), send_.end(), [](const SendBuffer& buffer) { return !buffer.busy; });
+      if (free == send_.end()) break;
+      filling_ = &*free;
+      filling_->busy = true;
+      filling_->length = 0;
+    }
+    std::size_t piece = std::min(bytes.size() - done, send_buffer_size - filling_->length);
+    std::memcpy(send_memory_.bytes().data() + filling_->index * send_buffer_size + filling_->length,
+                bytes.data() + done, piece);
+    filling_->length += static_cast<std::uint32_t>(piece);
     pending_ += piece;
     done += piece;
+    if (filling_->length == send_buffer_size) give_locked();
   }
-  notify = send_queue_.ring.publish();
   return done;
 }
 
 std::size_t Port::send(std::span<const std::byte> bytes) {
-  bool notify = false;
+  bool wanted;
   std::size_t done;
-  unsigned queue;
-  virtio::Device* device;
   {
     SpinGuard<IrqSave> guard{send_lock_};
-    done = fill_locked(bytes, notify);
-    queue = send_queue_.index;
-    device = send_queue_.device;
+    wanted = advance_locked();
+    done = fill_locked(bytes);
+    wanted |= advance_locked();
   }
-  if (notify) device->notify(queue);
+  ring(wanted);
   return done;
 }
 
 std::size_t Port::send_room() {
-  SpinGuard<IrqSave> guard{send_lock_};
-  reap_locked();
-  std::size_t free = 0;
-  for (const SendBuffer& buffer : send_) free += !buffer.busy;
-  return free * send_buffer_size;
+  bool wanted;
+  std::size_t room = 0;
+  {
+    SpinGuard<IrqSave> guard{send_lock_};
+    wanted = advance_locked();
+    for (const SendBuffer& buffer : send_) room += buffer.busy ? 0 : send_buffer_size;
+    if (filling_) room += send_buffer_size - filling_->length;
+  }
+  ring(wanted);
+  return room;
 }
 
 std::size_t Port::send_pending() {
-  SpinGuard<IrqSave> guard{send_lock_};
-  reap_locked();
-  return pending_;
+  bool wanted;
+  std::size_t pending;
+  {
+    SpinGuard<IrqSave> guard{send_lock_};
+    wanted = advance_locked();
+    pending = pending_;
+  }
+  ring(wanted);
+  return pending;
 }
 
 void Port::send_all_polling(std::span<const std::byte> bytes) {
@@ -95,11 +120,13 @@ void Port::send_all_polling(std::span<const std::byte> bytes) {
 }
 
 void Port::send_interrupt() {
+  bool wanted = false;
   {
     SpinGuard<IrqSave> guard{send_lock_};
-    do reap_locked();
+    do wanted |= advance_locked();
     while (!send_queue_.ring.enable_interrupts() && !send_queue_.ring.is_broken());
   }
+  ring(wanted);
   if (PortListener* listener = listener_.load(std::memory_order_acquire)) listener->room_to_send();
 }
 

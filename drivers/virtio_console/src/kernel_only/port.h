@@ -36,7 +36,10 @@ class Port {
   static constexpr std::size_t send_buffer_size = 1024, receive_buffer_size = 512;
 
   Port(virtio::Queue receive_queue, virtio::Queue send_queue)
-      : send_queue_(std::move(send_queue)), receive_queue_(std::move(receive_queue)) {}
+      : device_(*send_queue.device),
+        send_index_(send_queue.index),
+        send_queue_(std::move(send_queue)),
+        receive_queue_(std::move(receive_queue)) {}
   // Allocates the buffers; once, before anything else.
   base::Result<void> prepare();
   // Gives the device its receiving buffers; after the device is ready.
@@ -69,16 +72,22 @@ class Port {
     unsigned index = 0;
   };
 
-  void reap_locked() REQUIRES(send_lock_);
+  // Takes back what the device is done with, and gives it what waits if it is idle. True: it wants the bell.
+  bool advance_locked() REQUIRES(send_lock_);
+  void give_locked() REQUIRES(send_lock_);
+  std::size_t fill_locked(std::span<const std::byte> bytes) REQUIRES(send_lock_);
+  void ring(bool wanted) EXCLUDES(send_lock_);
   bool offer_locked(ReceiveBuffer& buffer) REQUIRES(receive_lock_);
-  std::size_t fill_locked(std::span<const std::byte> bytes, bool& notify) REQUIRES(send_lock_);
 
+  virtio::Device& device_;
+  const unsigned send_index_;
   std::atomic<PortListener*> listener_{nullptr};
   core::DmaMemory receive_memory_, send_memory_;
 
   core::SpinLock send_lock_{"virtio port send"};
   virtio::Queue send_queue_ GUARDED_BY(send_lock_);
   std::array<SendBuffer, send_buffers> send_ GUARDED_BY(send_lock_){};
+  SendBuffer* filling_ GUARDED_BY(send_lock_) = nullptr;  // ours still
   std::size_t pending_ GUARDED_BY(send_lock_) = 0;
 
   core::Mutex receive_lock_{"virtio port receive"};
