@@ -10,13 +10,13 @@ def test_pvh(boot: Boot) -> None:
 
 
 def test_bzimage(boot: Boot) -> None:
-    boot.command(SAY, kernel=boot.bzimage).succeeds().prints("started by way of the Linux boot protocol")
+    boot.command(SAY, kernel=boot.bzimage).succeeds().prints("started by way of Linux")
 
 
 def test_bzimage_on_the_old_machine(boot: Boot) -> None:
     """i440fx: no PCI Express, no configuration space in memory."""
     outcome = boot.command(SAY + "; cat /proc/bus/pci/devices", kernel=boot.bzimage, extra=["-machine", "pc,usb=off,vmport=off"])
-    outcome.succeeds().prints("started by way of the Linux boot protocol").prints("80861237")
+    outcome.succeeds().prints("started by way of Linux").prints("80861237")
 
 
 def test_initramfs_gzip(boot: Boot) -> None:
