@@ -37,7 +37,7 @@ def build_preset(name: str, targets: Sequence[str] = ()) -> Path:
 
 # What ninja says when there is nothing to do, and before it knows whether there is.
 CHATTER = re.compile(rb"^(?:ninja: (?:Entering directory|no work to do)|\[\d+/\d+\] Re-checking globbed directories)|^(?:\x1b\[K)?\s*$")
-PROGRESS = re.compile(rb"^\[\d+/\d+\] ")
+PROGRESS = re.compile(rb"^(?:\[\d+/\d+\]|--) ")  # also CMake's, when it has to look at the tree again
 
 
 def ninja(folder: Path, what: str, targets: Sequence[str] = ()) -> None:
