@@ -3,12 +3,14 @@
 #include <arch/linux_cpuinfo.h>
 
 #include "core/init/command_line.h"
+#include "core/init/symbols.h"
 #include "core/interrupt/interrupt.h"
 #include "core/sched/scheduler.h"
 #include "core/sync/per_cpu.h"
 #include "core/time/clock.h"
 #include "procfs/procfs.h"
 #include "procfs_files.h"
+#include "vfs/credentials.h"
 #include "vfs/device.h"
 #include "vfs/locks.h"
 #include "vfs/operations.h"
@@ -93,6 +95,22 @@ Result<void> show_locks(base::TextSink& out) {
   return {};
 }
 
+// Where the kernel's functions are: zeros for whoever may not know.
+class KernelSymbols final : public pseudo_fs::Text {
+ public:
+  KernelSymbols() : Text(0444) {}
+  Result<void> show(base::TextSink& out, const vfs::Credentials& credentials) override {
+    bool allowed = credentials.can(vfs::Capability::syslog);
+    for (std::size_t i = 0; i < core::symbol_count(); ++i) {
+      char memory[256];
+      base::TextBuffer name{memory};
+      std::uintptr_t address = core::symbol_at(i, name);
+      format(out, "{:016x} T {}\n", allowed ? address : 0, name.view());
+    }
+    return {};
+  }
+};
+
 // What there is none of: the heading alone.
 Result<void> show_partitions(base::TextSink& out) {
   format(out, "major minor  #blocks  name\n\n");
@@ -113,6 +131,7 @@ Result<void> add_system_files() {
   TRY(add_text("partitions", 0444, show_partitions));
   TRY(add_text("diskstats", 0444, show_nothing));
   TRY(add_text("modules", 0444, show_nothing));
+  TRY(add("kallsyms", TRY(base::try_make_ref<KernelSymbols>())));
   TRY(add("mounts", TRY(pseudo_fs::make_link("self/mounts"))));
   TRY(add("net", TRY(pseudo_fs::make_link("self/net"))));
   TRY(root_directory().directories("tty"));
