@@ -52,16 +52,32 @@ void Uart::set_receiving_locked(bool on) {
 
 // ---- The kernel's log ----
 
+void Uart::put_polling_locked(char c) {
+  for (unsigned i = 0; i < polls_per_character && !chip_.transmit_room(); ++i) arch::relax();
+  chip_.put(static_cast<std::uint8_t>(c));
+}
+
 void Uart::write(std::string_view text) {
   auto put = [this](char c) {
     SpinGuard<IrqSave> guard{port_lock_};
-    for (unsigned i = 0; i < polls_per_character && !chip_.transmit_room(); ++i) arch::relax();
-    chip_.put(static_cast<std::uint8_t>(c));
+    put_polling_locked(c);
   };
   for (char c : text) {
     if (c == '\n') put('\r');
     put(c);
   }
+}
+
+void Uart::write_in_panic(std::string_view text) {
+  {
+    // No interrupt will empty the ring any more.
+    SpinGuard<IrqSave> guard{port_lock_};
+    for (; ring_used_ != 0; --ring_used_) {
+      put_polling_locked(ring_[ring_start_]);
+      ring_start_ = (ring_start_ + 1) % ring_size;
+    }
+  }
+  write(text);
 }
 
 // ---- The terminal's line ----

@@ -53,6 +53,8 @@ class Uart final : public tty::TerminalLine,
 
   // ---- Console ----
   void write(std::string_view text) override;
+  // Behind what programs have written before.
+  void write_in_panic(std::string_view text) override;
 
   // ---- DeviceOperations, TerminalSource ----
   base::Result<base::RefPtr<vfs::File>> open(vfs::DeviceNumber device,
@@ -76,6 +78,7 @@ class Uart final : public tty::TerminalLine,
   void set_modem_lines(std::uint32_t lines) override;
 
   static core::InterruptOutcome interrupted(void* context);
+  void put_polling_locked(char c) REQUIRES(port_lock_);
   void fill_fifo_locked() REQUIRES(port_lock_);
   void set_receiving_locked(bool on) REQUIRES(port_lock_);
   vfs::DeviceNumber device_number() const;
