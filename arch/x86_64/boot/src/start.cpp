@@ -42,6 +42,26 @@ std::uintptr_t image_physical() {
   return directories[(start - 0xffffffff80000000) >> 21] & 0x000fffffffe00000;
 }
 
+// Loaders put the initramfs as high as they can, which may be beyond mem=: it moves below, so that the limit
+// does not cut it off.
+void apply_memory_limit(boot::BootInfo& info, std::uintptr_t limit) {
+  boot::PhysicalRange& initrd = info.initrd;
+  boot::limit_memory(info, limit);
+  if (initrd.size == 0 || initrd.start + initrd.size <= limit) return;
+  constexpr std::uintptr_t four_gigabytes = std::uintptr_t{1} << 32;
+  std::uintptr_t place =
+      boot::find_free(info, initrd.size, limit < initrd.start ? limit : initrd.start, page_size);
+  if (place == 0 || initrd.start + initrd.size > four_gigabytes) {
+    early_console_write("NOS: no room for the initramfs below mem=; it is not used\n");
+    initrd = {};
+    return;
+  }
+  // SAFETY: both lie in the low 4 GiB, which are mapped one to one; the place is free memory, below the
+  // source.
+  std::memcpy(reinterpret_cast<void*>(place), identity(initrd.start), initrd.size);
+  initrd.start = place;
+}
+
 void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr_t structure) {
   auto result = protocol == 0 ? boot::read_pvh(info, structure, command_line_text, identity)
                               : boot::read_linux_boot_params(info, structure, command_line_text, identity);
@@ -56,10 +76,10 @@ void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr
   // The first page stays unused: address 0 means "none" in too many places, and the firmware keeps its data
   // there.
   boot::reserve_memory(info, 0, page_size, boot::MemoryKind::reserved);
-  if (std::uintptr_t limit = boot::command_line_memory_limit(info.command_line))
-    boot::limit_memory(info, limit);
   boot::reserve_memory(info, info.kernel_physical.start,
                        info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
+  if (std::uintptr_t limit = boot::command_line_memory_limit(info.command_line))
+    apply_memory_limit(info, limit);
   if (info.initrd.size)
     boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size,
                          boot::MemoryKind::initrd);
