@@ -22,7 +22,8 @@ Result<void> check_flags(Task& parent, const CloneArguments& arguments) {
   if (has(clone_sighand | clone_clear_sighand)) return error(Errno::einval);
   if (has(clone_parent) && parent.process().is_init()) return error(Errno::einval);
   // Built without namespaces and without cgroups.
-  if (flags & (clone_namespaces | clone_into_cgroup)) return error(Errno::einval);
+  if (flags & ((clone_namespaces & ~clone_newuts) | clone_into_cgroup)) return error(Errno::einval);
+  if (has(clone_newuts) && !parent.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
   return {};
 }
 
@@ -40,6 +41,7 @@ Result<void> share_or_copy(Task& child, Task& parent, const CloneArguments& argu
   child.set_credentials(parent.credentials_reference());
   child.account = parent.account;
   child.set_files(flags & clone_files ? parent.files : TRY(parent.files->try_clone()));
+  child.set_uts(flags & clone_newuts ? TRY(UtsNamespace::copy_of(parent.uts.get())) : parent.uts);
   child.set_file_system(flags & clone_fs ? parent.file_system : TRY(parent.file_system->try_clone()));
 
   Process& process = child.process();

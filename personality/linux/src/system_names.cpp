@@ -3,15 +3,18 @@
 #include <cstring>
 
 #include "arch/linux_abi.h"
-#include "core/sync/mutex.h"
+#include "linux_abi/namespaces.h"
+#include "linux_abi/task.h"
 
 namespace linux_abi {
 
 namespace {
 
-[[clang::no_destroy]] constinit core::Mutex names_lock{"system names"};
-char node_name[65] GUARDED_BY(names_lock) = "(none)";
-char domain_name[65] GUARDED_BY(names_lock) = "(none)";
+// Of the caller's namespace. The reference keeps it while its names are used.
+RefPtr<UtsNamespace> own_namespace() {
+  Task* task = current_task_or_null();
+  return task ? task->uts : nullptr;
+}
 
 void put(char (&to)[65], std::string_view text) {
   std::size_t size = text.size() < 64 ? text.size() : 64;
@@ -27,15 +30,19 @@ Utsname system_names() {
   put(names.release, kernel_release);
   put(names.version, "#1 SMP PREEMPT NOS");
   put(names.machine, arch::linux_machine);
-  core::MutexGuard guard{names_lock};
-  put(names.node_name, node_name);
-  put(names.domain_name, domain_name);
+  auto space = own_namespace();
+  auto& own = UtsNamespace::names_of(space.get());
+  core::MutexGuard guard{own.lock};
+  put(names.node_name, own.node);
+  put(names.domain_name, own.domain);
   return names;
 }
 
 void set_system_name(char (Utsname::*field)[65], const char* text) {
-  core::MutexGuard guard{names_lock};
-  auto& to = field == &Utsname::node_name ? node_name : domain_name;
+  auto space = own_namespace();
+  auto& own = UtsNamespace::names_of(space.get());
+  core::MutexGuard guard{own.lock};
+  auto& to = field == &Utsname::node_name ? own.node : own.domain;
   std::memset(to, 0, sizeof(to));
   put(to, text);
 }

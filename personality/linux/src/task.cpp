@@ -61,6 +61,17 @@ void Task::set_file_system(RefPtr<FileSystemContext> context) {
   file_system = std::move(context);
 }
 
+void Task::set_uts(RefPtr<UtsNamespace> space) {
+  RefPtr<UtsNamespace> old;
+  core::SpinGuard<core::PreemptOff> guard{share_lock_};
+  old = std::move(uts);
+  uts = std::move(space);
+}
+RefPtr<UtsNamespace> uts_of(const Task& task) {
+  core::SpinGuard<core::PreemptOff> guard{task.share_lock_};
+  return task.uts;
+}
+
 RefPtr<vfs::Credentials> credentials_of(const Task& task) {
   core::SpinGuard<core::PreemptOff> guard{task.share_lock_};
   return task.credentials_;

@@ -121,7 +121,7 @@ class MultiplexerDevice final : public vfs::DeviceOperations {
 class SlaveDevice final : public vfs::DeviceOperations {
  public:
   Result<RefPtr<vfs::File>> open(vfs::DeviceNumber device, const vfs::OpenRequest& request) override {
-    auto terminal = find_pair((device.major - slave_major) * 256 + device.minor);
+    auto terminal = find_pair(device.minor);
     if (!terminal || terminal->is_locked()) return error(Errno::eio);
     return tty::TerminalFile::open(std::move(terminal), request);
   }
@@ -132,8 +132,7 @@ constinit SlaveDevice slave_device;
 
 Result<void> register_pty_devices() {
   TRY(vfs::register_devices(vfs::DeviceKind::character, {5, 2}, 1, multiplexer_device, "/dev/ptmx"));
-  for (unsigned index = 0; index < maximum_pairs; index += 256)
-    TRY(vfs::register_devices(vfs::DeviceKind::character, device_of(index), 256, slave_device, "pts"));
+  TRY(vfs::register_devices(vfs::DeviceKind::character, device_of(0), maximum_pairs, slave_device, "pts"));
   return vfs::create_device_node("ptmx", vfs::mode_character | 0666, {5, 2}, 0, 5);
 }
 INIT_STEP pty_devices_step{"pty.devices", {"threads"}, register_pty_devices, {"vfs"}};

@@ -14,7 +14,7 @@ namespace pty {
 inline constexpr std::uint32_t slave_major = 136;  // and the seven after it, 256 minors each
 inline constexpr unsigned maximum_pairs = 4096;    // Linux's default for /proc/sys/kernel/pty/max
 
-constexpr vfs::DeviceNumber device_of(unsigned index) { return {slave_major + index / 256, index % 256}; }
+constexpr vfs::DeviceNumber device_of(unsigned index) { return {slave_major, index}; }
 
 // A new pair under the lowest free number; ENOSPC when all are taken.
 base::Result<base::RefPtr<PtyTerminal>> create_pair(vfs::UserId uid, vfs::GroupId gid);

@@ -74,6 +74,56 @@ Result<void> show_node_memory(TextSink& out) {
   return {};
 }
 
+// Where a CPU is: each is a core of its own, all are in one package, as in /proc/cpuinfo.
+enum class Topology : std::uint8_t { core_id, package_id, own_map, own_list, package_map, package_list };
+
+class TopologyText final : public pseudo_fs::Text {
+ public:
+  TopologyText(Topology what, unsigned cpu) : Text(0444), what_(what), cpu_(cpu) {}
+  Result<void> show(TextSink& out, const vfs::Credentials&) override {
+    switch (what_) {
+      case Topology::package_id:
+        return show_zero(out);
+      case Topology::package_map:
+        return show_cpu_map(out);
+      case Topology::package_list:
+        return show_cpu_list(out);
+      case Topology::core_id:
+      case Topology::own_list:
+        format(out, "{}\n", cpu_);
+        return {};
+      case Topology::own_map:
+        for (unsigned word = (arch::cpu_count() + 31) / 32; word-- > 0;)
+          format(out, "{:08x}{}", cpu_ / 32 == word ? 1u << cpu_ % 32 : 0u, word ? "," : "\n");
+        return {};
+    }
+    return {};
+  }
+
+ private:
+  const Topology what_;
+  const unsigned cpu_;
+};
+
+Result<void> add_topology(pseudo_fs::StaticDirectory& cpu_directory, unsigned cpu) {
+  struct Row {
+    std::string_view name;
+    Topology what;
+  };
+  static constexpr Row rows[] = {
+      {"core_id", Topology::core_id},           {"physical_package_id", Topology::package_id},
+      {"core_cpus", Topology::own_map},         {"core_cpus_list", Topology::own_list},
+      {"thread_siblings", Topology::own_map},   {"thread_siblings_list", Topology::own_list},
+      {"package_cpus", Topology::package_map},  {"package_cpus_list", Topology::package_list},
+      {"core_siblings", Topology::package_map}, {"core_siblings_list", Topology::package_list},
+  };
+  auto directory = TRY(cpu_directory.directory("topology"));
+  for (const Row& row : rows)
+    TRY(directory->add(row.name,
+                       RefPtr<pseudo_fs::Entry>(TRY(base::try_make_ref<TopologyText>(row.what, cpu)))));
+  return {};
+}
+
 // The CPUs are known once they run.
 Result<void> add_cpus() {
   Result<void> result;
@@ -82,7 +132,10 @@ Result<void> add_cpus() {
     base::TextBuffer path(memory);
     format(path, "devices/system/cpu/cpu{}", cpu);
     auto directory = root().directories(path.view());
-    if (!directory) result = base::error(directory.error());
+    if (!directory)
+      result = base::error(directory.error());
+    else if (auto added = add_topology(**directory, cpu); !added)
+      result = added;
     base::TextBuffer link(memory);
     format(link, "devices/system/node/node0/cpu{}", cpu);
     char target_memory[32];

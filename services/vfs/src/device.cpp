@@ -73,15 +73,23 @@ Result<RefPtr<File>> open_device(DeviceKind kind, DeviceNumber device, const Ope
 void for_each_device_major(DeviceKind kind, base::FunctionRef<void(std::uint32_t, std::string_view)> visit) {
   Registry& registry = registry_of(kind);
   core::MutexGuard guard{registry.mutex};
-  // Smallest next; the list is short and in no order.
-  for (std::int64_t last = -1;;) {
+  // Smallest next; the list is short and in no order. A driver with many pieces of one major is named once.
+  std::int64_t last = -1;
+  std::int64_t named_major = -1;
+  std::string_view named;
+  for (;;) {
     Registration* best = nullptr;
+    auto key = [](const Registration& entry) {
+      return static_cast<std::int64_t>(std::uint64_t{entry.first.major} << 32 | entry.first.minor);
+    };
     for (Registration* at = registry.first.load(std::memory_order_relaxed); at; at = at->next) {
-      if (!at->operations.load(std::memory_order_relaxed) || at->first.major <= last) continue;
-      if (!best || at->first.major < best->first.major) best = at;
+      if (!at->operations.load(std::memory_order_relaxed) || key(*at) <= last) continue;
+      if (!best || key(*at) < key(*best)) best = at;
     }
     if (!best) return;
-    last = best->first.major;
+    last = key(*best);
+    if (best->first.major == named_major && best->name == named) continue;
+    named_major = best->first.major, named = best->name;
     visit(best->first.major, best->name);
   }
 }

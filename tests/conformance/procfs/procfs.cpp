@@ -335,4 +335,25 @@ TEST(Proc, SeekingAndPiecewiseReading) {
   EXPECT_EQ(std::string(buffer, 4), whole.substr(3, 4));
 }
 
+TEST(Proc, IoCountsReadsAndWrites) {
+  auto figure = [](const char* name) { return atol(field(slurp("/proc/self/io"), name).c_str()); };
+  const long bytes = figure("rchar"), calls = figure("syscr"), written = figure("wchar");
+  const int zero = open("/dev/zero", O_RDWR);
+  char buffer[5000];
+  ASSERT_EQ(read(zero, buffer, sizeof buffer), 5000);
+  ASSERT_EQ(write(zero, buffer, 300), 300);
+  close(zero);
+  EXPECT_GE(figure("rchar") - bytes, 5000);
+  EXPECT_GE(figure("syscr") - calls, 1);
+  EXPECT_GE(figure("wchar") - written, 300);
+}
+
+TEST(Proc, StatmTellsOwnCodeFromAllPages) {
+  long total, resident, shared, text;
+  ASSERT_EQ(sscanf(slurp("/proc/self/statm").c_str(), "%ld %ld %ld %ld", &total, &resident, &shared, &text),
+            4);
+  EXPECT_GT(text, 0);
+  EXPECT_EQ(text * 4, atol(field(slurp("/proc/self/status"), "VmExe").c_str()) / (getpagesize() / 4096));
+}
+
 }  // namespace

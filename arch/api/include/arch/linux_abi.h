@@ -5,6 +5,7 @@
 //       access_seconds, access_nanoseconds, modify_..., change_...
 //   struct LinuxEpollEvent            packed or not
 //   linux_machine                     uname -m
+//   linux_machine_32                  the same under PER_LINUX32
 //   linux_elf_machine                 e_machine of programs
 //   linux_open_*                      open flags that differ
 //   linux_clone_thread_pointer_last   clone(flags, stack, parent_tid, child_tid, tls); false: tls is fourth

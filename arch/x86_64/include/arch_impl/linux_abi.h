@@ -6,6 +6,7 @@
 namespace arch {
 
 inline constexpr char linux_machine[] = "x86_64";
+inline constexpr char linux_machine_32[] = "i686";
 inline constexpr unsigned linux_elf_machine = 62;
 inline constexpr unsigned linux_open_directory = 0200000, linux_open_no_follow = 0400000,
                           linux_open_direct = 040000, linux_open_large_file = 0100000;

@@ -31,7 +31,8 @@ void note_record() {
 void print_forever(void*) {
   std::uint64_t seen = 0;
   for (;;) {
-    (void)!log_wait_queue().wait(WaitMode::uninterruptible, [&] { return log_next_sequence() != seen; });
+    // Interruptible, though nobody interrupts it: a thread that waits for work is no load.
+    (void)!log_wait_queue().wait(WaitMode::interruptible, [&] { return log_next_sequence() != seen; });
     seen = log_next_sequence();
     print_pending_records();
   }

@@ -16,6 +16,7 @@
 #include "core/sync/spin_lock.h"
 #include "linux_abi/abi/process.h"
 #include "linux_abi/file_table.h"
+#include "linux_abi/namespaces.h"
 #include "linux_abi/process.h"
 #include "linux_abi/signal_state.h"
 #include "vfs/context.h"
@@ -88,8 +89,21 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   // functions.
   RefPtr<FileTable> files;
   RefPtr<FileSystemContext> file_system;
+  RefPtr<UtsNamespace> uts;  // null: the first one
+  void set_uts(RefPtr<UtsNamespace> space);
   void set_files(RefPtr<FileTable> table);
   void set_file_system(RefPtr<FileSystemContext> context);
+
+  // --- Transfers (/proc/PID/io)
+  // relaxed: statistics, which the thread itself writes.
+  void account_read(std::size_t bytes) {
+    bytes_read.store(bytes_read.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+    read_calls.store(read_calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  void account_write(std::size_t bytes) {
+    bytes_written.store(bytes_written.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+    write_calls.store(write_calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
   // --- Thread attributes
   std::uintptr_t clear_child_tid = 0, set_child_tid = 0;
@@ -118,6 +132,7 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   friend RefPtr<vfs::Credentials> credentials_of(const Task& task);
   friend RefPtr<FileTable> files_of(const Task& task);
   friend RefPtr<FileSystemContext> file_system_of(const Task& task);
+  friend RefPtr<UtsNamespace> uts_of(const Task& task);
 
   mutable core::SpinLock share_lock_;
   RefPtr<core::Thread> thread_;
@@ -135,6 +150,7 @@ inline Process& current_process() { return current_task().process(); }
 RefPtr<vfs::Credentials> credentials_of(const Task& task);
 RefPtr<FileTable> files_of(const Task& task);
 RefPtr<FileSystemContext> file_system_of(const Task& task);
+RefPtr<UtsNamespace> uts_of(const Task& task);  // null also for the first namespace
 // Of the process: those of its leader, or of any thread that is left.
 RefPtr<vfs::Credentials> credentials_of(Process& process);
 

@@ -151,6 +151,20 @@ Result<void> show_domains(TextSink& out) {
   return {};
 }
 
+// The terminals there are, for ps and the like, which look up names by number here.
+Result<void> show_terminal_drivers(TextSink& out) {
+  auto line = [&](std::string_view name, std::string_view node, unsigned major, std::string_view minors,
+                  std::string_view kind) {
+    format(out, "{:<20} {:<14} {:>3} {:>7} {}\n", name, node, major, minors, kind);
+  };
+  line("/dev/tty", "/dev/tty", 5, "0", "system:/dev/tty");
+  line("/dev/console", "/dev/console", 5, "1", "system:console");
+  line("/dev/ptmx", "/dev/ptmx", 5, "2", "system");
+  line("serial", "/dev/ttyS", 4, "64-95", "serial");
+  line("pty_slave", "/dev/pts", 136, "0-1048575", "pty:slave");
+  return {};
+}
+
 template <std::uint64_t value>
 Result<void> show_constant(TextSink& out) {
   format(out, "{}\n", value);
@@ -183,6 +197,7 @@ Result<void> add_kernel_files() {
   TRY(procfs::add_text("sys/fs/overflowuid", 0444, show_constant<vfs::overflow_id>));
   TRY(procfs::add_text("sys/fs/overflowgid", 0444, show_constant<vfs::overflow_id>));
   TRY(procfs::add_text("consoles", 0444, show_consoles));
+  TRY(procfs::add_text("tty/drivers", 0444, show_terminal_drivers));
   TRY(procfs::add_text("cgroups", 0444, show_cgroups));
   TRY(procfs::add_text("execdomains", 0444, show_domains));
   TRY(procfs::add_text("sys/kernel/cap_last_cap", 0444, show_constant<vfs::last_capability>));

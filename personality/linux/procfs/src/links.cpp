@@ -138,53 +138,46 @@ class DescriptorDirectory final : public OfSubject<pseudo_fs::Directory> {
   DescriptorView view_;
 };
 
-// There is one namespace of each kind so far; its link tells so.
+// What a thread is a member of; opening one is for setns(2).
 class NamespaceLink final : public OfSubject<pseudo_fs::Link> {
  public:
-  NamespaceLink(const Subject& subject, std::string_view kind, std::uint64_t id)
-      : OfSubject(subject), kind_(kind), id_(id) {}
+  NamespaceLink(const Subject& subject, const linux_abi::NamespaceKind& kind)
+      : OfSubject(subject), kind_(kind) {}
   bool is_magic_link() const override { return true; }
   Result<base::String> link_text(const vfs::Credentials&) override {
+    auto uts = own_uts();
     char memory[48];
     base::TextBuffer text(memory);
-    format(text, "{}:[{}]", kind_, id_);
+    format(text, "{}:[{}]", kind_.kind, uts ? uts->number : kind_.number);
     return base::String::create(text.view());
   }
   Result<vfs::LinkTarget> follow(const vfs::Credentials&) override {
     TRY(check_inspect(subject_));
-    char memory[48];
-    base::TextBuffer text(memory);
-    format(text, "[{}]", kind_);
-    return jump_to(TRY(vfs::anonymous_path(text.view())));
+    return jump_to(TRY(linux_abi::namespace_path(kind_, own_uts())));
   }
 
  private:
-  std::string_view kind_;
-  std::uint64_t id_;
+  RefPtr<linux_abi::UtsNamespace> own_uts() {
+    if (kind_.clone_flag != linux_abi::clone_newuts) return nullptr;
+    RefPtr<Task> task = subject_.representative();
+    return task ? linux_abi::uts_of(*task) : nullptr;
+  }
+
+  const linux_abi::NamespaceKind& kind_;
 };
 
 class NamespaceDirectory final : public OfSubject<pseudo_fs::Directory> {
  public:
   explicit NamespaceDirectory(const Subject& subject) : OfSubject(subject, vfs::Mode{0511}) {}
-  struct Kind {
-    std::string_view name, kind;
-    std::uint64_t id;  // Linux's numbers of the first namespaces (proc_ns.h)
-  };
-  static constexpr Kind kinds[] = {
-      {"cgroup", "cgroup", 4026531835}, {"ipc", "ipc", 4026531839},
-      {"mnt", "mnt", 4026531841},       {"net", "net", 4026531840},
-      {"pid", "pid", 4026531836},       {"pid_for_children", "pid", 4026531836},
-      {"time", "time", 4026531834},     {"time_for_children", "time", 4026531834},
-      {"user", "user", 4026531837},     {"uts", "uts", 4026531838}};
   bool is_transient() const override { return true; }
   Result<RefPtr<Entry>> find(std::string_view name) override {
-    for (const Kind& kind : kinds)
-      if (kind.name == name)
-        return RefPtr<Entry>(TRY(base::try_make_ref<NamespaceLink>(subject_, kind.kind, kind.id)));
+    for (const auto& kind : linux_abi::namespace_kinds())
+      if (kind.name == name) return RefPtr<Entry>(TRY(base::try_make_ref<NamespaceLink>(subject_, kind)));
     return error(Errno::enoent);
   }
   Result<void> list(std::uint64_t position, pseudo_fs::ListSink& sink) override {
-    for (std::uint64_t i = position - first_position; i < std::size(kinds); ++i)
+    auto kinds = linux_abi::namespace_kinds();
+    for (std::uint64_t i = position - first_position; i < kinds.size(); ++i)
       if (sink.entry(kinds[i].name, number() * 65536 + i, vfs::directory_entry_type(vfs::mode_symlink),
                      first_position + i) == vfs::SinkState::full)
         break;

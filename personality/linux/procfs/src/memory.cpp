@@ -124,7 +124,7 @@ Result<void> show_smaps_rollup(const Subject& subject, TextSink& out) {
     add(total, space->area_usage(area));
     return core::Iteration::proceed;
   });
-  format(out, "{:08x}-{:08x} ---p 00000000 00:00 0                                  [rollup]\n", first, last);
+  format(out, "{:08x}-{:08x} ---p 00000000 00:00 0                          [rollup]\n", first, last);
   put_usage(out, total);
   return {};
 }

@@ -116,6 +116,12 @@ Result<void> show_unset_id(const Subject&, TextSink& out) {
   return {};
 }
 
+// Where in the kernel it waits is not told, as on a Linux without symbols.
+Result<void> show_no_place(const Subject&, TextSink& out) {
+  format(out, "0");
+  return {};
+}
+
 Result<void> show_children(const Subject& subject, TextSink& out) {
   core::MutexGuard tree{linux_abi::process_tree_lock()};
   for (linux_abi::ProcessLinks& links : subject.process->children)
@@ -135,6 +141,7 @@ constexpr TextRow rows[] = {
     {"projid_map", 0444, show_id_map},
     {"setgroups", 0444, show_setgroups, nullptr, TextRow::Inspect::free, TextRow::Where::process_only},
     {"cgroup", 0444, show_cgroup},
+    {"wchan", 0444, show_no_place},
     {"loginuid", 0444, show_unset_id},
     {"sessionid", 0444, show_unset_id},
     {"children", 0444, show_children, nullptr, TextRow::Inspect::free, TextRow::Where::thread_only},

@@ -158,6 +158,14 @@ Result<void> show_stat(const Subject& subject, TextSink& out) {
   return {};
 }
 
+// The program's own code; what else may be executed counts as libraries.
+std::uint64_t own_code_pages(core::AddressSpace& space) {
+  const core::ProgramLayout& layout = space.program();
+  std::uintptr_t start = base::align_down(layout.code_start, std::uintptr_t{core::page_size});
+  std::uintptr_t end = base::align_up(layout.code_end, std::uintptr_t{core::page_size});
+  return end > start ? (end - start) / core::page_size : 0;
+}
+
 Result<void> show_statm(const Subject& subject, TextSink& out) {
   auto space = subject.process->address_space();
   if (!space) {
@@ -166,7 +174,7 @@ Result<void> show_statm(const Subject& subject, TextSink& out) {
   }
   auto usage = space->usage();
   format(out, "{} {} {} {} 0 {} 0\n", usage.total, usage.resident(), usage.file + usage.shared_memory,
-         usage.executable, usage.data + usage.stack);
+         own_code_pages(*space), usage.data + usage.stack);
   return {};
 }
 
@@ -174,6 +182,7 @@ void put_memory(const Subject& subject, TextSink& out) {
   auto space = subject.process->address_space();
   if (!space) return;
   auto usage = space->usage();
+  std::uint64_t own_code = own_code_pages(*space);
   auto line = [&](std::string_view name, std::uint64_t pages) {
     format(out, "{}:\t{:>8} kB\n", name, pages * (core::page_size / 1024));
   };
@@ -182,7 +191,8 @@ void put_memory(const Subject& subject, TextSink& out) {
   line("VmHWM", usage.resident_peak > usage.resident() ? usage.resident_peak : usage.resident());
   line("VmRSS", usage.resident()), line("RssAnon", usage.anonymous), line("RssFile", usage.file);
   line("RssShmem", usage.shared_memory), line("VmData", usage.data), line("VmStk", usage.stack);
-  line("VmExe", usage.executable), line("VmLib", 0), line("VmPTE", usage.page_tables), line("VmSwap", 0);
+  line("VmExe", own_code), line("VmLib", usage.executable > own_code ? usage.executable - own_code : 0),
+      line("VmPTE", usage.page_tables), line("VmSwap", 0);
 }
 
 void put_cpus(TextSink& out, const core::CpuMask& mask) {

@@ -20,10 +20,12 @@ std::size_t clamp(std::size_t size) { return size < max_transfer ? size : max_tr
 Result<long> finish_write(Context& context, Result<std::size_t> done) {
   if (!done) [[unlikely]]
     return write_failed(context, done.error());
+  context.task.account_write(*done);
   return static_cast<long>(*done);
 }
 
-Result<long> finish_read(Result<std::size_t> done) {
+Result<long> finish_read(Context& context, Result<std::size_t> done) {
+  context.task.account_read(done ? *done : 0);
   if (!done) return error(done.error());
   return static_cast<long>(*done);
 }
@@ -53,7 +55,7 @@ Result<long> sys_read(Context& context, FileDescriptor fd, UserAddress to, std::
   if (!core::is_user_range(to, size)) [[unlikely]]
     return error(file->can_read() ? Errno::efault : Errno::ebadf);
   IoBuffer buffer = IoBuffer::user(to, clamp(size));
-  return finish_read(file->read(buffer));
+  return finish_read(context, file->read(buffer));
 }
 
 Result<long> sys_write(Context& context, FileDescriptor fd, UserAddress from, std::size_t size) {
@@ -71,7 +73,7 @@ Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, st
   TRY(check_offset(*file, offset, clamp(size)));
   if (!core::is_user_range(to, size)) return error(Errno::efault);
   IoBuffer buffer = IoBuffer::user(to, clamp(size));
-  return finish_read(file->positioned_read(buffer, static_cast<std::uint64_t>(offset)));
+  return finish_read(context, file->positioned_read(buffer, static_cast<std::uint64_t>(offset)));
 }
 
 Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from, std::size_t size,
@@ -94,8 +96,8 @@ Result<long> sys_preadv2(Context& context, FileDescriptor fd, UserArray<Iovec> v
   IoVectors segments;
   TRY(segments.read(vectors, count));
   IoBuffer buffer = IoBuffer::user(segments.span());
-  if (offset == -1) return finish_read(file->read(buffer, io_flags));
-  return finish_read(file->positioned_read(buffer, static_cast<std::uint64_t>(offset), io_flags));
+  if (offset == -1) return finish_read(context, file->read(buffer, io_flags));
+  return finish_read(context, file->positioned_read(buffer, static_cast<std::uint64_t>(offset), io_flags));
 }
 
 Result<long> sys_pwritev2(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,

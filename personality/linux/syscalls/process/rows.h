@@ -46,6 +46,7 @@ Result<long> sys_personality(Context& context, std::uint32_t wanted);
 Result<long> sys_prctl(Context& context, Prctl operation, std::uint64_t a, std::uint64_t b, std::uint64_t c,
                        std::uint64_t d);
 Result<long> sys_unshare(Context& context, std::uint64_t flags);
+Result<long> sys_setns(Context& context, FileDescriptor fd, int kind);
 Result<long> sys_kcmp(Context& context, int first_id, int second_id, int kind, std::uint64_t first_index,
                       std::uint64_t second_index);
 Result<long> sys_arch_prctl(Context& context, int operation, std::uintptr_t argument);
@@ -86,8 +87,9 @@ inline constexpr SyscallRow rows[] = {
         "prctl",
         "PDEATHSIG DUMPABLE KEEPCAPS SECUREBITS CAPBSET CAP_AMBIENT NAME TIMING TIMERSLACK "
         "CHILD_SUBREAPER NO_NEW_PRIVS GET_TID_ADDRESS GET_THP_DISABLE GET_AUXV"),
-    row<number::unshare, sys_unshare>("unshare",
-                                      "CLONE_FS CLONE_FILES CLONE_SYSVSEM; namespaces give EINVAL"),
+    row<number::unshare, sys_unshare>(
+        "unshare", "CLONE_FS CLONE_FILES CLONE_SYSVSEM CLONE_NEWUTS; other namespaces give EINVAL"),
+    row<number::setns, sys_setns>("setns", "files of /proc/PID/ns; pidfds give EINVAL"),
     row<number::kcmp, sys_kcmp>("kcmp", "all but KCMP_EPOLL_TFD (EINVAL)"),
     row<number::arch_prctl, sys_arch_prctl>("arch_prctl"),
 };

@@ -11,6 +11,11 @@ Result<long> sys_uname(Context& context, UserOut<Utsname> out) {
   constexpr std::uint32_t uname26 = 0x0020000;
   Utsname names = system_names();
   if (context.task.personality & uname26) std::memcpy(names.release, "2.6.72", 7);
+  constexpr std::uint32_t domain_mask = 0xff, linux_32 = 8;  // PER_MASK, PER_LINUX32
+  if ((context.task.personality & domain_mask) == linux_32) {
+    std::memset(names.machine, 0, sizeof(names.machine));
+    std::memcpy(names.machine, arch::linux_machine_32, sizeof(arch::linux_machine_32));
+  }
   TRY(out.write(names));
   return 0;
 }
