@@ -80,18 +80,17 @@ def test_diff_and_file(guest: Guest) -> None:
 
 @limit(600)
 def test_archives(guest: Guest) -> None:
-    """tar with gzip and with xz, there and back, over a tree of 100 MB."""
-    guest.check("cd /tmp; rm -rf src out; mkdir src out; n=0; while [ $(du -sm src | cut -f1) -lt 100 ]; do cp -a /usr/lib src/$n; n=$((n + 1)); done; cd", "", timeout=300)
-    guest.check("test $(du -sm /tmp/src | cut -f1) -ge 100; echo $?; cd /tmp/src && find . -type f -print0 | sort -z | xargs -0 md5sum > /tmp/sums; cd", "0", timeout=300)
-    guest.check("tar -C /tmp -cf - src | gzip -1 > /tmp/a.tar.gz && gzip -t /tmp/a.tar.gz && echo packed", "packed", timeout=300)
-    guest.check("tar -C /tmp/out -xzf /tmp/a.tar.gz && (cd /tmp/out/src && md5sum --quiet -c /tmp/sums && echo same); rm -rf /tmp/out/src /tmp/a.tar.gz", "same", timeout=300)
+    """tar with gzip and with xz, there and back, over a tree of 100 MB: programs and libraries, and text for the rest."""
+    guest.check("cd /tmp; rm -rf src out; mkdir -p src/text out; cp -a /usr/bin /usr/lib/python3.13 src; for i in 1 2 3 4; do seq 400000 > src/text/$i; done", "", timeout=200)
+    guest.check("n=0; while [ $(du -sm src | cut -f1) -lt 100 ]; do cp -r src/text src/copy$n; n=$((n + 1)); done; test $(du -sm src | cut -f1) -ge 100; echo $?; cd", "0", timeout=200)
+    guest.check("tar -C /tmp -cf - src | gzip -1 > /tmp/a.tar.gz && tar -C /tmp/out -xzf /tmp/a.tar.gz && echo unpacked", "unpacked", timeout=300)
+    guest.check("diff -r --no-dereference /tmp/src /tmp/out/src && echo same; rm -rf /tmp/out/src /tmp/a.tar.gz", "same", timeout=200)
 
 
 @limit(600)
 def test_archives_xz(guest: Guest) -> None:
-    guest.check("test -d /tmp/src || exit 1; tar -C /tmp -cf - src | xz -0 -T2 > /tmp/a.tar.xz && xz -t /tmp/a.tar.xz && echo packed", "packed", timeout=500)
-    guest.check("tar -C /tmp/out -xJf /tmp/a.tar.xz && (cd /tmp/out/src && md5sum --quiet -c /tmp/sums && echo same)", "same", timeout=300)
-    guest.check("diff -r --no-dereference /tmp/src /tmp/out/src && echo identical; rm -rf /tmp/src /tmp/out /tmp/a.tar.xz", "identical", timeout=300)
+    guest.check("test -d /tmp/src && tar -C /tmp -cf - src | xz -0 -T2 > /tmp/a.tar.xz && tar -C /tmp/out -xJf /tmp/a.tar.xz && echo unpacked", "unpacked", timeout=500)
+    guest.check("diff -r --no-dereference /tmp/src /tmp/out/src && echo same; rm -rf /tmp/src /tmp/out /tmp/a.tar.xz", "same", timeout=200)
 
 
 OPTIONS = ["--memory", "2G"]
