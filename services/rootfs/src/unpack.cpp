@@ -99,19 +99,24 @@ class Unpacker final : public archive::EntrySink {
       Piece next() override {
         core::PageRef page = owner_.take_page(at_);
         at_ += core::page_size;
+        if (page) taken_ += core::page_size;
         return {std::move(page), 0, core::page_size};
       }
+      std::size_t taken() const { return taken_; }
 
      private:
       ImageOwner& owner_;
       const std::uint8_t* at_;
+      std::size_t taken_ = 0;
     };
     std::size_t whole = bytes.size() & ~(core::page_size - 1);
     bool aligned = core::to_physical(bytes.data()).value() % core::page_size == 0;
     if (!whole || !aligned || file_->position() % core::page_size != 0) return 0;
     Pages pages{owner_, bytes.data()};
     auto done = file_->splice_write(file_->position(), whole, pages);
-    if (!done) return done.error() == Errno::einval ? Result<std::size_t>(0) : done;
+    if (!done) return done.error() == Errno::einval && !pages.taken() ? Result<std::size_t>(0) : done;
+    // A page that was taken and is not in the file is gone: its bytes cannot be written once more.
+    if (pages.taken() != *done) return error(Errno::enospc);
     file_->set_position(file_->position() + *done);
     return *done;
   }
