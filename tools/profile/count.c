@@ -3,11 +3,12 @@
 //   qemu-system-x86_64 -plugin file=count.so,out=FILE ...
 //
 // Output: one block per interval, "interval NUMBER", then a line "ADDRESS COUNT" (hexadecimal, decimal) for each
-// instruction executed in it. An interval ends with a mark: an instruction without effect that carries `mark`
-// below (tests/benchmark/arch/*/ticks.h). Interval 0 begins with the machine. For one CPU.
+// instruction executed in it. An interval ends with a mark: an instruction without effect, one of `marks`
+// below (mark() in tests/benchmark/arch/*/ticks.h). Interval 0 begins with the machine. For one CPU.
 //
 // The few declarations of QEMU's interface are repeated here, since the packages do not have its header.
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,16 @@ void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn* instruc
 
 EXPORT int qemu_plugin_version = 1;
 
-// nopl 0x4e4f534d(%rax)
-static const unsigned char mark[] = {0x0f, 0x1f, 0x80, 0x4d, 0x53, 0x4f, 0x4e};
+// An instruction without effect, for each architecture.
+static const struct {
+  const char* target;
+  size_t size;
+  unsigned char bytes[8];
+} marks[] = {
+    {"x86_64", 7, {0x0f, 0x1f, 0x80, 0x4d, 0x53, 0x4f, 0x4e}},  // nopl 0x4e4f534d(%rax)
+    {"aarch64", 4, {0xff, 0xc9, 0x89, 0xd2}},                   // movz xzr, #0x4e4f
+};
+static size_t target;  // index into marks
 
 // Open addressing; large enough for every instruction of a kernel and its programs.
 enum { slots = 1 << 22 };
@@ -59,20 +68,31 @@ static void end_interval(unsigned cpu, void* argument) {
   fflush(output);
 }
 
+static bool is_mark(const struct qemu_plugin_insn* instruction) {
+  return qemu_plugin_insn_size(instruction) == marks[target].size &&
+         memcmp(qemu_plugin_insn_data(instruction), marks[target].bytes, marks[target].size) == 0;
+}
+
 static void translated(plugin_id id, struct qemu_plugin_tb* block) {
   (void)id;
   for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); ++i) {
     struct qemu_plugin_insn* instruction = qemu_plugin_tb_get_insn(block, i);
-    if (qemu_plugin_insn_size(instruction) == sizeof(mark) &&
-        memcmp(qemu_plugin_insn_data(instruction), mark, sizeof(mark)) == 0)
+    if (is_mark(instruction))
       qemu_plugin_register_vcpu_insn_exec_cb(instruction, end_interval, 0, NULL);
     else
       qemu_plugin_register_vcpu_insn_exec_inline(instruction, 0, counter_of(qemu_plugin_insn_vaddr(instruction)), 1);
   }
 }
 
-EXPORT int qemu_plugin_install(plugin_id id, const void* information, int count, char** words) {
-  (void)information;
+// The beginning of QEMU's description of itself.
+struct information {
+  const char* target_name;
+};
+
+EXPORT int qemu_plugin_install(plugin_id id, const struct information* qemu, int count, char** words) {
+  enum { known = sizeof(marks) / sizeof(marks[0]) };
+  while (target < known && strcmp(marks[target].target, qemu->target_name) != 0) ++target;
+  if (target == known) return 1;
   for (int i = 0; i < count; ++i)
     if (strncmp(words[i], "out=", 4) == 0) output = fopen(words[i] + 4, "w");
   if (!output) return 1;
