@@ -1,5 +1,7 @@
 """Checks that read the sources as text: sizes, words, the danger perimeter, macros, commit messages, Python and shell."""
 import re
+import subprocess
+import sys
 from typing import Iterator, List
 
 from .common import CASTS_ALLOWED, PERIMETER, ROOT, Check, Finding, Sources, git, matches, output_of, read, without_comments
@@ -43,6 +45,7 @@ def checks(sources: Sources) -> Iterator[Check]:
     yield Check("macros", "macros are annotations, TRY and registrations", lambda: macros(sources))
     yield Check("words", "nothing of the machine the tree was written on", lambda: words(sources))
     yield Check("commits", "commit messages say `folder: What changes`, and why", lambda: commits(sources))
+    yield Check("calls", "docs/system-calls.md says what the table of system calls says", call_table)
     yield Check("scripts", "Python without unused names, shell that parses", lambda: scripts(sources))
 
 
@@ -121,6 +124,12 @@ def commits(sources: Sources) -> List[Finding]:
         if FORBIDDEN.search(message):
             findings.append(Finding(place, 0, "the message names the machine or its tools"))
     return findings
+
+
+def call_table() -> List[Finding]:
+    """The page is made from the rows; whoever changes a row makes it again."""
+    result = subprocess.run([sys.executable, str(ROOT / "tools" / "system-calls"), "--check"], capture_output=True, text=True)
+    return [Finding("docs/system-calls.md", 0, result.stderr.strip())] if result.returncode else []
 
 
 def scripts(sources: Sources) -> List[Finding]:
