@@ -99,6 +99,7 @@ void exit_task(Task& task, int status) {
   task.thread().set_interrupted(core::InterruptLevel::none);
   release_waiters(task);
   release_memory(task, last);
+  if (ExitDuty* duty = last ? process.exit_duty.exchange(nullptr) : nullptr) duty->process_ends(process);
   task.set_files({});
   task.set_file_system({});
 

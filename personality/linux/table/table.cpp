@@ -6,6 +6,7 @@
 #include "syscalls/credentials/rows.h"
 #include "syscalls/events/rows.h"
 #include "syscalls/files/rows.h"
+#include "syscalls/ipc/rows.h"
 #include "syscalls/memory/rows.h"
 #include "syscalls/pipes/rows.h"
 #include "syscalls/polling/rows.h"
@@ -46,11 +47,11 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
   return table;
 }
 
-constexpr Table table =
-    merge(syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::memory::rows,
-          syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
-          syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
-          syscalls::system::rows, syscalls::time::rows, syscalls::watches::rows);
+constexpr Table table = merge(
+    syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::ipc::rows,
+    syscalls::memory::rows, syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows,
+    syscalls::scheduling::rows, syscalls::signals::rows, syscalls::sockets::rows,
+    syscalls::synchronisation::rows, syscalls::system::rows, syscalls::time::rows, syscalls::watches::rows);
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 //   linux_open_*                      open flags that differ
 //   linux_clone_thread_pointer_last   clone(flags, stack, parent_tid, child_tid, tls); false: tls is fourth
 //   linux_restorer_flag               SA_RESTORER; 0: struct sigaction has no field for the restorer
+//   linux_semaphore_times_are_padded  struct semid64_ds has a word behind each of its times
 // linux_generic_abi.h has them for architectures that follow Linux's common headers.
 #pragma once
 

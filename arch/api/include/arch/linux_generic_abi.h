@@ -27,5 +27,6 @@ static_assert(sizeof(LinuxEpollEvent) == 16);
 
 // clone(2): the thread pointer is the fourth argument, the place of the child's number the fifth.
 inline constexpr bool linux_clone_thread_pointer_last = false;
+inline constexpr bool linux_semaphore_times_are_padded = false;
 
 }  // namespace arch

@@ -12,6 +12,8 @@ inline constexpr unsigned linux_open_directory = 0200000, linux_open_no_follow =
                           linux_open_direct = 040000, linux_open_large_file = 0100000;
 inline constexpr unsigned linux_restorer_flag = 0x04000000;
 
+inline constexpr bool linux_semaphore_times_are_padded = true;
+
 struct LinuxStat {
   std::uint64_t device = 0, inode = 0, link_count = 0;
   std::uint32_t mode = 0, uid = 0, gid = 0, pad = 0;

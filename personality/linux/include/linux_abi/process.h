@@ -32,6 +32,7 @@
 namespace linux_abi {
 
 class Task;
+class Process;
 
 core::Mutex& process_tree_lock();
 
@@ -45,6 +46,16 @@ struct ResourceUsage {
 // The hook by which a Task hangs in its process.
 struct TaskLinks {
   base::ListHook thread_hook;
+};
+
+// Something to be done when the last thread of a process leaves (the undoing of semaphore operations).
+class ExitDuty {
+ public:
+  // Owns itself, and is gone afterwards.
+  virtual void process_ends(Process& process) = 0;
+
+ protected:
+  ~ExitDuty() = default;
 };
 
 class Process : public base::RefCounted<Process>, public ProcessLinks {
@@ -126,6 +137,7 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   std::atomic<std::int32_t> oom_score_adjustment{0};
   std::atomic<std::int32_t> oom_score_adjustment_minimum{0};
   std::atomic<bool> is_exiting{false};
+  std::atomic<ExitDuty*> exit_duty{nullptr};
   std::atomic<int> membarrier_registrations{0};
 
   ResourceUsage dead_threads, waited_children;  // protected by the tree lock
