@@ -4,6 +4,10 @@
 //   conformance --isolate           each case in a child process of its own, one line per case
 //   conformance --isolate=SECONDS   the same with another time-out (20 s otherwise)
 //   conformance --gtest_filter=...  works with both
+//   conformance --isolate --fail-every=N
+//                                   every N-th allocation that the kernel makes for a case fails
+//                                   (debugfs's failslab, /proc/PID/make-it-fail): cases may fail, but the
+//                                   kernel must go on.
 //
 // Isolation leans on fork, waitpid, pipe, poll, kill and setpgid only, so that a kernel with most
 // things broken still gets a report.
@@ -21,6 +25,7 @@
 
 #include <string>
 
+#include "support/fault_injection.h"
 #include "support/helper.h"
 
 namespace {
@@ -129,6 +134,7 @@ Outcome run_isolated(const std::string& name, double time_out) {
     // Out of the way of cases that count on low descriptors, and not for programs they execute.
     const int high = fcntl(ends[1], F_DUPFD_CLOEXEC, 900);
     if (high >= 0) close(ends[1]);
+    conformance::make_it_fail();
     run_case(name, high >= 0 ? high : ends[1]);
   }
   setpgid(child, child);
@@ -229,13 +235,19 @@ int main(int argument_count, char** arguments) {
     } else if (strncmp(arguments[i], "--isolate=", 10) == 0) {
       isolate = true;
       time_out = atof(arguments[i] + 10);
+    } else if (strncmp(arguments[i], "--fail-every=", 13) == 0) {
+      if (!conformance::start_failures(atoi(arguments[i] + 13))) return 2;
     } else {
-      fprintf(stderr, "usage: %s [--isolate[=SECONDS]] [--gtest_filter=PATTERN] [--gtest_list_tests]\n",
-              arguments[0]);
+      fprintf(
+          stderr,
+          "usage: %s [--isolate[=SECONDS]] [--fail-every=N] [--gtest_filter=PATTERN] [--gtest_list_tests]\n",
+          arguments[0]);
       return 2;
     }
   }
   if (!isolate || testing::GTEST_FLAG(list_tests)) return RUN_ALL_TESTS();
   select_cases();
-  return run_all_isolated(time_out);
+  const int status = run_all_isolated(time_out);
+  conformance::stop_failures();
+  return status;
 }

@@ -18,16 +18,20 @@ constinit std::atomic<std::uint32_t> times{0};
 constinit std::atomic<bool> all_threads{false};
 constinit std::atomic<std::uint64_t> eligible{0};
 constinit std::atomic<std::uint64_t> injected{0};
-constinit std::atomic<bool (*)()> thread_opted_in{nullptr};
+constinit std::atomic<bool> chosen_failures{false};
+constinit std::atomic<FailureChoice (*)()> thread_filter{nullptr};
 
 }  // namespace
 
 bool failure_is_due() {
   // relaxed throughout: counting for a test aid.
-  if (!all_threads.load(std::memory_order_relaxed)) {
-    auto filter = thread_opted_in.load(std::memory_order_relaxed);
-    if (!filter || !filter()) return false;
+  auto filter = thread_filter.load(std::memory_order_relaxed);
+  FailureChoice choice = filter ? filter() : FailureChoice::exempt;
+  if (choice == FailureChoice::fails_now) {
+    injected.fetch_add(1, std::memory_order_relaxed);
+    return true;
   }
+  if (choice == FailureChoice::exempt && !all_threads.load(std::memory_order_relaxed)) return false;
   std::uint32_t every = interval.load(std::memory_order_relaxed);
   if (!every || eligible.fetch_add(1, std::memory_order_relaxed) % every != every - 1) return false;
   std::uint32_t left = times.load(std::memory_order_relaxed);
@@ -44,15 +48,21 @@ void configure_failure_injection(const FailureInjection& configuration) {
   all_threads.store(configuration.all_threads, std::memory_order_relaxed);
   eligible.store(0, std::memory_order_relaxed);
   failure_injection_pages.store(configuration.pages, std::memory_order_relaxed);
-  failure_injection_active.store(configuration.interval != 0, std::memory_order_relaxed);
+  failure_injection_active.store(configuration.interval != 0 || chosen_failures.load(),
+                                 std::memory_order_relaxed);
+}
+
+void enable_chosen_failures() {
+  chosen_failures.store(true);
+  failure_injection_active.store(true, std::memory_order_relaxed);
 }
 
 FailureInjection failure_injection() {
   return {interval.load(), times.load(), all_threads.load(), failure_injection_pages.load()};
 }
 
-void set_failure_injection_filter(bool (*current_thread_opted_in)()) {
-  thread_opted_in.store(current_thread_opted_in);
+void set_failure_injection_filter(FailureChoice (*choice_of_current_thread)()) {
+  thread_filter.store(choice_of_current_thread);
 }
 
 std::uint64_t injected_failures() { return injected.load(); }

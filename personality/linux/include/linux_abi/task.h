@@ -122,6 +122,10 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   std::atomic<std::uint64_t> minor_faults{0}, major_faults{0}, bytes_read{0}, bytes_written{0}, read_calls{0},
       write_calls{0};
 
+  // --- Allocations that fail on purpose (core/memory/failure_injection.h)
+  std::atomic<bool> make_it_fail{false};   // inherited
+  std::atomic<std::uint32_t> fail_nth{0};  // counts down; the allocation that takes it to zero fails
+
   // --- Futexes
   std::atomic<bool> pi_futexes_closed{false};  // it ends: what it owns is passed on, and it is given no more
 

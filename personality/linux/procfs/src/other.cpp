@@ -1,4 +1,5 @@
 // limits, oom_*, cgroup, ids of the login session, and what has one answer here.
+#include "core/memory/failure_injection.h"
 #include "core/memory/page_allocator.h"
 #include "procfs/procfs.h"
 #include "subject.h"
@@ -129,7 +130,43 @@ Result<void> show_children(const Subject& subject, TextSink& out) {
   return {};
 }
 
+// ---- Allocations that fail on purpose ----
+
+Result<void> show_make_it_fail(const Subject& subject, TextSink& out) {
+  RefPtr<Task> task = subject.representative();
+  if (!task) return error(Errno::esrch);
+  format(out, "{}\n", task->make_it_fail.load(std::memory_order_relaxed) ? 1 : 0);
+  return {};
+}
+Result<void> store_make_it_fail(const Subject& subject, std::string_view text) {
+  std::int64_t value = TRY(procfs::parse_number(text));
+  if (value < 0 || value > 1) return error(Errno::einval);
+  if (!linux_abi::current_task().can(vfs::Capability::sys_resource)) return error(Errno::eperm);
+  RefPtr<Task> task = subject.representative();
+  if (!task) return error(Errno::esrch);
+  task->make_it_fail.store(value != 0, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> show_fail_nth(const Subject& subject, TextSink& out) {
+  RefPtr<Task> task = subject.representative();
+  if (!task) return error(Errno::esrch);
+  format(out, "{}\n", task->fail_nth.load(std::memory_order_relaxed));
+  return {};
+}
+Result<void> store_fail_nth(const Subject& subject, std::string_view text) {
+  std::int64_t value = TRY(procfs::parse_number(text));
+  if (value < 0 || value > INT32_MAX) return error(Errno::einval);
+  RefPtr<Task> task = subject.representative();
+  if (!task) return error(Errno::esrch);
+  core::enable_chosen_failures();
+  task->fail_nth.store(static_cast<std::uint32_t>(value), std::memory_order_relaxed);
+  return {};
+}
+
 constexpr TextRow rows[] = {
+    {"make-it-fail", 0644, show_make_it_fail, store_make_it_fail},
+    {"fail-nth", 0644, show_fail_nth, store_fail_nth},
     {"limits", 0444, show_limits},
     {"oom_score", 0444, show_oom_score},
     {"oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj},

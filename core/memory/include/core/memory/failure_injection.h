@@ -1,10 +1,11 @@
 // Allocations that fail on purpose, to test that callers cope.
 //
 // Command line: failslab=INTERVAL,PROBABILITY,SPACE,TIMES as in Linux (INTERVAL and TIMES are used), or at
-// run time through configure_failure_injection() (a debug file of the personality). Every interval-th
+// run time through configure_failure_injection() (debugfs: failslab, fail_page_alloc). Every interval-th
 // eligible slab allocation, and every interval-th user-page allocation if asked for, gives null. Eligible are
-// allocations of threads that opted in (a per-thread flag, as /proc/PID/make-it-fail) unless `all_threads` is
-// set. AllocationFlags::no_injection exempts.
+// allocations of threads that opted in (/proc/PID/make-it-fail) unless `all_threads` is set. Besides, one
+// allocation of a thread can be chosen by its number (/proc/PID/fail-nth).
+// AllocationFlags::no_injection exempts.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,16 @@ struct FailureInjection {
 void configure_failure_injection(const FailureInjection& configuration);
 FailureInjection failure_injection();
 
-// Installed by the scheduler's or personality's side: whether the current thread opted in. Default: nobody.
-void set_failure_injection_filter(bool (*current_thread_opted_in)());
+// What the current thread says to an allocation of its own.
+enum class FailureChoice {
+  exempt,
+  eligible,   // opted in: counts for the interval
+  fails_now,  // this very one, whatever the interval
+};
+// Installed by the personality; called in any context, and counts. Default: everything is exempt.
+void set_failure_injection_filter(FailureChoice (*choice_of_current_thread)());
+// Somebody wants single allocations to fail: the filter is asked from now on.
+void enable_chosen_failures();
 
 // How many allocations were failed so far.
 std::uint64_t injected_failures();
