@@ -103,29 +103,33 @@ def kernel(architecture: str, flavour: str) -> Path:
 
 def conformance(architecture: str = platform.machine()) -> Path:
     """The conformance suite: one static Linux program, for this machine or for the guest."""
+    return linux_program("conformance", "the conformance suite", architecture) / "conformance.stripped"
+
+
+def torture() -> Path:
+    """The torture program, static as well."""
+    return linux_program("torture", "the torture program") / "torture"
+
+
+def hostile(architecture: str = platform.machine()) -> Path:
+    """The hostile program, likewise."""
+    return linux_program("hostile", "the hostile program", architecture) / "hostile"
+
+
+def linux_program(program: str, description: str, architecture: str = platform.machine()) -> Path:
+    """The build folder of a program of tests/ with a CMake project of its own, built for a Linux of that architecture."""
     native = architecture == platform.machine()
-    name = "conformance" if native else f"conformance-{architecture}"
+    name = program if native else f"{program}-{architecture}"
     folder = ROOT / "build" / name
-    source = ROOT / "tests" / "conformance"
+    source = ROOT / "tests" / program
     if not (source / "CMakeLists.txt").exists():
-        raise NosError("This tree has no tests/conformance.")
+        raise NosError(f"This tree has no tests/{program}.")
     if not (folder / "build.ninja").exists():
         with ui.step(f"Configuring build/{name}"):
             command = ["cmake", "-S", source, "-B", folder, "-G", "Ninja"]
             if not native:
                 command += ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={architecture}"]
                 command += ["-DCMAKE_CXX_COMPILER=clang++-19", f"-DCMAKE_CXX_COMPILER_TARGET={architecture}-linux-gnu"]
-            ui.run_logged(command, log_file(f"configure-{name}"), "Configuring the conformance suite", cwd=ROOT)
-    ninja(folder, "Building the conformance suite")
-    return folder / "conformance.stripped"
-
-
-def torture() -> Path:
-    """The torture program, static as well."""
-    folder = ROOT / "build" / "torture"
-    if not (folder / "build.ninja").exists():
-        with ui.step("Configuring build/torture"):
-            command = ["cmake", "-S", ROOT / "tests" / "torture", "-B", folder, "-G", "Ninja"]
-            ui.run_logged(command, log_file("configure-torture"), "Configuring the torture program", cwd=ROOT)
-    ninja(folder, "Building the torture program")
-    return folder / "torture"
+            ui.run_logged(command, log_file(f"configure-{name}"), f"Configuring {description}", cwd=ROOT)
+    ninja(folder, f"Building {description}")
+    return folder

@@ -6,11 +6,11 @@ from typing import List
 
 from . import guest, packages, ui
 from .results import TestRun
-from .rings import boot, conformance, host, kernel, scenario, torture
+from .rings import boot, conformance, host, hostile, injection, kernel, scenario, torture
 from .tree import ARCHITECTURES, check_architecture
 from .ui import NosError
 
-RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario, boot, torture)}
+RINGS = {ring.NAME: ring for ring in (host, kernel, conformance, scenario, boot, hostile, torture, injection)}
 
 EPILOG = """\
 rings:
@@ -20,6 +20,8 @@ rings:
   scenario     Debian's software at the prompt of NOS
   boot         ways to start the machine and to end it, and devices seen from outside
   torture      random load that checks itself; only with --long, or asked for by name
+  hostile      malicious and broken programs: the machine must live
+  injection    the conformance suite while allocations fail: the same (only with --long or when asked for)
 
   ./nos test scenario.bash.pipelines      one test
   ./nos test 'scenario.bash.*'            some
@@ -53,7 +55,7 @@ def rings_for(options: argparse.Namespace) -> List[str]:
     prefixes = {name.partition(".")[0] for name in options.names}
     if prefixes and prefixes <= set(RINGS):
         return [name for name in RINGS if name in prefixes]
-    return list(RINGS)
+    return [name for name, ring in RINGS.items() if options.long or not getattr(ring, "LONG_ONLY", False)]
 
 
 def run(options: argparse.Namespace) -> int:
