@@ -102,6 +102,7 @@ Result<void> copy_thread_state(Task& child, Task& parent, const CloneArguments& 
   child.clear_child_tid = flags & clone_child_cleartid ? arguments.child_tid : 0;
   child.set_child_tid = flags & clone_child_settid ? arguments.child_tid : 0;
   child.make_it_fail.store(parent.make_it_fail.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  child.disk_priority.store(parent.disk_priority.load(std::memory_order_relaxed), std::memory_order_relaxed);
   child.timer_slack_ns = child.default_timer_slack_ns = parent.timer_slack_ns;
   child.personality = parent.personality;
   return {};

@@ -114,6 +114,7 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   int parent_death_signal = 0;
   std::uint64_t timer_slack_ns = 50'000, default_timer_slack_ns = 50'000;
   std::uint32_t personality = 0;
+  std::atomic<std::uint16_t> disk_priority{0};  // ioprio_set(2)
   bool reset_scheduling_on_fork = false;
   bool starts_as_init = false;  // the first thread of all
   int exit_status = 0;          // as wait would report it, when the thread ends

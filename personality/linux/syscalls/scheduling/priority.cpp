@@ -84,4 +84,67 @@ Result<long> sys_setpriority(Context& context, int which, int who, int nice) {
   return 0;
 }
 
+// ---- For disks ----
+
+namespace {
+
+// A class in the upper bits, below it a level (0 is the most urgent) and hints.
+constexpr int disk_class_shift = 13, disk_level_mask = 7, disk_real_time = 1, disk_best_effort = 2,
+              disk_idle = 3;
+constexpr int first_disk_which = 1;  // IOPRIO_WHO_PROCESS; the others follow in the order of Which
+
+Result<void> check_disk_priority(Context& context, int value) {
+  int level = value & disk_level_mask;
+  switch (value >> disk_class_shift) {
+    case disk_real_time:
+      if (!context.task.can(vfs::Capability::sys_nice) && !context.task.can(vfs::Capability::sys_admin))
+        return error(Errno::eperm);
+      return {};
+    case disk_best_effort:
+    case disk_idle:
+      return {};
+    case 0:
+      return level ? error(Errno::einval) : Result<void>{};
+    default:
+      return error(Errno::einval);
+  }
+}
+
+// What counts where nothing was set: it follows from the nice value.
+int effective_disk_priority(const Task& task) {
+  int value = task.disk_priority.load(std::memory_order_relaxed);
+  if (value >> disk_class_shift) return value;
+  return disk_best_effort << disk_class_shift | (task.thread().nice() + 20) / 5;
+}
+
+}  // namespace
+
+Result<long> sys_ioprio_set(Context& context, int which, int who, int value) {
+  TRY(check_disk_priority(context, value));
+  if (which < first_disk_which || which > first_disk_which + 2) return error(Errno::einval);
+  Result<void> outcome;
+  const auto& own = context.task.credentials();
+  TRY(for_each_target(context, which - first_disk_which, who, [&](Task& task) {
+    auto other = credentials_of(task);
+    if (other && other->uid != own.euid && other->uid != own.uid && !own.can(vfs::Capability::sys_nice))
+      outcome = error(Errno::eperm);
+    else
+      task.disk_priority.store(static_cast<std::uint16_t>(value), std::memory_order_relaxed);
+  }));
+  if (!outcome) return error(outcome.error());
+  return 0;
+}
+
+Result<long> sys_ioprio_get(Context& context, int which, int who) {
+  if (which < first_disk_which || which > first_disk_which + 2) return error(Errno::einval);
+  if (which == first_disk_which)
+    return TRY(task_by_id(context, who))->disk_priority.load(std::memory_order_relaxed);
+  int best = -1;
+  TRY(for_each_target(context, which - first_disk_which, who, [&](Task& task) {
+    int value = effective_disk_priority(task);
+    if (best < 0 || value < best) best = value;
+  }));
+  return best;
+}
+
 }  // namespace linux_abi

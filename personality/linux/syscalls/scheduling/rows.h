@@ -21,11 +21,15 @@ Result<long> sys_sched_setaffinity(Context& context, int id, unsigned size, User
 Result<long> sys_sched_getaffinity(Context& context, int id, unsigned size, UserBuffer out);
 Result<long> sys_getcpu(Context& context, UserOut<std::uint32_t> cpu, UserOut<std::uint32_t> node);
 Result<long> sys_getpriority(Context& context, int which, int who);
+Result<long> sys_ioprio_set(Context& context, int which, int who, int value);
+Result<long> sys_ioprio_get(Context& context, int which, int who);
 Result<long> sys_setpriority(Context& context, int which, int who, int nice);
 
 namespace syscalls::scheduling {
 
 inline constexpr SyscallRow rows[] = {
+    row<number::ioprio_set, sys_ioprio_set>("ioprio_set", "no scheduler of disks looks at it"),
+    row<number::ioprio_get, sys_ioprio_get>("ioprio_get"),
     row<number::sched_setscheduler, sys_sched_setscheduler>("sched_setscheduler"),
     row<number::sched_setparam, sys_sched_setparam>("sched_setparam"),
     row<number::sched_getscheduler, sys_sched_getscheduler>("sched_getscheduler"),
