@@ -65,10 +65,13 @@ class Segment final : public Object, public core::MappedFile {
   }
   void release_mapped_file() override {
     touched(detach_time);
+    forget_attachment();
+    release_reference();
+  }
+  void forget_attachment() {
     // seq_cst: either this or IPC_RMID sees what the other did.
     bool last = attachments.fetch_sub(1) == 1 && destroyed.load();
     RefPtr<Object> from_table = last ? segments.remove(*this) : nullptr;
-    release_reference();
   }
   void put_path(base::TextSink& sink) override {
     base::format(sink, "/SYSV{:08x} (deleted)", permissions().key);
@@ -99,8 +102,8 @@ Result<RefPtr<Segment>> find_segment(int id) {
 // Keeps the segment attached while it is being mapped.
 class Attaching {
  public:
-  explicit Attaching(Segment& segment) : segment_(segment) { segment_.acquire_mapped_file(); }
-  ~Attaching() { segment_.release_mapped_file(); }
+  explicit Attaching(Segment& segment) : segment_(segment) { segment_.attachments.fetch_add(1); }
+  ~Attaching() { segment_.forget_attachment(); }
   Attaching(const Attaching&) = delete;
 
  private:
