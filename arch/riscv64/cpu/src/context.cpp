@@ -76,7 +76,6 @@ core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previo
   if (from.unit) save_unit(from);
   local.current_state = &to;
   if (to.unit) take_up_user_state(to, local);
-  if (__atomic_load_n(&to.user_interruption, __ATOMIC_RELAXED)) set_need_reschedule();
   return arch_switch_stacks(&from, &to, previous);
 }
 
@@ -124,9 +123,9 @@ void load_floating_point(ThreadState& state, const FloatingPointState& registers
 }
 
 void interrupt_user(ThreadState& state) {
+  // enter_user() looks at it with interrupts off. Not a wish for a reschedule: the scheduler would take that
+  // for its own if the thread is interrupted once more before it gets there.
   __atomic_store_n(&state.user_interruption, true, __ATOMIC_SEQ_CST);
-  InterruptsOff off;
-  if (is_current(state)) set_need_reschedule();
 }
 
 void set_boot_thread_state(ThreadState& state) { this_cpu_local().current_state = &state; }

@@ -70,6 +70,9 @@ arch_enter_user:
   csrci sstatus, STATUS_INTERRUPTS
   lw t0, CPU_LOCAL_PREEMPT_COUNT(tp)
   bgez t0, 1f                             // the highest bit is off: a reschedule is wanted
+  ld t0, CPU_LOCAL_CURRENT_STATE(tp)
+  lbu t0, THREAD_STATE_USER_INTERRUPTION(t0)
+  bnez t0, 1f                             // signals and the like
   sd sp, CPU_LOCAL_KERNEL_STACK(tp)
   sd a0, CPU_LOCAL_USER_REGISTERS(tp)
   li t0, STATUS_PREVIOUS_SUPERVISOR

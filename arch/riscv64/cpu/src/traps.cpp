@@ -251,7 +251,9 @@ extern "C" void arch_handle_kernel_trap(std::uint64_t cause, std::uint64_t value
 extern "C" unsigned arch_enter_user_slow() {
   core::prepare_to_enter_user();
   ThreadState* state = current_thread_state();
-  if (state) __atomic_store_n(&state->user_interruption, false, __ATOMIC_RELAXED);
+  // seq_cst: the caller looks for the reason afterwards, and whoever adds one from now on sets the flag
+  // again.
+  if (state) __atomic_exchange_n(&state->user_interruption, false, __ATOMIC_SEQ_CST);
   enable_interrupts();
   return static_cast<unsigned>(UserEvent::interrupt);
 }

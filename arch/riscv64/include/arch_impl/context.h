@@ -6,6 +6,7 @@
 
 #include <arch/context.h>
 #include <arch/user.h>
+#include <arch_impl/asm_offsets.h>
 
 namespace arch {
 
@@ -25,5 +26,6 @@ struct ThreadState {
 };
 
 static_assert(offsetof(ThreadState, stack_pointer) == 0);
+static_assert(offsetof(ThreadState, user_interruption) == THREAD_STATE_USER_INTERRUPTION);
 
 }  // namespace arch

@@ -6,6 +6,8 @@
 namespace arch {
 
 inline constexpr char linux_machine[] = "riscv64";
+// Under personality(PER_LINUX32).
+inline constexpr char linux_machine_32[] = "riscv32";
 inline constexpr unsigned linux_elf_machine = 243;
 inline constexpr unsigned linux_open_directory = 0200000, linux_open_no_follow = 0400000,
                           linux_open_direct = 040000, linux_open_large_file = 0100000;
