@@ -22,7 +22,7 @@ KEYRING_KNOWS_SUITE = (
     Path("/usr/share/keyrings/debian-archive-trixie-stable.gpg"),
     Path("/usr/share/keyrings/debian-archive-trixie-stable.pgp"),
 )
-DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
+DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
 # The machine's own settings that a private apt has to follow to reach the mirror at all.
 INHERITED_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-")
 

@@ -78,6 +78,11 @@ FOR_ARCHITECTURE: Dict[str, Dict[str, Dict[str, str]]] = {
         "run": {"qemu-system-arm": "/usr/bin/qemu-system-aarch64"},
         "debug": {"gdb-multiarch": "/usr/bin/gdb-multiarch"},
     },
+    "riscv64": {
+        "build": {"g++-riscv64-linux-gnu": "/usr/bin/riscv64-linux-gnu-g++", "libc6-dev-riscv64-cross": "/usr/riscv64-linux-gnu/lib/libc.a"},
+        "run": {"qemu-system-misc": "/usr/bin/qemu-system-riscv64", "opensbi": "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin"},
+        "debug": {"gdb-multiarch": "/usr/bin/gdb-multiarch"},
+    },
 }
 
 # Which purposes each command has.

@@ -56,6 +56,7 @@ BOARDS = {
     "x86_64": Board("qemu-system-x86_64", "q35,usb=off,vmport=off", "ttyS0", "nos.elf", FAST_EMULATED_CPU, COUNTED_CPU, pc=True),
     # Pointer authentication by the architected algorithm costs an emulator dearly.
     "aarch64": Board("qemu-system-aarch64", "virt,gic-version=3", "ttyAMA0", "Image", "max,pauth-impdef=on", "max,pauth-impdef=on"),
+    "riscv64": Board("qemu-system-riscv64", "virt", "ttyS0", "Image", "rv64", "rv64"),
 }
 
 TEST_EXIT_PORT = 0xF4
