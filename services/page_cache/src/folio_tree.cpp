@@ -1,5 +1,6 @@
 #include "page_cache/folio_tree.h"
 
+#include <bit>
 #include <new>
 
 #include "base/check.h"
@@ -103,10 +104,13 @@ Result<FolioTree::Node*> FolioTree::grow_to(std::uint64_t index) {
       higher->shift = node->shift + bits;
       higher->slot[0].store(node, std::memory_order_relaxed);
       higher->count = 1;
+      higher->tags = node->tags ? 1 : 0;
       node->parent = higher;
     } else {
       higher->slot[0].store(root, std::memory_order_relaxed);
       higher->count = 1;
+      higher->tags = root_tag_;
+      root_tag_ = false;
     }
     root_.store(mark(higher), std::memory_order_release);
   }
@@ -145,6 +149,7 @@ Page* FolioTree::remove(std::uint64_t index) {
   Node* node = node_of(root);
   if (!node) {
     if (index != 0) return nullptr;
+    root_tag_ = false;
     root_.store(nullptr, std::memory_order_release);
     return static_cast<Page*>(root);
   }
@@ -156,6 +161,7 @@ Page* FolioTree::remove(std::uint64_t index) {
   auto& slot = node->slot[position(*node, index)];
   auto* page = static_cast<Page*>(slot.load(std::memory_order_relaxed));
   if (!page) return nullptr;
+  untag(index);
   slot.store(nullptr, std::memory_order_release);
   // Empty nodes go, up to the root.
   --node->count;
@@ -172,6 +178,73 @@ Page* FolioTree::remove(std::uint64_t index) {
     node = parent;
   }
   return page;
+}
+
+// ---- Tags ----
+
+// The lowest node on the way to `index`; null when the way ends before it.
+FolioTree::Node* FolioTree::leaf_of(std::uint64_t index) const {
+  Node* node = node_of(root_.load(std::memory_order_relaxed));
+  if (!node || !covers(*node, index)) return nullptr;
+  while (node && node->shift)
+    node = static_cast<Node*>(node->slot[position(*node, index)].load(std::memory_order_relaxed));
+  return node;
+}
+
+void FolioTree::tag(std::uint64_t index) {
+  void* root = root_.load(std::memory_order_relaxed);
+  if (root && !node_of(root)) {
+    if (index == 0) root_tag_ = true;
+    return;
+  }
+  Node* node = leaf_of(index);
+  if (!node || !node->slot[position(*node, index)].load(std::memory_order_relaxed)) return;
+  for (; node; node = node->parent) {
+    std::uint64_t bit = std::uint64_t{1} << position(*node, index);
+    if (node->tags & bit) return;  // then those above have it too
+    node->tags |= bit;
+  }
+}
+
+void FolioTree::untag(std::uint64_t index) {
+  void* root = root_.load(std::memory_order_relaxed);
+  if (root && !node_of(root)) {
+    if (index == 0) root_tag_ = false;
+    return;
+  }
+  Node* node = leaf_of(index);
+  if (!node) return;
+  for (; node; node = node->parent) {
+    node->tags &= ~(std::uint64_t{1} << position(*node, index));
+    if (node->tags) return;
+  }
+}
+
+Page* FolioTree::find_next_tagged(std::uint64_t& index, std::uint64_t last) const {
+  void* root = root_.load(std::memory_order_relaxed);
+  Node* top = node_of(root);
+  if (!top) return index == 0 && root_tag_ ? static_cast<Page*>(root) : nullptr;
+  while (index <= last && covers(*top, index)) {
+    Node* node = top;
+    for (;;) {
+      unsigned at = position(*node, index);
+      std::uint64_t rest = node->tags & (~std::uint64_t{0} << at);
+      unsigned found = rest ? static_cast<unsigned>(std::countr_zero(rest)) : slots;
+      if (found != at) {
+        // To the start of what the slot covers.
+        unsigned top_shift = node->shift + bits;
+        std::uint64_t base = top_shift >= 64 ? 0 : index >> top_shift << top_shift;
+        std::uint64_t next = base + (static_cast<std::uint64_t>(found) << node->shift);
+        if (next <= index || next > last) return nullptr;
+        index = next;
+      }
+      if (found == slots) break;  // from the top again
+      void* entry = node->slot[found].load(std::memory_order_relaxed);
+      if (node->shift == 0) return static_cast<Page*>(entry);
+      node = static_cast<Node*>(entry);
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace page_cache

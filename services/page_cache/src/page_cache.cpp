@@ -1,10 +1,12 @@
 #include "page_cache/page_cache.h"
 
 #include <cstring>
+#include <optional>
 
 #include "base/check.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "writeback_internal.h"
 
 namespace page_cache {
 
@@ -18,10 +20,14 @@ using core::PageRef;
 Result<RefPtr<PageCache>> PageCache::create(PageStore& store) {
   auto* cache = new (std::nothrow) PageCache(store);
   if (!cache) return error(Errno::enomem);
+  if (!cache->memory_only_) Writeback::add(*cache);
   return RefPtr<PageCache>::adopt(cache);
 }
 
-PageCache::~PageCache() { base::debug_verify(resident_pages() == 0, "page cache destroyed with pages"); }
+PageCache::~PageCache() {
+  base::debug_verify(resident_pages() == 0, "page cache destroyed with pages");
+  if (!memory_only_) Writeback::remove(*this);
+}
 
 void PageCache::count(long pages) {
   resident_.fetch_add(static_cast<std::uint64_t>(pages), std::memory_order_relaxed);
@@ -43,7 +49,7 @@ PageRef PageCache::find(std::uint64_t index) {
 
 Result<void> PageCache::insert(std::uint64_t index, Page& page) {
   TRY(store_->charge(1));
-  page.set(core::PageFlag::up_to_date);
+  if (!page.has(core::PageFlag::locked)) page.set(core::PageFlag::up_to_date);
   if (memory_only_) page.set(core::PageFlag::swap_backed);
   page.mapped = {this, index};
   core::MutexGuard guard{tree_mutex_};
@@ -57,11 +63,10 @@ Result<void> PageCache::insert(std::uint64_t index, Page& page) {
   return {};
 }
 
-// Zeroes, or what the store has.
+// A page of zeroes, of a memory store.
 Result<PageRef> PageCache::create_page(std::uint64_t index) {
   for (;;) {
     PageRef page = TRY(core::allocate_page(core::AllocationFlags::user | core::AllocationFlags::zero));
-    (void)TRY(store_->fill(*page, index));  // without data it stays zeroes
     auto result = insert(index, *page);
     if (result) return page;
     if (result.error() != Errno::eexist) return error(result.error());
@@ -71,6 +76,7 @@ Result<PageRef> PageCache::create_page(std::uint64_t index) {
 
 Result<PageRef> PageCache::page_for(std::uint64_t index, core::FaultAccess) {
   if (index >= (size() + page_size - 1) >> page_shift) return error(Errno::enxio);
+  if (!memory_only_) return read_page(index, 16);
   if (PageRef page = find(index)) return page;
   PageRef page = TRY(create_page(index));
   // A truncation that came in between has not seen the page.
@@ -91,7 +97,8 @@ void PageCache::map_around(std::uint64_t first, std::uint64_t last,
     if (!page) return;
     // The offer takes its own reference; ours makes sure that it is the right page meanwhile.
     if (!page->head()->try_acquire()) continue;
-    bool more = tree_.find(index) != page || offer(index, *page);
+    bool usable = tree_.find(index) == page && page->has(core::PageFlag::up_to_date);
+    bool more = !usable || offer(index, *page);
     core::release_page(*page);
     if (!more) return;
   }
@@ -99,7 +106,8 @@ void PageCache::map_around(std::uint64_t first, std::uint64_t last,
 
 bool PageCache::is_resident(std::uint64_t index) {
   core::RcuReadGuard guard;
-  return tree_.find(index) != nullptr;
+  Page* page = tree_.find(index);
+  return page && page->has(core::PageFlag::up_to_date);
 }
 
 // ---- Read and write ----
@@ -113,8 +121,18 @@ Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset
     std::size_t count = page_size - within;
     if (count > end - offset) count = static_cast<std::size_t>(end - offset);
     if (count > buffer.remaining()) count = buffer.remaining();
-    PageRef page = find(offset >> page_shift);
-    if (!page && !memory_only_) page = TRY(page_for(offset >> page_shift, core::FaultAccess::read));
+    PageRef page;
+    if (memory_only_) {
+      page = find(offset >> page_shift);
+    } else {
+      auto read =
+          read_page(offset >> page_shift, (within + buffer.remaining() + page_size - 1) >> page_shift);
+      if (!read) {
+        if (total) break;
+        return error(read.error());
+      }
+      page = std::move(*read);
+    }
     std::size_t done = page ? buffer.copy_out({page.data() + within, count}) : buffer.zero(count);
     total += done;
     offset += done;
@@ -126,13 +144,9 @@ Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset
 
 Result<std::size_t> PageCache::write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within,
                                           std::size_t count) {
+  if (!memory_only_) return write_disk_page(buffer, index, within, count);
   PageRef page = find(index);
-  if (!page && !memory_only_) page = TRY(create_page(index));
-  if (page) {
-    std::size_t done = buffer.copy_in({page.data() + within, count});
-    if (done) mark_dirty(*page);
-    return done;
-  }
+  if (page) return buffer.copy_in({page.data() + within, count});
   // A fresh page is filled before others can see it, and only the rest of it is zeroed.
   page = TRY(core::allocate_page(core::AllocationFlags::user));
   std::byte* bytes = page.data();
@@ -140,7 +154,6 @@ Result<std::size_t> PageCache::write_page(core::IoBuffer& buffer, std::uint64_t 
   if (done == 0) return 0;
   std::memset(bytes, 0, within);
   std::memset(bytes + within + done, 0, page_size - within - done);
-  mark_dirty(*page);
   auto result = insert(index, *page);
   if (result) return done;
   buffer.revert(done);
@@ -170,8 +183,13 @@ Result<std::size_t> PageCache::write(core::IoBuffer& buffer, std::uint64_t offse
 }
 
 Result<void> PageCache::put_page(std::uint64_t index, PageRef page, std::uint64_t new_size) {
-  mark_dirty(*page);
-  TRY(insert(index, *page));
+  if (!memory_only_) TRY(reserve(*page, index));
+  auto result = insert(index, *page);
+  if (!result) {
+    if (page->test_and_clear(reserved_page)) store_->cancel_reservation(1);
+    return result;
+  }
+  if (!memory_only_) mark_dirty(*page, index);
   if (new_size > size()) set_size(new_size);
   return {};
 }
@@ -192,6 +210,7 @@ void PageCache::remove_pages(std::uint64_t first, std::uint64_t last, Mapped map
           index = last;
           break;
         }
+        if (!memory_only_) note_removed_locked(*page, index);
         tree_.remove(index);
         if (taken == 0) batch_first = index;
         batch_last = index;
@@ -213,28 +232,49 @@ void PageCache::remove_pages(std::uint64_t first, std::uint64_t last, Mapped map
   }
 }
 
-void PageCache::zero_within(std::uint64_t index, std::size_t from, std::size_t to) {
-  if (PageRef page = find(index)) {
-    std::memset(page.data() + from, 0, to - from);
-    mark_dirty(*page);
+Result<void> PageCache::zero_within(std::uint64_t index, std::size_t from, std::size_t to) {
+  if (memory_only_) {
+    if (PageRef page = find(index)) std::memset(page.data() + from, 0, to - from);
+    return {};
   }
+  PageRef page = TRY(read_page(index, 1));
+  TRY(reserve(*page, index));
+  std::memset(page.data() + from, 0, to - from);
+  mark_dirty(*page, index);
+  return {};
 }
 
-void PageCache::clear_behind_end() {
+Result<void> PageCache::clear_behind_end() {
   std::uint64_t end = size();
-  if (end & (page_size - 1)) zero_within(end >> page_shift, end & (page_size - 1), page_size);
+  if (!(end & (page_size - 1))) return {};
+  // Nothing but a mapping writes there; without the page in memory there is nothing to clear.
+  PageRef page = find(end >> page_shift);
+  if (!page) return {};
+  const std::byte* bytes = page.data();
+  for (std::size_t at = end & (page_size - 1); at < page_size; ++at)
+    if (bytes[at] != std::byte{0}) return zero_within(end >> page_shift, end & (page_size - 1), page_size);
+  return {};
 }
 
 Result<void> PageCache::truncate(std::uint64_t new_size) {
   std::uint64_t old_size = size();
-  if (new_size > old_size) clear_behind_end();
+  if (new_size > old_size) TRY(clear_behind_end());
+  // The part of the last page that goes, before anything is changed: it may have to be read.
+  std::size_t kept = new_size & (page_size - 1);
+  if (new_size < old_size && kept && !memory_only_) TRY(zero_within(new_size >> page_shift, kept, page_size));
   set_size(new_size);
   if (new_size >= old_size) return {};
+  std::optional<core::WriteGuard> contents;
+  std::optional<core::MutexGuard> writing;
+  if (!memory_only_) {
+    contents.emplace(contents_lock_);
+    writing.emplace(writeback_mutex_);
+  }
   std::uint64_t first_gone = (new_size + page_size - 1) >> page_shift;
   // Private copies of pages beyond the end go too, whether the file has the page or not.
   unmap_range(first_gone, ~std::uint64_t{0}, PrivateCopies::remove);
   remove_pages(first_gone, ~std::uint64_t{0}, Mapped::no);
-  if (new_size & (page_size - 1)) zero_within(new_size >> page_shift, new_size & (page_size - 1), page_size);
+  if (kept && memory_only_) TRY(zero_within(new_size >> page_shift, kept, page_size));
   return {};
 }
 
@@ -242,12 +282,17 @@ Result<void> PageCache::punch_hole(std::uint64_t from, std::uint64_t to) {
   if (from >= to) return {};
   std::uint64_t first_whole = (from + page_size - 1) >> page_shift, end_whole = to >> page_shift;
   if (first_whole > end_whole) {  // inside one page
-    zero_within(from >> page_shift, from & (page_size - 1), to & (page_size - 1));
-    return {};
+    return zero_within(from >> page_shift, from & (page_size - 1), to & (page_size - 1));
   }
-  if (from & (page_size - 1)) zero_within(from >> page_shift, from & (page_size - 1), page_size);
-  if (to & (page_size - 1)) zero_within(end_whole, 0, to & (page_size - 1));
+  if (from & (page_size - 1)) TRY(zero_within(from >> page_shift, from & (page_size - 1), page_size));
+  if (to & (page_size - 1)) TRY(zero_within(end_whole, 0, to & (page_size - 1)));
   if (first_whole < end_whole) {
+    std::optional<core::WriteGuard> contents;
+    std::optional<core::MutexGuard> writing;
+    if (!memory_only_) {
+      contents.emplace(contents_lock_);
+      writing.emplace(writeback_mutex_);
+    }
     remove_pages(first_whole, end_whole - 1, Mapped::maybe);
   }
   return {};
@@ -298,8 +343,15 @@ Result<std::uint64_t> PageCache::seek_hole(std::uint64_t offset) {
 }
 
 void PageCache::detach() {
+  if (!memory_only_) Writeback::detach(*this);
   set_size(0);
   unmap_range(0, ~std::uint64_t{0}, PrivateCopies::keep);
+  if (memory_only_) {
+    remove_pages(0, ~std::uint64_t{0}, Mapped::no);
+    return;
+  }
+  core::WriteGuard contents{contents_lock_};
+  core::MutexGuard writing{writeback_mutex_};
   remove_pages(0, ~std::uint64_t{0}, Mapped::no);
 }
 

@@ -211,7 +211,7 @@ class TmpfsFile final : public vfs::File {
     std::size_t cut = buffer.truncate(count);
     PageCache* cache = TRY(object().ensure_cache());
     // What lies between the old end and the new data reads as zeroes.
-    if (offset > cache->size()) cache->clear_behind_end();
+    if (offset > cache->size()) TRY(cache->clear_behind_end());
     vfs::drop_set_id_bits(inode(), credentials());
     auto done = cache->write(buffer, offset);
     buffer.extend(cut);

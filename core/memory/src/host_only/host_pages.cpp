@@ -112,5 +112,6 @@ void register_reclaimer(Reclaimer&) {}
 
 MemoryObject::~MemoryObject() = default;
 void MemoryObject::unmap_range(std::uint64_t, std::uint64_t, PrivateCopies) { invalidations_.fetch_add(1); }
+bool MemoryObject::write_protect_page(Page&, std::uint64_t) { return false; }
 
 }  // namespace core

@@ -10,6 +10,9 @@
 // of one page needs no node at all. Nodes are freed after a grace period. A folio of several pages occupies
 // one entry for each of its pages, all with the descriptor of that page, so that readers need not know.
 //
+// An entry may carry a tag (dirty): find_next_tagged() leads from one to the next without looking at what
+// lies between. Tags change and are read under the writers' lock and go with their entry.
+//
 // The tree owns nothing: the references on pages are the business of its user.
 #pragma once
 
@@ -40,6 +43,12 @@ class FolioTree {
   // EEXIST, ENOMEM.
   base::Result<void> insert(std::uint64_t index, core::Page& page);
   core::Page* remove(std::uint64_t index);
+  // Does nothing where there is no entry.
+  void tag(std::uint64_t index);
+  void untag(std::uint64_t index);
+  // The first tagged entry at or above `index` (which is set to its place); null when there is none up to
+  // `last`.
+  core::Page* find_next_tagged(std::uint64_t& index, std::uint64_t last) const;
 
  private:
   static constexpr unsigned bits = 6, slots = 1u << bits;
@@ -49,6 +58,7 @@ class FolioTree {
     unsigned shift = 0;  // of the index bits this node decides
     unsigned count = 0;  // slots in use
     Node* parent = nullptr;
+    std::uint64_t tags = 0;  // slots with something tagged below
     // A child node, or (in nodes with shift 0) a page.
     std::atomic<void*> slot[slots] = {};
   };
@@ -65,8 +75,10 @@ class FolioTree {
   }
   static void free_node(Node* node);
   base::Result<Node*> grow_to(std::uint64_t index);
+  Node* leaf_of(std::uint64_t index) const;
 
   std::atomic<void*> root_{nullptr};
+  bool root_tag_ = false;  // while the root is a page
 };
 
 }  // namespace page_cache
