@@ -26,6 +26,7 @@ Ext4FileSystem::Ext4FileSystem(RefPtr<block::Volume> volume)
 }
 
 Ext4FileSystem::~Ext4FileSystem() {
+  set_root(nullptr);  // where no mount came about: its inode needs us
   finish();
   delete inodes_;
 }

@@ -187,7 +187,7 @@ class TmpfsFile final : public vfs::File {
       auto buffer = core::IoBuffer::kernel(bytes);
       return write_locked(buffer, offset);
     }
-    cache->clear_behind_end();
+    TRY(cache->clear_behind_end());
     vfs::drop_set_id_bits(inode(), credentials());
     TRY(cache->put_page(offset >> core::page_shift, std::move(piece.page), offset + count));
     inode().set_size(cache->size());
