@@ -109,8 +109,8 @@ TEST_P(Crash, KeepsWhatWasSynced) {
   const auto& events = disk.events;
   std::vector<std::size_t> points;
   for (std::size_t i = 0; i < events.size(); ++i)
-    if (events[i].data.empty() && random() % 4 == 0) points.push_back(i + 1);
-  for (int i = 0; i < 25; ++i) points.push_back(random() % (events.size() + 1));
+    if (events[i].data.empty() && random() % 12 == 0) points.push_back(i + 1);
+  for (int i = 0; i < 12; ++i) points.push_back(random() % (events.size() + 1));
   std::sort(points.begin(), points.end());
   for (std::size_t i = 0; i < points.size(); ++i) {
     std::size_t point = points[i];
