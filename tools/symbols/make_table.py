@@ -28,7 +28,7 @@ MAGIC = b"NOSSYM01"
 
 def readable(name):
     """A demangled name without parameters, template arguments and spaces."""
-    name = re.sub(r"\s*\[clone[^]]*\]", "", name)
+    name = re.sub(r"\s*\[clone[^]]*\]|\s*\(\.llvm\.\d+\)", "", name)
     name = name.replace("(anonymous namespace)::", "").replace("decltype(auto) ", "")
     name = re.sub(r"'lambda\d*'|\{lambda", "{lambda", name)
     out, depth, i = [], 0, 0

@@ -48,7 +48,8 @@ void print_symbol(base::TextSink& sink, std::uintptr_t address) {
   }
 }
 
-std::size_t capture_back_trace(std::span<std::uintptr_t> addresses) {
+// Not inlined, not even by an optimisation of the whole kernel: the trace begins at whoever called.
+[[gnu::noinline]] std::size_t capture_back_trace(std::span<std::uintptr_t> addresses) {
   struct State {
     std::span<std::uintptr_t> addresses;
     std::size_t count = 0;
