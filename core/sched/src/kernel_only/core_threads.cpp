@@ -24,6 +24,8 @@ base::Result<void> start_timer_thread(unsigned cpu) {
   // SAFETY: a number in a pointer's clothes; timer_thread() takes it back.
   auto thread = TRY(Thread::create({name, digits}, timer_thread, reinterpret_cast<void*>(std::uintptr_t{cpu}),
                                    SchedulingParameters::fifo(50)));
+  // The architecture counts a CPU a moment before its scheduler takes threads.
+  while (!online_cpus().test(cpu)) yield();
   TRY(thread->set_affinity(CpuMask::single(cpu)));
   thread->start();
   return {};
