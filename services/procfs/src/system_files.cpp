@@ -111,11 +111,7 @@ class KernelSymbols final : public pseudo_fs::Text {
   }
 };
 
-// What there is none of: the heading alone.
-Result<void> show_partitions(base::TextSink& out) {
-  format(out, "major minor  #blocks  name\n\n");
-  return {};
-}
+// What there is none of.
 Result<void> show_nothing(base::TextSink&) { return {}; }
 
 }  // namespace
@@ -128,8 +124,6 @@ Result<void> add_system_files() {
   TRY(add_text("uptime", 0444, show_uptime));
   TRY(add_text("cpuinfo", 0444, show_cpuinfo));
   TRY(add_text("locks", 0444, show_locks));
-  TRY(add_text("partitions", 0444, show_partitions));
-  TRY(add_text("diskstats", 0444, show_nothing));
   TRY(add_text("modules", 0444, show_nothing));
   TRY(add("kallsyms", TRY(base::try_make_ref<KernelSymbols>())));
   TRY(add("mounts", TRY(pseudo_fs::make_link("self/mounts"))));
