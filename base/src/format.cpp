@@ -59,13 +59,15 @@ void put_field(TextSink& sink, const Field& field, std::string_view sign, std::s
 void put_number(TextSink& sink, const Field& field, std::uint64_t value, bool negative) {
   char digits[66];
   std::size_t at = sizeof(digits);
-  unsigned number_base = field.type == 'x' ? 16 : field.type == 'o' ? 8 : 10;
+  bool is_hexadecimal = field.type == 'x' || field.type == 'X';
+  unsigned number_base = is_hexadecimal ? 16 : field.type == 'o' ? 8 : 10;
+  const char* shapes = field.type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
   do {
-    digits[--at] = "0123456789abcdef"[value % number_base];
+    digits[--at] = shapes[value % number_base];
     value /= number_base;
   } while (value);
   std::string_view sign = negative                            ? "-"
-                          : field.prefix && field.type == 'x' ? "0x"
+                          : field.prefix && is_hexadecimal    ? "0x"
                           : field.prefix && field.type == 'o' ? "0"
                                                               : "";
   put_field(sink, field, sign, {digits + at, sizeof(digits) - at});
