@@ -17,6 +17,7 @@ std::string text_of(FormatText<std::type_identity_t<Arguments>...> text, const A
 
 TEST(Format, PrintsNumbersInEachBase) {
   EXPECT_EQ(text_of("{} {} {:x} {:#x} {:o}", 42, -7, 255u, 4096u, 8u), "42 -7 ff 0x1000 10");
+  EXPECT_EQ(text_of("{:X} {:04X} {:#X}", 0xbeefu, 0x2au, 0xau), "BEEF 002A 0xA");
   EXPECT_EQ(text_of("{}", INT64_MIN), "-9223372036854775808");
 }
 
