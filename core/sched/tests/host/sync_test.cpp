@@ -154,7 +154,7 @@ TEST(PiLock, HandsOver) {
   std::thread thread([&] {
     PiWaiter waiter;
     waiter.thread = &Thread::current();
-    ASSERT_TRUE(*lock.start_waiting(waiter));
+    ASSERT_TRUE(lock.start_waiting(waiter));
     EXPECT_TRUE(lock.finish_waiting(waiter, WaitMode::interruptible, Deadline::never()));
     owned = lock.is_owned_by_current();
     EXPECT_TRUE(lock.hand_over(nullptr));
