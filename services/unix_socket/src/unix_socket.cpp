@@ -133,7 +133,8 @@ Address UnixSocket::local_address() {
 
 Result<Address> UnixSocket::peer_address() {
   MutexGuard guard{state_lock_};
-  if (!peer_) return error(Errno::enotconn);
+  // A connection keeps the name of a peer that has closed: accept() may come later than that.
+  if (!peer_ && !(was_connected_ && is_connection_based())) return error(Errno::enotconn);
   if (peer_address_.size) return peer_address_;
   Address unnamed;
   unnamed.bytes[0] = std::byte{static_cast<std::uint8_t>(socket::Family::unix_domain)};

@@ -163,6 +163,29 @@ TEST_F(UnixStream, BacklogLimitIsEAGAIN) {
   EXPECT_EQ(failure, EAGAIN);
 }
 
+TEST_F(UnixStream, AcceptsAClientThatHasClosed) {
+  const Address address(path("s")), own(path("c"));
+  const ScopedFd server = listener(address);
+  {
+    const ScopedFd client = socket(AF_UNIX, SOCK_STREAM, 0);
+    ASSERT_OK(bind(client, own, own.length));
+    ASSERT_OK(connect(client, address, address.length));
+    ASSERT_EQ(write(client, "last", 4), 4);
+  }
+  sockaddr_un peer = {};
+  socklen_t size = sizeof(peer);
+  const ScopedFd accepted = accept(server, reinterpret_cast<sockaddr*>(&peer), &size);
+  ASSERT_OK(accepted.get());
+  EXPECT_STREQ(peer.sun_path, path("c"));
+  peer = {};
+  size = sizeof(peer);
+  ASSERT_OK(getpeername(accepted, reinterpret_cast<sockaddr*>(&peer), &size));
+  EXPECT_STREQ(peer.sun_path, path("c"));
+  char buffer[8];
+  EXPECT_EQ(read(accepted, buffer, sizeof(buffer)), 4);
+  EXPECT_EQ(read(accepted, buffer, sizeof(buffer)), 0);
+}
+
 TEST_F(UnixStream, AcceptErrors) {
   const Address address(path("s"));
   const ScopedFd server = listener(address);

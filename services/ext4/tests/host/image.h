@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -100,9 +101,17 @@ class ImageDisk final : public block::DiskDriver {
     disk = *block::Disk::create(description, *this);
     EXPECT_TRUE(disk->announce());
   }
+  // A file system lets go of its disk when RCU does: the driver stays until it is told that nobody needs it.
   ~ImageDisk() {
     disk->remove();
     disk = nullptr;
+    std::unique_lock guard{mutex};
+    gone.wait(guard, [&] { return is_released; });
+  }
+  void released() override {
+    std::lock_guard guard{mutex};
+    is_released = true;
+    gone.notify_all();
   }
   block::Volume& volume() { return disk->whole(); }
 
@@ -142,6 +151,8 @@ class ImageDisk final : public block::DiskDriver {
   }
 
   std::mutex mutex;
+  std::condition_variable gone;
+  bool is_released = false;
   Bytes image;
   std::vector<Event> events;
   bool recording = false, failing = false;
