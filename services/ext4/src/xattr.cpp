@@ -134,7 +134,8 @@ class XattrAccess {
       const Attribute& attribute = all[i];
       std::size_t padded = (attribute.value.size() + 3) & ~std::size_t{3};
       end -= padded;
-      std::memcpy(area.data() + end, attribute.value.data(), attribute.value.size());
+      if (!attribute.value.empty())
+        std::memcpy(area.data() + end, attribute.value.data(), attribute.value.size());
       XattrEntry entry{};
       entry.name_length = static_cast<std::uint8_t>(attribute.name.size());
       entry.name_index = attribute.index;
