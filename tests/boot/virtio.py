@@ -3,6 +3,7 @@ import tempfile
 from pathlib import Path
 
 from nos.boot_machine import Boot, Typing
+from nos.terminal import SHELL_PROMPT
 
 SERIAL = ["-device", "virtio-serial-pci,id=serial0"]
 
@@ -18,11 +19,12 @@ def test_console_hvc0(boot: Boot) -> None:
         talk = Typing(
             path,
             [
-                (r"[#$] $", "echo one-$((1+1))-three\n"),
-                (r"\none-2-three\n[^\n]*[#$] $", "echo wrnog\x7f\x7f\x7fong | cat\n"),
-                (r"\nwrong\n[^\n]*[#$] $", "tty; stty size\n"),
-                (r"/dev/(?:hvc0|console)\n", "sleep 1000\n"),
-                (r"sleep 1000\n", "\x03"),
+                (SHELL_PROMPT, "exec setsid -c sh\n"),  # a controlling terminal, without which Ctrl-C interrupts nobody
+                (r"\n[^\n]*" + SHELL_PROMPT, "echo one-$((1+1))-three\n"),
+                (r"\none-2-three\n[^\n]*" + SHELL_PROMPT, "echo wrnog\x7f\x7f\x7fong | cat\n"),
+                (r"\nwrong\n[^\n]*" + SHELL_PROMPT, "tty; stty size\n"),
+                (r"/dev/(?:hvc0|console)\n", "(echo asleep; exec sleep 1000)\n"),
+                (r"\nasleep\n", "\x03"),  # said by the job itself, which has the terminal by then
                 (r"\^C", "seq 1 2000 | tail -n 1; poweroff -f\n"),
                 (r"\n2000\n", ""),
             ],
@@ -35,7 +37,7 @@ def test_console_hvc0(boot: Boot) -> None:
 def test_much_output_through_hvc0(boot: Boot) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hvc"
-        talk = Typing(path, [(r"[#$] $", "seq 1 20000; echo last; poweroff -f\n"), (r"\n20000\nlast\n", "")], limit=80)
+        talk = Typing(path, [(SHELL_PROMPT, "seq 1 20000; echo last; poweroff -f\n"), (r"\n20000\nlast\n", "")], limit=80)
         outcome = boot.start("console=hvc0 quiet panic=-1 rdinit=/bin/sh", extra=hvc(path), type_at=talk)
         outcome.prints("\n9999\n10000\n10001\n").prints_no("never saw").ends("off")
 

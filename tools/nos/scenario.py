@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, TypeVar
 
-from .terminal import Terminal, TerminalTimeout
+from .terminal import SHELL_PROMPT, Terminal, TerminalTimeout
 
 PROMPT = "nos-prompt> "
 DEFAULT_LIMIT_SECONDS = 120.0
@@ -57,7 +57,7 @@ class Guest:
         self.log = log
         self.limit_seconds = DEFAULT_LIMIT_SECONDS
         self.terminal = Terminal([str(nos), "run", *options], cwd=nos.parent)
-        self.terminal.expect(r"^[^\n]*[#$] (?:\x1b\[6n)?$", BOOT_LIMIT_SECONDS)
+        self.terminal.expect(r"^[^\n]*" + SHELL_PROMPT, BOOT_LIMIT_SECONDS)
         # A prompt that no output looks like, and a line editor that does not redraw or colour.
         self.terminal.type("bind 'set enable-bracketed-paste off' 2>/dev/null; unset PROMPT_COMMAND; PS2=; PS1='nos-''prompt> '\n")
         self.terminal.expect(re.escape(PROMPT), 30)

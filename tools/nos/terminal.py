@@ -18,6 +18,11 @@ from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
 
+# The end of what a waiting shell has printed. BusyBox's asks the terminal for the cursor's place after its prompt, in a write of
+# its own: both may have been read at once, or the second not yet.
+SHELL_PROMPT = r"[#$] (?:\x1b\[6n)?$"
+
+
 class TerminalTimeout(Exception):
     """The awaited text did not come in time."""
 
