@@ -4,6 +4,7 @@
 #include <arch/cpu.h>
 #include <arch/time.h>
 
+#include "kvm_clock.h"
 #include "x86_64/registers.h"
 
 namespace arch {
@@ -65,6 +66,7 @@ std::uint64_t seconds_since_1970() {
 }  // namespace
 
 std::uint64_t wall_clock_at_boot_ns() {
+  if (std::uint64_t announced = host_wall_clock_at_boot_ns()) return announced;
   std::uint64_t wall = seconds_since_1970() * 1'000'000'000;
   std::uint64_t since_boot = nanoseconds();
   return wall > since_boot ? wall - since_boot : 0;

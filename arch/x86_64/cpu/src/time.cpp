@@ -8,6 +8,7 @@
 #include "core/init/command_line.h"
 #include "core/log/log.h"
 #include "interrupts.h"
+#include "kvm_clock.h"
 #include "local_apic.h"
 #include "timer.h"
 #include "x86_64/features.h"
@@ -22,6 +23,7 @@ constinit std::uint64_t frequency = 0;         // of the counter, per second
 constinit std::uint64_t timer_multiplier = 0;  // APIC timer ticks = ns * multiplier >> 32
 constinit std::uint64_t tick_multiplier = 0;   // counter ticks = ns * multiplier >> 30
 constinit bool deadline_mode = false;
+constinit KvmClock host_clock{};
 
 constexpr std::uint64_t ns_per_second = 1'000'000'000;
 
@@ -133,6 +135,7 @@ std::uint64_t announced_frequency() {
       if (base_leaf.eax & 0xffff) return std::uint64_t{base_leaf.eax & 0xffff} * 1'000'000;
     }
   }
+  if (host_clock.counter_frequency) return host_clock.counter_frequency;
   if (!cpu_features().hypervisor) return 0;
   CpuId top = cpuid(0x40000000);
   if (top.eax >= 0x40000010 && top.eax < 0x40010000) {
@@ -163,6 +166,13 @@ std::uint64_t nanoseconds() {
       static_cast<unsigned __int128>(counter() - scale.base) * scale.multiplier >> 32);
 }
 
+std::uint64_t host_wall_clock_at_boot_ns() {
+  if (!host_clock.wall_time_ns) return 0;
+  std::uint64_t until_boot = scale.base - host_clock.counter;
+  return host_clock.wall_time_ns +
+         static_cast<std::uint64_t>(static_cast<unsigned __int128>(until_boot) * scale.multiplier >> 32);
+}
+
 void delay_microseconds(unsigned microseconds) {
   if (!frequency) {
     // A write to the POST port takes about a microsecond.
@@ -175,6 +185,7 @@ void delay_microseconds(unsigned microseconds) {
 
 void initialize_time(const volatile void* hpet, std::uint16_t pm_timer_port) {
   Reference reference = choose_reference(hpet, pm_timer_port);
+  host_clock = read_kvm_clock();
   std::uint64_t announced = announced_frequency();
   Rates rates = calibrate(reference);
   bool agree = announced && close(announced, rates.counter, 100);
@@ -186,7 +197,7 @@ void initialize_time(const volatile void* hpet, std::uint16_t pm_timer_port) {
   deadline_mode = cpu_features().tsc_deadline;
   enable_timer();
   core::log(core::LogLevel::info, "time: counter {} kHz by {}, {} timer {} kHz", frequency / 1000,
-            agree                ? "announcement"
+            agree                ? (host_clock.counter_frequency ? "kvm-clock" : "announcement")
             : reference.hpet     ? "HPET"
             : reference.pm_timer ? "ACPI timer"
                                  : "PIT",
