@@ -6,8 +6,8 @@
 
 #include "aarch64/cpu_area.h"
 #include "aarch64/interrupt_controller.h"
+#include "arch_common/calls.h"
 #include "base/check.h"
-#include "smp_calls.h"
 #include "timer.h"
 
 namespace arch {

@@ -11,5 +11,9 @@ void dispatch_interrupts();
 void start_local_interrupts();
 void send_interrupt(SystemInterrupt interrupt, unsigned cpu);
 void set_timer_interrupt(unsigned interrupt);
+// A panicking CPU stops us, or somebody wants a back trace. Interrupts off.
+void serve_attention();
+// On a new CPU: its interrupts.
+void start_cpu_interrupts();
 
 }  // namespace arch

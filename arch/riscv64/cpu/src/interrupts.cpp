@@ -9,12 +9,12 @@
 #include <arch/smp.h>
 #include <arch/upcalls.h>
 
+#include "arch_common/calls.h"
 #include "riscv64/cpu_area.h"
 #include "riscv64/registers.h"
 #include "riscv64/sbi.h"
 #include "riscv64/smp.h"
 #include "riscv64/time.h"
-#include "smp_calls.h"
 
 namespace arch {
 namespace {

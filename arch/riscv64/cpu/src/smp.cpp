@@ -1,6 +1,5 @@
 #include <arch/smp.h>
 
-#include <atomic>
 #include <cstring>
 
 #include <arch/board.h>
@@ -9,7 +8,8 @@
 #include <arch/time.h>
 #include <arch/upcalls.h>
 
-#include "boot/boot_info.h"
+#include "arch_common/calls.h"
+#include "arch_common/image.h"
 #include "core/log/log.h"
 #include "core/memory/address.h"
 #include "core/sched/scheduler.h"
@@ -20,7 +20,6 @@
 #include "riscv64/smp.h"
 #include "riscv64/time.h"
 #include "riscv64/tlb.h"
-#include "smp_calls.h"
 
 extern "C" {
 extern const char arch_secondary_entry[], arch_secondary_mapped[];
@@ -32,7 +31,6 @@ namespace {
 
 constinit std::uint64_t possible_harts[max_cpus];
 constinit unsigned possible_count = 0;
-constinit std::atomic<bool> all_stop{false};
 constinit void (*cpu_start_hook)(unsigned cpu) = nullptr;
 
 // Read by arch_secondary_entry, by its physical address. One hart starts at a time.
@@ -44,25 +42,6 @@ static_assert(offsetof(SecondaryStart, entry) == SECONDARY_ENTRY);
 static_assert(offsetof(SecondaryStart, local) == SECONDARY_LOCAL);
 static_assert(offsetof(SecondaryStart, stack) == SECONDARY_STACK);
 constinit SecondaryStart secondary_start{};
-
-// --- Calls. Every CPU has one call of its own under way at most; a bit in the receiver's mailbox says whose
-// to serve.
-struct alignas(cache_line_size) Mailbox {
-  std::atomic<std::uint64_t> senders[max_cpus / 64];
-};
-struct alignas(cache_line_size) OwnCall {
-  const base::FunctionRef<void()>* function = nullptr;
-  std::atomic<unsigned> pending{0};
-};
-constinit Mailbox mailboxes[max_cpus];
-constinit OwnCall own_calls[max_cpus];
-
-// Where something of the kernel's image lies.
-std::uintptr_t physical_of_image(const void* address) {
-  const boot::BootInfo& info = boot::boot_info();
-  return reinterpret_cast<std::uintptr_t>(address) - info.kernel_virtual +
-         info.kernel_physical.start;  // SAFETY: a number
-}
 
 bool start_cpu(unsigned cpu, std::uint64_t hart) {
   if (!create_cpu_area(cpu, hart)) {
@@ -124,80 +103,7 @@ void start_secondary_cpus(unsigned limit) {
 
 void send_reschedule(unsigned cpu) { send_request(cpu, Request::reschedule); }
 void send_non_maskable(unsigned cpu) { send_request(cpu, Request::non_maskable); }
-
-void serve_calls() {
-  Mailbox& mailbox = mailboxes[cpu_index()];
-  for (unsigned word = 0; word < max_cpus / 64; ++word) {
-    std::uint64_t senders = mailbox.senders[word].load(std::memory_order_relaxed);
-    if (!senders) continue;
-    senders =
-        mailbox.senders[word].exchange(0, std::memory_order_acquire);  // the sender's function is visible
-    while (senders) {
-      OwnCall& call = own_calls[word * 64 + static_cast<unsigned>(__builtin_ctzll(senders))];
-      senders &= senders - 1;
-      (*call.function)();
-      call.pending.fetch_sub(1, std::memory_order_release);  // what the function did is visible to the sender
-    }
-  }
-}
-
-void call_on_cpus(std::span<const std::uint64_t> mask, base::FunctionRef<void()> function) {
-  preempt_count_add(1);
-  unsigned self = cpu_index(), count = cpu_count();
-  OwnCall& call = own_calls[self];
-  bool run_here = false;
-  unsigned receivers = 0;
-  auto in_mask = [&](unsigned cpu) { return cpu / 64 < mask.size() && (mask[cpu / 64] >> (cpu % 64) & 1); };
-  for (unsigned cpu = 0; cpu < count; ++cpu) {
-    if (!in_mask(cpu)) continue;
-    if (cpu == self)
-      run_here = true;
-    else
-      ++receivers;
-  }
-  if (receivers) {
-    call.function = &function;
-    call.pending.store(receivers, std::memory_order_relaxed);
-    for (unsigned cpu = 0; cpu < count; ++cpu) {
-      if (cpu == self || !in_mask(cpu)) continue;
-      mailboxes[cpu].senders[self / 64].fetch_or(std::uint64_t{1} << (self % 64), std::memory_order_release);
-      send_request(cpu, Request::call);
-    }
-  }
-  if (run_here) {
-    InterruptsOff off;
-    function();
-  }
-  while (receivers && call.pending.load(std::memory_order_acquire)) {
-    if (stop_requested()) halt_forever();
-    // With interrupts off two callers would wait for each other.
-    if (!interrupts_enabled()) serve_calls();
-    relax();
-  }
-  if (preempt_count_subtract(1) && interrupts_enabled()) core::preempt_reschedule();
-}
-
-void call_on_cpu(unsigned cpu, base::FunctionRef<void()> function) {
-  std::uint64_t mask[max_cpus / 64] = {};
-  mask[cpu / 64] = std::uint64_t{1} << (cpu % 64);
-  call_on_cpus(mask, function);
-}
-
-void call_on_all_cpus(base::FunctionRef<void()> function) {
-  std::uint64_t mask[max_cpus / 64];
-  std::memset(mask, 0xff, sizeof(mask));
-  call_on_cpus(mask, function);
-}
-
-bool stop_requested() { return all_stop.load(std::memory_order_relaxed); }
-
-void stop_other_cpus() {
-  if (all_stop.exchange(true)) return;
-  unsigned self = cpu_index();
-  for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
-    if (cpu != self) send_non_maskable(cpu);
-  delay_microseconds(1000);
-}
+void send_call(unsigned cpu) { send_request(cpu, Request::call); }
 
 }  // namespace arch
 

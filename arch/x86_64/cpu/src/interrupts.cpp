@@ -6,9 +6,9 @@
 #include <arch/interrupt.h>
 #include <arch/upcalls.h>
 
+#include "arch_common/calls.h"
 #include "base/check.h"
 #include "local_apic.h"
-#include "smp_calls.h"
 #include "x86_64/cpu_area.h"
 
 namespace arch {

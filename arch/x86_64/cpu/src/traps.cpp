@@ -6,10 +6,10 @@
 #include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
+#include "arch_common/calls.h"
 #include "base/format.h"
 #include "core/log/log.h"
 #include "interrupts.h"
-#include "smp_calls.h"
 #include "trap_frame.h"
 #include "x86_64/cpu_area.h"
 #include "x86_64/registers.h"
