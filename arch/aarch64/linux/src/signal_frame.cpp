@@ -6,14 +6,12 @@
 
 #include <cstring>
 
-#include <arch/linux_vdso.h>
 #include <arch/page_table.h>
 #include <arch_impl/context.h>
 
 #include "aarch64/floating_point.h"
+#include "arch_common/vdso_entry.h"
 #include "core/memory/user_copy.h"
-
-extern "C" const char vdso_image[];
 
 namespace arch {
 namespace {
@@ -123,48 +121,9 @@ base::Result<FloatingPointState> read_floating_point(std::uintptr_t records) {
   return base::error(invalid);
 }
 
-// The address of __kernel_rt_sigreturn in the vDSO: its symbol, looked up once in the image's own table.
-struct ElfSymbol {
-  std::uint32_t name;
-  std::uint8_t info, other;
-  std::uint16_t section;
-  std::uint64_t value, size;
-};
-struct ElfDynamic {
-  std::uint64_t tag, value;
-};
-
-std::uintptr_t find_sigreturn() {
-  constexpr std::uint64_t dynamic_strings = 5, dynamic_symbols = 6, dynamic_hash = 4;
-  constexpr std::uint32_t segment_dynamic = 2;
-  auto word = [](std::size_t at, auto value) {
-    std::memcpy(&value, vdso_image + at, sizeof(value));
-    return value;
-  };
-  auto headers = word(32, std::uint64_t{});
-  auto header_count = word(56, std::uint16_t{});
-  std::uint64_t dynamic = 0;
-  for (unsigned i = 0; i < header_count; ++i)
-    if (word(headers + i * 56, std::uint32_t{}) == segment_dynamic)
-      dynamic = word(headers + i * 56 + 8, std::uint64_t{});
-  std::uint64_t strings = 0, symbols = 0, hash = 0;
-  for (ElfDynamic entry; dynamic && (entry = word(dynamic, ElfDynamic{})).tag;
-       dynamic += sizeof(ElfDynamic)) {
-    if (entry.tag == dynamic_strings) strings = entry.value;
-    if (entry.tag == dynamic_symbols) symbols = entry.value;
-    if (entry.tag == dynamic_hash) hash = entry.value;
-  }
-  unsigned count = hash ? word(hash + 4, std::uint32_t{}) : 0;
-  for (unsigned i = 0; i < count; ++i) {
-    auto symbol = word(symbols + i * sizeof(ElfSymbol), ElfSymbol{});
-    if (std::string_view(vdso_image + strings + symbol.name) == "__kernel_rt_sigreturn") return symbol.value;
-  }
-  return 0;
-}
-
 std::uintptr_t return_address_for(const LinuxSignalRequest& request) {
   if (request.restorer) return request.restorer;
-  return request.vdso ? request.vdso + find_sigreturn() : 0;
+  return request.vdso ? request.vdso + vdso_entry_offset() : 0;
 }
 
 }  // namespace

@@ -8,10 +8,9 @@
 #include <arch/page_table.h>
 #include <arch_impl/context.h>
 
+#include "arch_common/vdso_entry.h"
 #include "core/memory/user_copy.h"
 #include "riscv64/floating_point.h"
-
-extern "C" const char vdso_image[];
 
 namespace arch {
 namespace {
@@ -47,14 +46,6 @@ static_assert(sizeof(SignalFrame) == 1088);
 // The D registers end with fcsr, four bytes before the end of FloatingPointState.
 static_assert(offsetof(FloatingPointState, control) == 256);
 
-// The image's header says where rt_sigreturn is (vdso.lds).
-std::uint64_t sigreturn_offset() {
-  constexpr std::size_t entry_point = 24;  // Elf64_Ehdr::e_entry
-  std::uint64_t offset;
-  std::memcpy(&offset, vdso_image + entry_point, sizeof(offset));
-  return offset;
-}
-
 // Every field from ra to t6, in the order of their numbers.
 static_assert(offsetof(UserRegisters, original_a0) == sizeof(SignalContext::registers));
 
@@ -81,7 +72,7 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
   frame.user.context.unit = capture_floating_point(state);
   TRY(core::copy_to_user(core::UserAddress(frame_at), std::as_bytes(std::span(&frame, 1))));
 
-  registers.ra = request.vdso + sigreturn_offset();
+  registers.ra = request.vdso + vdso_entry_offset();
   registers.a[0] = static_cast<std::uint64_t>(request.number);
   registers.a[1] = frame_at + offsetof(SignalFrame, information);
   registers.a[2] = frame_at + offsetof(SignalFrame, user);

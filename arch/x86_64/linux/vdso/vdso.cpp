@@ -1,146 +1,25 @@
-// User code: runs in programs, with their stack and registers. Only the data page and instructions open to
-// everybody.
-#include "../src/vdso_data.h"
-
-using uint32_t = __UINT32_TYPE__;
-using uint64_t = __UINT64_TYPE__;
+#include "clocks.h"
 
 extern "C" {
 
-// One page below the image (vdso.lds).
-extern const VdsoData vdso_data __attribute__((visibility("hidden")));
+EXPORT int __vdso_clock_gettime(int clock, timespec* result) { return vdso::clock_gettime(clock, result); }
+EXPORT int __vdso_clock_getres(int clock, timespec* result) { return vdso::clock_getres(clock, result); }
+EXPORT int __vdso_gettimeofday(timeval* result, timezone* zone) { return vdso::gettimeofday(result, zone); }
 
-struct timespec {
-  long seconds, nanoseconds;
-};
-struct timeval {
-  long seconds, microseconds;
-};
-struct timezone {
-  int minutes_west, dst_time;
-};
-}
-
-namespace {
-
-enum Clock {
-  realtime = 0,
-  monotonic = 1,
-  monotonic_raw = 4,
-  realtime_coarse = 5,
-  monotonic_coarse = 6,
-  boot_time = 7,
-  tai = 11
-};
-
-constexpr uint64_t ns_per_second = 1000000000;
-constexpr long number_gettimeofday = 96, number_time = 201, number_clock_gettime = 228,
-               number_clock_getres = 229;
-
-// SAFETY (below): user code: the system call clobbers what is listed, the others change registers alone.
-inline long system_call(long number, long a, const void* b) {
-  long result;
-  asm volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
-  return result;
-}
-
-inline uint64_t read_counter() {
-  uint32_t low, high;
-  asm volatile("lfence\n rdtsc" : "=a"(low), "=d"(high)::"memory");
-  return uint64_t{high} << 32 | low;
-}
-
-// False: ask the kernel.
-inline bool read_clock(long clock, uint64_t& ns) {
-  const volatile VdsoData& data = vdso_data;
-  for (;;) {
-    uint32_t sequence = __atomic_load_n(&vdso_data.sequence, __ATOMIC_ACQUIRE);
-    if (sequence & 1) {
-      asm volatile("pause");
-      continue;
-    }
-    if (!data.usable) return false;
-    uint64_t now = read_counter(), base = data.counter_base;
-    uint64_t passed = now > base ? now - base : 0;
-    uint64_t multiplier = clock == monotonic_raw ? data.raw_multiplier : data.multiplier;
-    auto shift = static_cast<unsigned>(data.shift);
-    uint64_t value = static_cast<uint64_t>(static_cast<unsigned __int128>(passed) * multiplier >> shift);
-    value += clock == monotonic_raw ? data.raw_base_ns : data.monotonic_base_ns;
-    switch (clock) {
-      case realtime:
-      case realtime_coarse:
-        value += data.realtime_offset_ns;
-        break;
-      case boot_time:
-        value += data.boot_offset_ns;
-        break;
-      case tai:
-        value += data.realtime_offset_ns + static_cast<uint64_t>(data.tai_offset_ns);
-        break;
-      default:
-        break;
-    }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&vdso_data.sequence, __ATOMIC_RELAXED) != sequence) continue;
-    ns = value;
-    return true;
-  }
-}
-
-inline bool is_known(long clock) {
-  return clock >= 0 && clock < 32 &&
-         (1u << clock & (1u << realtime | 1u << monotonic | 1u << monotonic_raw | 1u << realtime_coarse |
-                         1u << monotonic_coarse | 1u << boot_time | 1u << tai));
-}
-
-}  // namespace
-
-extern "C" {
-
-__attribute__((visibility("default"))) int __vdso_clock_gettime(int clock, timespec* result) {
+EXPORT long __vdso_time(long* result) {
   uint64_t ns;
-  if (!is_known(clock) || !read_clock(clock, ns))
-    return static_cast<int>(system_call(number_clock_gettime, clock, result));
-  result->seconds = static_cast<long>(ns / ns_per_second);
-  result->nanoseconds = static_cast<long>(ns % ns_per_second);
-  return 0;
-}
-
-__attribute__((visibility("default"))) int __vdso_clock_getres(int clock, timespec* result) {
-  // The coarse clocks' answer is the kernel's affair.
-  if (!is_known(clock) || clock == realtime_coarse || clock == monotonic_coarse)
-    return static_cast<int>(system_call(number_clock_getres, clock, result));
-  if (result) {
-    result->seconds = 0;
-    result->nanoseconds = 1;
-  }
-  return 0;
-}
-
-__attribute__((visibility("default"))) int __vdso_gettimeofday(timeval* result, timezone* zone) {
-  uint64_t ns;
-  if (zone || !read_clock(realtime, ns))
-    return static_cast<int>(system_call(number_gettimeofday, reinterpret_cast<long>(result), zone));
-  if (result) {
-    result->seconds = static_cast<long>(ns / ns_per_second);
-    result->microseconds = static_cast<long>(ns % ns_per_second / 1000);
-  }
-  return 0;
-}
-
-__attribute__((visibility("default"))) long __vdso_time(long* result) {
-  uint64_t ns;
-  if (!read_clock(realtime, ns)) return system_call(number_time, reinterpret_cast<long>(result), nullptr);
-  auto seconds = static_cast<long>(ns / ns_per_second);
+  if (!vdso::read_clock(vdso::realtime, ns))
+    return vdso::system_call(vdso::number_time, reinterpret_cast<long>(result), nullptr);
+  auto seconds = static_cast<long>(ns / vdso::ns_per_second);
   if (result) *result = seconds;
   return seconds;
 }
 
 // The limit of a descriptor that user code may ask for holds the number of the CPU (and its node above bit
 // 12).
-__attribute__((visibility("default"))) long __vdso_getcpu(unsigned* cpu, unsigned* node, void*) {
+EXPORT long __vdso_getcpu(unsigned* cpu, unsigned* node, void*) {
   unsigned limit;
-  asm volatile("lsl %1, %0" : "=r"(limit) : "r"(0x7b));
+  asm volatile("lsl %1, %0" : "=r"(limit) : "r"(0x7b));  // SAFETY: changes a register alone
   if (cpu) *cpu = limit & 0xfff;
   if (node) *node = limit >> 12;
   return 0;

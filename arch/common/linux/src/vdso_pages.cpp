@@ -1,7 +1,10 @@
 #include <arch/linux_vdso.h>
+#include <cstring>
+
 #include <arch/page_table.h>
 
-#include "boot/boot_info.h"
+#include "arch_common/image.h"
+#include "arch_common/vdso_entry.h"
 #include "vdso_data.h"
 
 extern "C" const char vdso_image[], vdso_image_end[];
@@ -17,12 +20,6 @@ union alignas(page_size) DataPage {
 };
 constinit DataPage page{.bytes = {}};
 
-std::uintptr_t physical_of_image_address(const void* address) {
-  const boot::BootInfo& info = boot::boot_info();
-  return reinterpret_cast<std::uintptr_t>(address) - info.kernel_virtual +
-         info.kernel_physical.start;  // SAFETY: a number
-}
-
 }  // namespace
 
 unsigned linux_vdso_data_pages() { return data_pages; }
@@ -32,8 +29,15 @@ unsigned linux_vdso_page_count() {
 }
 
 std::uintptr_t linux_vdso_page(unsigned index) {
-  if (index < data_pages) return physical_of_image_address(&page);
-  return physical_of_image_address(vdso_image) + (index - data_pages) * page_size;
+  if (index < data_pages) return physical_of_image(&page);
+  return physical_of_image(vdso_image) + (index - data_pages) * page_size;
+}
+
+std::uint64_t vdso_entry_offset() {
+  constexpr std::size_t entry_point = 24;  // Elf64_Ehdr::e_entry
+  std::uint64_t offset;
+  std::memcpy(&offset, vdso_image + entry_point, sizeof(offset));
+  return offset;
 }
 
 void set_linux_vdso_clocks(const LinuxVdsoClocks& clocks) {
