@@ -36,6 +36,9 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--add", default=[], action="append", metavar="HOST:GUEST", help="put a file or folder of this machine into the guest's root (repeatable)"
     )
+    parser.add_argument(
+        "--disk", dest="disks", default=[], action="append", metavar="FILE", help="a disk of the guest: /dev/vda and so on, with ,readonly if so (repeatable)"
+    )
     parser.add_argument("--memory", metavar="SIZE", help="memory of the guest, such as 512M or 2G (default: fits the root, at least 1G)")
     parser.add_argument("--cpus", type=int, metavar="N", help="virtual CPUs (default: as many as this machine has, at most 4)")
     parser.add_argument("--kernel-args", default="", metavar="WORDS", help="more words for the kernel's command line")
@@ -130,6 +133,17 @@ def terminal_arguments() -> str:
     return " ".join(words)
 
 
+def parse_disk(text: str) -> qemu.Disk:
+    """FILE[,readonly] of `--disk`."""
+    name, read_only = (text[: -len(",readonly")], True) if text.endswith(",readonly") else (text, False)
+    path = Path(name)
+    if not path.is_file() and not path.is_block_device():
+        raise NosError(f"--disk: there is no file {name}; `truncate -s 1G {name}` makes an empty one.")
+    if not os.access(path, os.R_OK if read_only else os.R_OK | os.W_OK):
+        raise NosError(f"--disk: {name} cannot be {'read' if read_only else 'written; see ,readonly'}.")
+    return qemu.Disk(path.resolve(), read_only)
+
+
 @contextmanager
 def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_output: bool = False) -> Iterator[qemu.Machine]:
     """The machine that `options` describe, with `words` as its command (none: a shell)."""
@@ -142,6 +156,7 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
         check_port(options.gdb)
     memory_mib = parse_memory(options.memory) if options.memory else None
     additions = [roots.parse_addition(text) for text in options.add]
+    disks = [parse_disk(text) for text in options.disks]
     if options.initrd and not options.initrd.is_file():
         raise NosError(f"There is no initramfs file {options.initrd}.")
     kernel = kernel_file(options.kernel, architecture, options.flavour)
@@ -181,4 +196,5 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
             icount=options.icount,
             gdb_port=options.gdb,
             status_file=folder / "status",
+            disks=disks,
         )

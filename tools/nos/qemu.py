@@ -65,6 +65,15 @@ TIMED_OUT = 124  # the exit status timeout(1) uses
 WAS_RESET = 1000  # no exit status: the guest asked for a reset
 
 
+@dataclass(frozen=True)
+class Disk:
+    """A file of this machine that the guest has as /dev/vda, /dev/vdb …"""
+
+    file: Path
+    read_only: bool = False
+    temporary: bool = False  # what the guest writes is thrown away at the end
+
+
 @dataclass
 class Machine:
     kernel: Path
@@ -77,6 +86,7 @@ class Machine:
     icount: bool = False
     gdb_port: Optional[int] = None
     status_file: Optional[Path] = None
+    disks: List[Disk] = field(default_factory=list)
     extra: List[str] = field(default_factory=list)
 
 
@@ -127,6 +137,8 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
     if board.pc:
         words += ["-serial", f"file:{escaped(machine.status_file)}" if machine.status_file else "null"]
         words += ["-device", f"isa-debug-exit,iobase={TEST_EXIT_PORT:#x},iosize=0x04"]
+    for number, disk in enumerate(machine.disks):
+        words += disk_words(disk, f"disk{number}")
     if machine.initrd:
         words += ["-initrd", machine.initrd]
     if machine.icount:
@@ -134,6 +146,19 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
     if machine.gdb_port is not None:
         words += ["-gdb", f"tcp:127.0.0.1:{machine.gdb_port}", "-S"]
     return words + list(machine.extra)
+
+
+def disk_words(disk: Disk, name: str) -> List[Argument]:
+    """A virtio disk over PCI, with a queue for each CPU, discard and write zeroes: QEMU's defaults for the device."""
+    with open(disk.file, "rb") as file:
+        kind = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+    # A flush of the guest's is an fsync here; discarded blocks leave the file.
+    drive = f"if=none,id={name},format={kind},discard=unmap,file={escaped(disk.file)}"
+    if disk.read_only:
+        drive += ",readonly=on"
+    if disk.temporary:
+        drive += ",snapshot=on"
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
 
 
 def escaped(path: Path) -> str:

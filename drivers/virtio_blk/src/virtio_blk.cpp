@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "base/vector.h"
 #include "block/disk.h"
 #include "core/dma/dma_memory.h"
 #include "core/init/init_step.h"
 #include "core/log/log.h"
+#include "core/sched/work_queue.h"
 #include "core/sync/mutex.h"
 #include "virtio/device.h"
 
@@ -60,7 +62,9 @@ constexpr std::uint32_t major_number = 254, minors = 16;
 
 class BlockDevice final : public virtio::QueueHandler, public block::DiskDriver {
  public:
-  explicit BlockDevice(virtio::Device& device) : device_(device) {}
+  explicit BlockDevice(virtio::Device& device)
+      : device_(device),
+        end_([](core::Work& work) { base::container_of(&work, &BlockDevice::end_)->end(); }) {}
   Result<void> start(unsigned index);
   block::Disk& disk() { return *disk_; }
 
@@ -73,10 +77,13 @@ class BlockDevice final : public virtio::QueueHandler, public block::DiskDriver 
     core::Mutex lock{"virtio-blk queue"};
     virtio::Queue queue GUARDED_BY(lock);
     core::DmaMemory controls GUARDED_BY(lock);
+    // Of the request that is being put into the ring: header, pages, status.
+    std::array<virtio::Segment, segments_limit + 3> segments GUARDED_BY(lock);
   };
   void queue_interrupt(unsigned queue_index) override;
   void config_changed() override;
   block::DiskLimits read_limits();
+  void end();
   static Control& control_of(Path& path, unsigned tag) REQUIRES(path.lock) {
     return *static_cast<Control*>(static_cast<void*>(path.controls.bytes().data() + tag * sizeof(Control)));
   }
@@ -86,8 +93,11 @@ class BlockDevice final : public virtio::QueueHandler, public block::DiskDriver 
 
   virtio::Device& device_;
   Path paths_[queues_max];
-  unsigned path_count_ = 1;
+  unsigned path_count_ = 1, smallest_ring_ = 256;
   RefPtr<block::Disk> disk_;
+  // The device broke the rules: it is reset, and everything fails from then on.
+  std::atomic<bool> is_dead_{false};
+  core::Work end_;
   virtio::Connection connection_;
 };
 
@@ -98,6 +108,8 @@ block::DiskLimits BlockDevice::read_limits() {
   limits.segments_max = segments_limit;
   if (device_.has(has_segments_max))
     limits.segments_max = std::clamp(device_.config32(segments_max_at), 1u, segments_limit);
+  if (!device_.has(virtio::feature_indirect))
+    limits.segments_max = std::min(limits.segments_max, smallest_ring_ - 3);
   if (device_.has(has_block_size)) {
     std::uint32_t size = device_.config32(block_size_at);
     if (size >= 512 && size <= 4096 && (size & (size - 1)) == 0) limits.logical_block = size;
@@ -127,6 +139,8 @@ Result<void> BlockDevice::start(unsigned index) {
     paths_[i].controls = TRY(core::DmaMemory::allocate(queue_depth * sizeof(Control)));
     paths_[i].queue =
         TRY(device_.start_queue(i, {.largest_size = 256, .indirect_length = segments_limit + 3}));
+    smallest_ring_ = std::min(smallest_ring_, paths_[i].queue.ring.size());
+    if (smallest_ring_ < 4) return base::error(Errno::enodev);
   }
   device_.ready();
   char memory[16];
@@ -144,10 +158,14 @@ Result<void> BlockDevice::start(unsigned index) {
 block::QueueResult BlockDevice::queue(block::Request& request) {
   Path& path = paths_[request.queue_index()];
   core::MutexGuard guard{path.lock};
+  if (is_dead_.load(std::memory_order_acquire)) {
+    core::MutexUnguard open{guard};
+    request.complete(Errno::eio);
+    return block::QueueResult::taken;
+  }
   Control& control = control_of(path, request.tag());
   std::uint64_t address = path.controls.device_address(request.tag() * sizeof(Control));
-  // Header, pages, status: at most two more than segments.
-  std::array<virtio::Segment, segments_limit + 3> segments;
+  virtio::Segment* const segments = path.segments.data();
   std::size_t readable = 0, total = 0;
   control = {};
   control.status = status_none;
@@ -181,7 +199,7 @@ block::QueueResult BlockDevice::queue(block::Request& request) {
   });
   if (writes) readable = total;
   segments[total++] = {address + status_offset, 1};
-  std::span<const virtio::Segment> all{segments.data(), total};
+  std::span<const virtio::Segment> all{segments, total};
   auto added = path.queue.ring.add(all.first(readable), all.subspan(readable), &request);
   return added ? block::QueueResult::taken : block::QueueResult::busy;
 }
@@ -210,10 +228,31 @@ void BlockDevice::queue_interrupt(unsigned queue_index) {
         auto* request = static_cast<block::Request*>(used->token);
         done[count++] = {request, outcome(control_of(path, request->tag()).status)};
       }
+      if (count == 0 && path.queue.ring.is_broken()) {
+        if (!is_dead_.exchange(true, std::memory_order_acq_rel)) core::WorkQueue::system().post(end_);
+        return;
+      }
       if (count == 0 && path.queue.ring.enable_interrupts()) return;
-      if (count == 0 && path.queue.ring.is_broken()) return;
     }
     for (std::size_t i = 0; i < count; ++i) done[i].request->complete(done[i].status);
+  }
+}
+
+// Apart from the interrupt's thread, which the end of the connection waits for. After the reset the device
+// writes to no memory any more, so that what it held can be given back.
+void BlockDevice::end() {
+  device_.give_up("it broke its ring");
+  connection_ = {};
+  for (unsigned i = 0; i < path_count_; ++i) {
+    for (;;) {
+      block::Request* request;
+      {
+        core::MutexGuard guard{paths_[i].lock};
+        request = static_cast<block::Request*>(paths_[i].queue.ring.take_back());
+      }
+      if (!request) break;
+      request->complete(Errno::eio);
+    }
   }
 }
 

@@ -1,9 +1,9 @@
 // Commits and checkpoints.
 #include <cstring>
 
+#include "block_writer.h"
 #include "core/log/log.h"
 #include "core/memory/page_allocator.h"
-#include "core/sync/completion.h"
 #include "core/time/clock.h"
 #include "crc32c.h"
 #include "journal.h"
@@ -12,68 +12,12 @@ namespace ext4 {
 
 using core::PageRef;
 
-namespace {
-
-// Writes of many single blocks that are waited for together.
-class BlockWriter {
- public:
-  static constexpr unsigned at_once = 64;
-  explicit BlockWriter(BufferCache& buffers) : buffers_(buffers) {}
-  ~BlockWriter() { (void)!finish(); }
-
-  // Keeps the page (and the buffer) until finish().
-  Result<void> write(std::uint64_t block, PageRef page, BufferRef buffer = {}) {
-    if (used_ == at_once) TRY(finish());
-    Slot& slot = slots_[used_++];
-    slot.page = std::move(page);
-    slot.buffer = std::move(buffer);
-    slot.segment = {slot.page.get(), 0, buffers_.block_size()};
-    slot.bio.operation = block::Operation::write;
-    slot.bio.sector = buffers_.sector_of(block);
-    slot.bio.set_segments({&slot.segment, 1});
-    slot.bio.owner = this;
-    slot.bio.completed = [](block::Bio& bio) { static_cast<BlockWriter*>(bio.owner)->done_.complete(); };
-    return {};
-  }
-
-  // Submits and waits; the first error.
-  Result<void> finish() {
-    {
-      block::Batch batch(buffers_.volume().disk());
-      for (unsigned i = 0; i < used_; ++i) buffers_.volume().submit(slots_[i].bio, &batch);
-    }
-    for (unsigned i = 0; i < used_; ++i) done_.wait();
-    Result<void> result;
-    for (unsigned i = 0; i < used_; ++i) {
-      if (slots_[i].bio.failed() && result) result = error(slots_[i].bio.status);
-      slots_[i].page = {};
-      slots_[i].buffer = {};
-    }
-    used_ = 0;
-    return result;
-  }
-
- private:
-  struct Slot {
-    block::Bio bio;
-    block::Segment segment;
-    PageRef page;
-    BufferRef buffer;  // not read again from the disk before it is there
-  };
-  BufferCache& buffers_;
-  core::Completion done_;
-  Slot slots_[at_once];
-  unsigned used_ = 0;
-};
-
-}  // namespace
-
 // Puts blocks one behind the other into the log.
 struct Journal::LogWriter {
   LogWriter(Journal& the_journal, std::uint32_t start)
-      : journal(the_journal), writer(the_journal.buffers_), at(start) {}
+      : journal(the_journal), writer(*the_journal.writer_), at(start) {}
   Journal& journal;
-  BlockWriter writer;
+  BlockWriter& writer;
   std::uint32_t at;
   std::uint32_t count = 0;
 
@@ -309,7 +253,7 @@ Result<void> Journal::checkpoint() {
 
 Result<void> Journal::checkpoint_locked() {
   if (used_ == 0) return {};
-  BlockWriter writer(buffers_);
+  BlockWriter& writer = *writer_;
   for (;;) {
     PageRef page;
     BufferRef buffer;

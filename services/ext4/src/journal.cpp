@@ -3,12 +3,15 @@
 
 #include <cstring>
 
+#include "block_writer.h"
 #include "core/log/log.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
 #include "crc32c.h"
 
 namespace ext4 {
+
+Journal::Journal(BufferCache& buffers, CommitListener& listener) : buffers_(buffers), listener_(listener) {}
 
 Journal::~Journal() {
   base::verify(!open_, "a journal destroyed that was not closed");
@@ -100,6 +103,7 @@ Result<void> Journal::open(base::Vector<LogExtent> extents, const std::uint8_t (
 Result<void> Journal::begin(std::uint64_t interval_ns) {
   core::MutexGuard commit{commit_mutex_};
   interval_ns_ = interval_ns;
+  if (!writer_) writer_ = TRY(base::try_make_unique<BlockWriter>(buffers_));
   if (bits64_) features_ |= journal_feature::bits64;
   if (checksums_wanted_) {
     features_ &= ~journal_feature::checksum_v2;

@@ -34,6 +34,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "base/vector.h"
 #include "buffer_cache.h"
@@ -64,9 +65,11 @@ class CommitListener {
   ~CommitListener() = default;
 };
 
+class BlockWriter;
+
 class Journal {
  public:
-  Journal(BufferCache& buffers, CommitListener& listener) : buffers_(buffers), listener_(listener) {}
+  Journal(BufferCache& buffers, CommitListener& listener);
   ~Journal();
 
   // Reads the journal's super block. EUCLEAN, EINVAL (features).
@@ -153,6 +156,7 @@ class Journal {
   std::atomic<int> aborted_{0};
 
   core::Mutex commit_mutex_{"journal commit"};
+  std::unique_ptr<BlockWriter> writer_;               // between begin() and the end; under commit_mutex_
   std::uint32_t head_ GUARDED_BY(commit_mutex_) = 0;  // where the next transaction begins
   std::uint32_t used_ GUARDED_BY(commit_mutex_) = 0;  // log blocks since the tail
 
