@@ -4,9 +4,10 @@
 // A thread may run `runtime` in every `period`, and is promised it within `deadline` of the start of each. It
 // has a budget and an absolute deadline:
 //   - waking: if the deadline is over, or the budget left could not be used up by it at the agreed rate, a
-//   new period
-//     starts now with a full budget; else it goes on with what it has.
+//     new period starts now with a full budget; else it goes on with what it has.
 //   - budget used up: throttled until the next period begins; then deadline += period, budget += runtime.
+//   What
+//     it ran beyond its budget is taken off the next ones, before it runs again.
 // So a thread that overruns hurts nobody but itself. Lent urgency (boosted) has no budget.
 #pragma once
 
@@ -27,9 +28,7 @@ class DeadlineQueue {
     bool over = entity.dl_absolute_ns <= now_ns;
     if (entity.dl_throttled && !over) return;  // slept while throttled: still is
     if (entity.dl_new || over || overflows(entity, now_ns)) {
-      entity.dl_absolute_ns = now_ns + entity.dl_deadline_ns;
-      entity.dl_replenish_ns = now_ns + entity.dl_period_ns;
-      entity.dl_budget_ns = static_cast<std::int64_t>(entity.dl_runtime_ns);
+      start_first_period(entity, now_ns);
       entity.dl_throttled = entity.dl_new = false;
     }
   }
@@ -67,24 +66,30 @@ class DeadlineQueue {
       if (entity->dl_replenish_ns > now_ns) break;
       throttled_.remove(*entity);
       start_next_period(*entity, now_ns);
-      ready_.insert(*entity);
-      any = true;
+      if (entity->dl_throttled) {
+        throttled_.insert(*entity);
+      } else {
+        ready_.insert(*entity);
+        any = true;
+      }
     }
     return any;
   }
-  // As replenish, for one that is not queued here (the running one).
+  // As replenish, for one that is not queued here (the running one), when the start of its next period has
+  // come. One that has overrun may still be throttled afterwards, until a later period.
   static void start_next_period(SchedulingEntity& entity, std::uint64_t now_ns) {
-    // Periods that were missed altogether (a long boost, a stopped machine) are not made up for.
-    while (entity.dl_budget_ns <= 0) {
+    if (entity.dl_budget_ns <= 0) {
+      // A late interrupt may have let it use up many budgets: it owes as many periods.
+      std::uint64_t owed = static_cast<std::uint64_t>(-entity.dl_budget_ns) / entity.dl_runtime_ns;
+      entity.dl_budget_ns += static_cast<std::int64_t>(owed * entity.dl_runtime_ns);
+      entity.dl_replenish_ns += owed * entity.dl_period_ns;
+      if (entity.dl_replenish_ns > now_ns) return;  // some of them are still to come
       entity.dl_budget_ns += static_cast<std::int64_t>(entity.dl_runtime_ns);
       entity.dl_absolute_ns = entity.dl_replenish_ns + entity.dl_deadline_ns;
       entity.dl_replenish_ns += entity.dl_period_ns;
-      if (entity.dl_replenish_ns + entity.dl_period_ns < now_ns) {
-        entity.dl_budget_ns = static_cast<std::int64_t>(entity.dl_runtime_ns);
-        entity.dl_absolute_ns = now_ns + entity.dl_deadline_ns;
-        entity.dl_replenish_ns = now_ns + entity.dl_period_ns;
-      }
     }
+    // Periods that were missed altogether (a long boost, a stopped machine) are not made up for.
+    if (entity.dl_replenish_ns + entity.dl_period_ns < now_ns) start_first_period(entity, now_ns);
     entity.dl_throttled = false;
   }
   std::uint64_t next_replenish_ns() const {
@@ -92,6 +97,11 @@ class DeadlineQueue {
   }
 
  private:
+  static void start_first_period(SchedulingEntity& entity, std::uint64_t now_ns) {
+    entity.dl_absolute_ns = now_ns + entity.dl_deadline_ns;
+    entity.dl_replenish_ns = now_ns + entity.dl_period_ns;
+    entity.dl_budget_ns = static_cast<std::int64_t>(entity.dl_runtime_ns);
+  }
   // budget / (deadline - now) > runtime / relative deadline: it would get more than its rate.
   static bool overflows(const SchedulingEntity& entity, std::uint64_t now_ns) {
     if (entity.dl_budget_ns <= 0) return false;

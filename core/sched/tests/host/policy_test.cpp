@@ -280,6 +280,44 @@ TEST(Deadline, OverrunHurtsOnlyTheCulprit) {
   EXPECT_GT(honest.ran_ns, 500 * ms);
 }
 
+// The interrupt that should have stopped it came 28 ms late: fourteen budgets, so fourteen periods are owed.
+TEST(Deadline, LongOverrunIsPaidBack) {
+  SchedulingEntity entity;
+  auto parameters = deadline(2 * ms, 10 * ms);
+  configure_entity(entity, parameters, parameters.urgency());
+  DeadlineQueue::wake_up(entity, 0);
+  EXPECT_TRUE(DeadlineQueue::account(entity, 30 * ms));
+  DeadlineQueue::start_next_period(entity, 30 * ms);
+  std::uint64_t ran_ns = 30 * ms;
+  for (std::uint64_t now = 30 * ms; now < 1000 * ms;) {
+    while (entity.dl_throttled) {
+      now = std::max(now, entity.dl_replenish_ns);
+      DeadlineQueue::start_next_period(entity, now);
+    }
+    // Nothing more until the overrun is paid for.
+    EXPECT_LE(ran_ns, now / (10 * ms) * 2 * ms) << now;
+    now += 2 * ms;
+    ran_ns += 2 * ms;
+    DeadlineQueue::account(entity, 2 * ms);
+  }
+  EXPECT_LE(ran_ns, 204 * ms);
+  EXPECT_GE(ran_ns, 196 * ms);
+}
+
+TEST(Deadline, MissedPeriodsAreNotMadeUpFor) {
+  SchedulingEntity entity;
+  auto parameters = deadline(2 * ms, 10 * ms);
+  configure_entity(entity, parameters, parameters.urgency());
+  DeadlineQueue::wake_up(entity, 0);
+  EXPECT_TRUE(DeadlineQueue::account(entity, 2 * ms));
+  std::uint64_t hour = 3'600'000 * ms;
+  DeadlineQueue::start_next_period(entity, hour);
+  EXPECT_FALSE(entity.dl_throttled);
+  EXPECT_EQ(entity.dl_budget_ns, static_cast<std::int64_t>(2 * ms));
+  EXPECT_EQ(entity.dl_absolute_ns, hour + 10 * ms);
+  EXPECT_EQ(entity.dl_replenish_ns, hour + 10 * ms);
+}
+
 TEST(Deadline, Admission) {
   DeadlineAdmission admission;
   auto half = DeadlineAdmission::bandwidth(5 * ms, 10 * ms);
