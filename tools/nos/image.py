@@ -8,15 +8,21 @@ import argparse
 import shutil
 from pathlib import Path
 
-from . import build, guest, packages, programs, roots, ui
+from . import build, guest, packages, programs, qemu, roots, ui
 from .tree import ROOT, appearing, check_architecture, log_file, scratch_folder
 from .ui import NosError
 
 START_SCRIPT = """\
 #!/bin/sh
 # Starts this NOS in QEMU, on this terminal; Ctrl-A X ends it. The same two files go with any loader of Linux kernels.
-cd "$(dirname "$0")"
-exec qemu-system-x86_64 -machine q35 -accel kvm -accel tcg,thread=multi -cpu max -smp {cpus} -m {memory}M \\
+cd "$(dirname "$0")" || exit 1
+# /dev/kvm alone can be an empty promise: the processor must have the extension.
+if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+  accelerator=kvm model=host
+else
+  accelerator=tcg,thread=multi model={model}
+fi
+exec qemu-system-x86_64 -machine q35 -accel "$accelerator" -cpu "$model" -smp {cpus} -m {memory}M \\
   -nodefaults -display none -no-reboot -serial mon:stdio \\
   -kernel bzImage -initrd initrd.cpio -append "{arguments}" "$@"
 """
@@ -67,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         shutil.copyfile(kernel, folder / "bzImage")
         script = folder / "start"
         memory = guest.default_memory_mib(initrd)
-        script.write_text(START_SCRIPT.format(cpus=2, memory=memory, arguments=arguments))
+        script.write_text(START_SCRIPT.format(model=qemu.BOARDS["x86_64"].emulated_cpu, cpus=2, memory=memory, arguments=arguments))
         script.chmod(0o755)
     written = [folder / "bzImage", initrd, script]
     if not options.no_iso:
