@@ -88,14 +88,13 @@ struct Rights {
   unsigned leaves = 0, writable_and_executable = 0, for_users = 0;
 };
 
-void walk(std::uintptr_t table, unsigned level, bool kernel_half_only, Rights& rights) {
+void walk(std::uintptr_t table, unsigned level, unsigned first, Rights& rights) {
   auto* entries = core::to_virtual<arch::PageTableEntry>(core::PhysicalAddress(table));
-  for (unsigned i = kernel_half_only ? arch::kernel_root_first_index() : 0; i < arch::entries_per_table;
-       ++i) {
+  for (unsigned i = first; i < arch::entries_per_table; ++i) {
     arch::PageTableEntry entry = arch::read_entry(&entries[i]);
     if (!entry.is_present()) continue;
     if (!entry.is_leaf(level)) {
-      walk(entry.physical(level), level - 1, false, rights);
+      walk(entry.physical(level), level - 1, 0, rights);
       continue;
     }
     ++rights.leaves;
@@ -108,7 +107,9 @@ void walk(std::uintptr_t table, unsigned level, bool kernel_half_only, Rights& r
 
 KERNEL_TEST(page_tables, nothing_is_writable_and_executable) {
   Rights rights;
-  walk(arch::kernel_root(), arch::levels() - 1, true, rights);
+  // The kernel's half of a shared root, or all of a root of its own.
+  walk(arch::kernel_root(), arch::levels() - 1, arch::kernel_root_first_index() % arch::entries_per_table,
+       rights);
   expect(rights.leaves > 10, "too few pages to believe it");
   expect_equal(rights.writable_and_executable, 0u);
   expect_equal(rights.for_users, 0u);

@@ -7,7 +7,6 @@
 
 #include "aarch64/features.h"
 #include "aarch64/registers.h"
-#include "core/memory/address.h"
 #include "core/sched/scheduler.h"
 #include "core/sched/thread.h"
 #include "core/test/test.h"
@@ -40,25 +39,6 @@ void keep_registers(void* argument) {
   --shared.left;
 }
 
-struct Rights {
-  unsigned leaves = 0, writable_and_executable = 0, for_users = 0;
-};
-
-void walk(std::uintptr_t table, unsigned level, Rights& rights) {
-  auto* entries = core::to_virtual<arch::PageTableEntry>(core::PhysicalAddress(table));
-  for (unsigned i = 0; i < arch::entries_per_table; ++i) {
-    arch::PageTableEntry entry = arch::read_entry(&entries[i]);
-    if (!entry.is_present()) continue;
-    if (!entry.is_leaf(level)) {
-      walk(entry.physical(level), level - 1, rights);
-      continue;
-    }
-    ++rights.leaves;
-    if (entry.writable() && entry.executable()) ++rights.writable_and_executable;
-    if (entry.is_user()) ++rights.for_users;
-  }
-}
-
 }  // namespace
 
 KERNEL_TEST(context, floating_point_registers_belong_to_their_thread) {
@@ -73,14 +53,6 @@ KERNEL_TEST(context, floating_point_registers_belong_to_their_thread) {
   }
   while (shared.left) core::sleep_for(1'000'000);
   expect_equal(shared.wrong.load(), 0u);
-}
-
-KERNEL_TEST(page_tables, kernel_root_has_no_writable_code) {
-  Rights rights;
-  walk(arch::kernel_root(), arch::levels() - 1, rights);
-  expect(rights.leaves > 10, "too few pages to believe it");
-  expect_equal(rights.writable_and_executable, 0u);
-  expect_equal(rights.for_users, 0u);
 }
 
 KERNEL_TEST(page_tables, dirty_outlives_write_protection) {
