@@ -11,26 +11,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "support/random.h"
+
 namespace hostile {
 
-// xorshift64*
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 0x1234567) {
-    if (!state_) state_ = 1;
-  }
-  uint64_t next() {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return state_ * 0x2545f4914f6cdd1du;
-  }
-  uint64_t below(uint64_t limit) { return next() % limit; }
-  bool one_in(uint64_t chances) { return below(chances) == 0; }
-
- private:
-  uint64_t state_;
-};
+using test_support::Random;
 
 // The exit status of a child that found the kernel at fault.
 inline constexpr int attack_failed = 113;

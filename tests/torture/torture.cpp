@@ -153,11 +153,6 @@ int run(const Options& options) {
 
 }  // namespace
 
-void Random::fill(void* data, size_t size) {
-  auto* bytes = static_cast<unsigned char*>(data);
-  for (size_t i = 0; i < size; i++) bytes[i] = static_cast<unsigned char>(next() >> 32);
-}
-
 const std::vector<Job>& jobs() { return job_list(); }
 
 Registration::Registration(const char* name, void (*run)(Random&)) { job_list().push_back({name, run}); }
