@@ -7,9 +7,13 @@
 
 namespace {
 
-// Any address, any object: what these functions are for.
-using Word = std::uint64_t __attribute__((may_alias, aligned(1)));
+// Any address, any object: what these functions are for. (An aligned(1) typedef would not do: a reference to one
+// is taken to be one to an aligned word.)
+struct [[gnu::packed, gnu::may_alias]] Word {
+  std::uint64_t value;
+};
 constexpr std::size_t word_size = sizeof(Word);
+static_assert(alignof(Word) == 1);
 
 // SAFETY: callers of the C functions promise `size` valid bytes at each pointer; only offsets below size are
 // touched.
@@ -65,7 +69,7 @@ extern "C" {
 }
 
 [[gnu::weak]] void* memset(void* to, int value, std::size_t size) {
-  Word pattern = 0x0101010101010101u * static_cast<unsigned char>(value);
+  Word pattern{0x0101010101010101u * static_cast<unsigned char>(value)};
   if (size < word_size) {
     for (std::size_t i = 0; i < size; ++i) byte_at(to, i) = static_cast<unsigned char>(value);
     return to;
@@ -84,7 +88,7 @@ extern "C" {
 
 [[gnu::weak]] int memcmp(const void* a, const void* b, std::size_t size) {
   std::size_t i = 0;
-  while (i + word_size <= size && word_at(a, i) == word_at(b, i)) i += word_size;
+  while (i + word_size <= size && word_at(a, i).value == word_at(b, i).value) i += word_size;
   for (; i < size; ++i)
     if (byte_at(a, i) != byte_at(b, i)) return byte_at(a, i) < byte_at(b, i) ? -1 : 1;
   return 0;

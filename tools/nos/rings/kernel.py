@@ -11,9 +11,11 @@ from typing import Dict, List, Optional, Tuple
 
 from .. import build, qemu, ui
 from ..results import TestRun
+from .complaints import of_sanitizers
 
 NAME = "kernel"
-LIMIT_SECONDS = 300.0
+LIMIT_SECONDS = {"kasan": 900.0}
+LIMIT_SECONDS_ELSE = 300.0
 MEMORY_MIB = 512
 PASSED_STATUS = 1  # QEMU turns a value v written to the port into (v << 1) | 1
 # Suffix of the test's name -> CPU model and number of CPUs.
@@ -52,7 +54,7 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
     )
     start = time.monotonic()
     guest = qemu.Guest(machine)
-    watchdog = threading.Timer(LIMIT_SECONDS, guest.process.kill)
+    watchdog = threading.Timer(LIMIT_SECONDS.get(run.flavour, LIMIT_SECONDS_ELSE), guest.process.kill)
     watchdog.start()
     lines: List[str] = []
     seen = 0
@@ -70,6 +72,9 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
     status = guest.wait()
     passed = PASSED_STATUS if qemu.BOARDS[run.architecture].pc else 0
     watchdog.cancel()
+    if complaint := of_sanitizers("\n".join(lines)):
+        log = ui.log_text(f"kernel-sanitizers{suffix}", "\n".join(lines) + "\n")
+        run.report(f"{NAME}.sanitizers{suffix}", "FAIL", f"{complaint} (all of it: {log})")
     if not finished or (status != passed and not any(r.outcome in ("FAIL", "KNOWN") and r.name.startswith(NAME) for r in run.results)):
         log = ui.log_text(f"kernel{suffix}", "\n".join(lines) + "\n")
         taken = time.monotonic() - start
