@@ -7,8 +7,8 @@
 
 namespace {
 
-// Any address, any object: what these functions are for. (An aligned(1) typedef would not do: a reference to one
-// is taken to be one to an aligned word.)
+// Any address, any object: what these functions are for. (An aligned(1) typedef would not do: a reference to
+// one is taken to be one to an aligned word.)
 struct [[gnu::packed, gnu::may_alias]] Word {
   std::uint64_t value;
 };

@@ -29,6 +29,15 @@ def test_no_init_at_all(boot: Boot) -> None:
     boot.start(f"{KEEP} rdinit=/nothing", initrd=None).prints("Kernel panic - not syncing").ends("reset")
 
 
+def test_panic_while_others_log(boot: Boot) -> None:
+    # The other CPUs are stopped in the middle of storing and printing; the reason has to come out all the same.
+    log = "while :; do echo one more line that takes a while to print > /dev/kmsg; done"
+    script = f"mount -t devtmpfs dev /dev; ({log})& ({log})& ({log})& sleep 1; exit 3"
+    outcome = boot.start(f'{KEEP} rdinit=/bin/busybox -- sh -c "{script}"', "--cpus", "4")
+    outcome.matches(r"Kernel panic - not syncing: Attempted to kill init.*\n(.*\n)*.*Call Trace:")
+    outcome.prints("one more line").ends("reset")
+
+
 def test_quiet(boot: Boot) -> None:
     boot.start(f"{KEEP} quiet rdinit=/bin/busybox -- echo over").prints_no("Command line:").prints("over")
 

@@ -118,8 +118,12 @@ void ConsoleRegistry::drain(Console& console, LogRecord& record) {
   reader.seek(console.next_sequence_);
   while (console.enabled()) {
     LogRead read = reader.next(record);
-    if (read == LogRead::none) break;
-    if (read == LogRead::lost) {
+    if (read == LogRead::none) {
+      // The writer of an unfinished record was stopped with its CPU, or is what panicked.
+      if (!panicking || reader.sequence() >= log_next_sequence()) break;
+      reader.seek(reader.sequence() + 1);
+      put("** unfinished log message **\n");
+    } else if (read == LogRead::lost) {
       put("** log messages dropped **\n");
     } else if (is_printed(record)) {
       base::TextBuffer line{buffer.line};
@@ -171,15 +175,18 @@ void ConsoleRegistry::start_thread_mode(const ConsoleThreadHooks& hooks) {
 }
 
 void ConsoleRegistry::enter_panic_mode() {
+  // Who was printing has been stopped and will not finish its line; it is printed again as a whole.
+  line_torn_ = printing_.load(std::memory_order_acquire);
   mode_ = Mode::panic;
-  // The other printer leaves after its current line: at 115200 baud that takes up to 100 ms.
-  for (unsigned spins = 0; printing_.load(std::memory_order_acquire) && spins < 20'000'000; ++spins)
-    std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 void ConsoleRegistry::print_in_panic() {
-  for (Console* console = first_.load(); console; console = console->next_.load())
-    if (console->enabled()) drain(*console, panic_print_buffer.record);
+  bool line_torn = line_torn_.exchange(false);
+  for (Console* console = first_.load(); console; console = console->next_.load()) {
+    if (!console->enabled()) continue;
+    if (line_torn) console->write_in_panic("\n");
+    drain(*console, panic_print_buffer.record);
+  }
 }
 
 void print_or_wake() { registry().print_or_wake(); }

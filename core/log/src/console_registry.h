@@ -46,6 +46,8 @@ class ConsoleRegistry {
   std::atomic<Mode> mode_{Mode::synchronous};
   // Held, as a lock that is only ever tried, by whoever prints.
   std::atomic<bool> printing_{false};
+  // A panic came while somebody printed.
+  std::atomic<bool> line_torn_{false};
   std::atomic<void (*)()> wake_{nullptr}, pause_{nullptr};
   // Immutable once consoles register.
   Choice choices_[choices_max] = {};

@@ -15,8 +15,7 @@ bool LogRing::claim(std::atomic<std::uint64_t>& state, std::uint64_t place) {
   return true;
 }
 
-void LogRing::store(const Header& header, std::string_view text) {
-  std::uint64_t place = next_sequence_.fetch_add(1, std::memory_order_acq_rel);
+void LogRing::store_at(std::uint64_t place, const Header& header, std::string_view text) {
   Descriptor& descriptor = descriptors_[place % descriptor_count];
   if (!claim(descriptor.state, place)) {
     std::uint64_t newest = descriptor.dropped.load(std::memory_order_relaxed);

@@ -17,7 +17,7 @@
 // having seen a newer byte means seeing the newer state.
 //
 // A writer that is interrupted between its draw and its completion holds back readers (not writers) at its
-// place.
+// place. In a panic it may never go on: whoever prints then steps over the place.
 #pragma once
 
 #include <atomic>
@@ -43,7 +43,10 @@ class LogRing {
   enum class Look { record, not_yet, lost };
 
   // `text` has at most log_text_max bytes.
-  void store(const Header& header, std::string_view text);
+  void store(const Header& header, std::string_view text) { store_at(draw(), header, text); }
+  // The two halves of store: the next place, and what goes there.
+  std::uint64_t draw() { return next_sequence_.fetch_add(1, std::memory_order_acq_rel); }
+  void store_at(std::uint64_t place, const Header& header, std::string_view text);
   // Copies record `sequence`.
   Look read(std::uint64_t sequence, LogRecord& record) const;
   Look look(std::uint64_t sequence) const;

@@ -5,6 +5,7 @@
 
 #include "core/log/log.h"
 #include "core/sched/scheduler.h"
+#include "core/sync/break_lock.h"
 #include "core/time/clock.h"
 
 namespace serial {
@@ -69,6 +70,7 @@ void Uart::write(std::string_view text) {
 }
 
 void Uart::write_in_panic(std::string_view text) {
+  core::break_lock_in_panic(port_lock_);
   {
     // No interrupt will empty the ring any more.
     SpinGuard<IrqSave> guard{port_lock_};

@@ -95,7 +95,7 @@ void send_call(unsigned cpu) { send_interrupt(SystemInterrupt::call, cpu); }
 void send_non_maskable(unsigned cpu) { send_interrupt(SystemInterrupt::attention, cpu); }
 
 void serve_attention() {
-  if (stop_requested()) halt_forever();
+  if (stop_requested()) stop_this_cpu();
   // SAFETY: the chain of frames of the code that was interrupted begins above this one.
   auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   core::non_maskable_request(0, frame);

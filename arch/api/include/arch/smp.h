@@ -28,7 +28,8 @@ void call_on_cpus(std::span<const std::uint64_t> mask, base::FunctionRef<void()>
 void call_on_cpu(unsigned cpu, base::FunctionRef<void()> function);
 void call_on_all_cpus(base::FunctionRef<void()> function);
 
-// Panic: the other CPUs stop where they are; waits a moment for them, never long. Any context.
+// Panic: the other CPUs stop where they are, if possible with interrupts on; waits a moment for them, never
+// long. Any context.
 void stop_other_cpus();
 // Non-maskable interrupt that makes `cpu` call core::non_maskable_request() (arch/upcalls.h): back traces of
 // stuck CPUs.

@@ -15,6 +15,7 @@ namespace arch {
 namespace {
 
 constinit std::atomic<bool> all_stop{false};
+constinit std::atomic<std::uint64_t> stopped_cpus[max_cpus / 64] = {};
 
 // Every CPU has one call of its own under way at most; a bit in the receiver's mailbox says whose
 // to serve.
@@ -31,6 +32,7 @@ constinit OwnCall own_calls[max_cpus];
 }  // namespace
 
 void serve_calls() {
+  if (stop_requested()) stop_this_cpu();
   Mailbox& mailbox = mailboxes[cpu_index()];
   for (unsigned word = 0; word < max_cpus / 64; ++word) {
     std::uint64_t senders = mailbox.senders[word].load(std::memory_order_relaxed);
@@ -74,7 +76,7 @@ void call_on_cpus(std::span<const std::uint64_t> mask, base::FunctionRef<void()>
     function();
   }
   while (receivers && call.pending.load(std::memory_order_acquire)) {
-    if (stop_requested()) halt_forever();
+    if (stop_requested()) stop_this_cpu();
     // With interrupts off two callers would wait for each other.
     if (!interrupts_enabled()) serve_calls();
     relax();
@@ -96,12 +98,38 @@ void call_on_all_cpus(base::FunctionRef<void()> function) {
 
 bool stop_requested() { return all_stop.load(std::memory_order_relaxed); }
 
-void stop_other_cpus() {
-  if (all_stop.exchange(true)) return;
+void stop_this_cpu() {
+  disable_interrupts();
   unsigned self = cpu_index();
-  for (unsigned cpu = 0; cpu < cpu_count(); ++cpu)
-    if (cpu != self) send_non_maskable(cpu);
-  delay_microseconds(1000);
+  stopped_cpus[self / 64].fetch_or(std::uint64_t{1} << (self % 64), std::memory_order_release);
+  halt_forever();
+}
+
+// First a request that a CPU hears when its interrupts are on: it then holds no lock that is taken with
+// interrupts off, such as those of the consoles. Only who does not hear it is stopped in the middle of
+// things.
+void stop_other_cpus() {
+  constexpr unsigned patience_microseconds = 100'000, patience_after_non_maskable = 1000, step = 50;
+  if (all_stop.exchange(true)) return;
+  unsigned self = cpu_index(), count = cpu_count();
+  auto runs = [self](unsigned cpu) {
+    std::uint64_t stopped = stopped_cpus[cpu / 64].load(std::memory_order_acquire);
+    return cpu != self && !(stopped >> (cpu % 64) & 1);
+  };
+  auto wait = [&](unsigned microseconds) {
+    for (unsigned waited = 0; waited < microseconds; waited += step) {
+      bool any = false;
+      for (unsigned cpu = 0; cpu < count; ++cpu) any = any || runs(cpu);
+      if (!any) return;
+      delay_microseconds(step);
+    }
+  };
+  for (unsigned cpu = 0; cpu < count; ++cpu)
+    if (runs(cpu)) send_call(cpu);
+  wait(patience_microseconds);
+  for (unsigned cpu = 0; cpu < count; ++cpu)
+    if (runs(cpu)) send_non_maskable(cpu);
+  wait(patience_after_non_maskable);
 }
 
 }  // namespace arch

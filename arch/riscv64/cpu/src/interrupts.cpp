@@ -46,7 +46,7 @@ void take_requests() {
   }
   if (has(Request::non_maskable)) {
     count(non_maskable_count);
-    if (stop_requested()) halt_forever();
+    if (stop_requested()) stop_this_cpu();
     inbox.trace_wanted = true;
   }
 }

@@ -256,7 +256,7 @@ extern "C" void arch_handle_special_trap(std::uint64_t vector, std::uint64_t err
   switch (static_cast<Trap>(vector)) {
     case Trap::non_maskable:
       ++cpu_area(this_cpu_local().cpu_index).non_maskable_interrupts;
-      if (stop_requested()) halt_forever();
+      if (stop_requested()) stop_this_cpu();
       core::non_maskable_request(frame.rip, frame.rbp);
       return;
     case Trap::debug:

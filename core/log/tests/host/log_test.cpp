@@ -184,5 +184,41 @@ TEST(Console, EarlyOneHandsOverWithoutRepeating) {
   log_text(LogLevel::info, "nobody");
 }
 
+// Stops in the middle of a line, as a CPU does that another one's panic stops.
+class StuckConsole final : public Console {
+ public:
+  using Console::Console;
+  void write(std::string_view text) override {
+    output += text.substr(0, 3);
+    stuck = true;
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+  void write_in_panic(std::string_view text) override { output += text; }
+  std::string output;
+  std::atomic<bool> stuck{false};
+};
+
+[[noreturn]] void panic_while_others_log() {
+  set_console_options({.timestamps = false});
+  static StuckConsole console{"ttyT0"};
+  register_console(console);
+  std::thread{[] { log_text(LogLevel::info, "interrupted"); }}.detach();
+  while (!console.stuck) std::this_thread::yield();
+  (void)log_ring().draw();  // a writer that was stopped before it wrote
+  enter_console_panic_mode();
+  log_text(LogLevel::emergency, "the reason");
+  print_in_panic();
+  log_text(LogLevel::emergency, "the end");
+  print_in_panic();
+  std::fputs(console.output.c_str(), stderr);
+  std::_Exit(0);
+}
+
+TEST(ConsoleDeathTest, PanicPrintsWhereverOthersWereStopped) {
+  set_console_choice("ttyT0");
+  EXPECT_EXIT(panic_while_others_log(), testing::ExitedWithCode(0),
+              "int\ninterrupted\n\\*\\* unfinished log message \\*\\*\nthe reason\nthe end\n");
+}
+
 }  // namespace
 }  // namespace core

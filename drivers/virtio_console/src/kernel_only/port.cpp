@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/sync/break_lock.h"
+
 namespace virtio_console {
 
 using core::IrqSave;
@@ -112,6 +114,7 @@ std::size_t Port::send_pending() {
 }
 
 void Port::send_all_polling(std::span<const std::byte> bytes) {
+  core::break_lock_in_panic(send_lock_);
   for (unsigned polls = 0; !bytes.empty() && polls < polls_in_panic; ++polls) {
     bytes = bytes.subspan(send(bytes));
     arch::relax();

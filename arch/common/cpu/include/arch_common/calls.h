@@ -10,10 +10,12 @@ namespace arch {
 // then.
 void send_call(unsigned cpu);
 
-// Runs what has been asked for. Interrupts off.
+// Runs what has been asked for, or stops here for ever if that has been. Interrupts off.
 void serve_calls();
 
 // True when a panicking CPU has asked all others to stop. Any context.
 bool stop_requested();
+// This CPU's answer to it.
+[[noreturn]] void stop_this_cpu();
 
 }  // namespace arch

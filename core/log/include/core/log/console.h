@@ -40,7 +40,8 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   virtual void write(std::string_view text) = 0;
-  // Polls the hardware, whatever state its driver is in; other CPUs are stopped.
+  // Polls the hardware, whatever state its driver is in; other CPUs are stopped, and may have been in the
+  // middle of the driver with its locks held (break_lock_in_panic).
   virtual void write_in_panic(std::string_view text) { write(text); }
 
   // As on the command line and in /proc/consoles: "ttyS0", "hvc0", "tty0".
@@ -109,8 +110,9 @@ void start_console_thread_mode(const ConsoleThreadHooks& hooks);
 // Prints everything stored and not printed yet, on all enabled consoles; returns at once when someone else is
 // at it.
 void print_pending_records();
-// For panic only: waits (spinning, with a bound) for another printer; from here on log() only stores, and the
-// panicking CPU calls print_in_panic() after what it has logged.
+// For panic only, with the other CPUs stopped, wherever they were: in the middle of write() or of storing a
+// record, too. From here on log() only stores, and the panicking CPU calls print_in_panic() after what it has
+// logged.
 void enter_console_panic_mode();
 void print_in_panic();
 
