@@ -51,12 +51,14 @@ class Board:
 FAST_EMULATED_CPU = "max,-avx,-avx2,-f16c,-fma,-vaes,-vpclmulqdq,-cx16"
 # What is counted by --icount has to be an instruction, not a step of one: `rep movsb` counts once per byte.
 COUNTED_CPU = "max,-erms,-fsrm"
+# Vector registers are not part of QEMU's plain 64-bit hart.
+RISCV_CPU = "rv64,v=true,vext_spec=v1.0"
 
 BOARDS = {
     "x86_64": Board("qemu-system-x86_64", "q35,usb=off,vmport=off", "ttyS0", "nos.elf", FAST_EMULATED_CPU, COUNTED_CPU, pc=True),
     # Pointer authentication by the architected algorithm costs an emulator dearly.
     "aarch64": Board("qemu-system-aarch64", "virt,gic-version=3", "ttyAMA0", "Image", "max,pauth-impdef=on", "max,pauth-impdef=on"),
-    "riscv64": Board("qemu-system-riscv64", "virt", "ttyS0", "Image", "rv64", "rv64"),
+    "riscv64": Board("qemu-system-riscv64", "virt", "ttyS0", "Image", RISCV_CPU, RISCV_CPU),
 }
 
 TEST_EXIT_PORT = 0xF4
@@ -242,7 +244,7 @@ class StatusFilter:
         if match := STATUS_SEQUENCE.search(data):
             self.status_file.write_bytes(match.group(1) + b"\n")
             return data[: match.start()] + data[match.end() :]
-        start = data.rfind(b"\x1b]")
+        start = data.rfind(b"\x1b")
         # A beginning of the sequence at the end waits for the rest.
         if start >= 0 and len(data) - start < 40 and b"\x07" not in data[start:]:
             data, self.kept = data[:start], data[start:]

@@ -5,6 +5,8 @@
 #include "riscv64/registers.h"
 #include "riscv64/sbi.h"
 #include "riscv64/tlb.h"
+#include "riscv64/vector.h"
+#include "unit.h"
 
 namespace arch {
 namespace {
@@ -37,7 +39,7 @@ void detect_cpu_features(std::string_view isa) {
   std::size_t size = isa.size() < sizeof(features.isa) ? isa.size() : sizeof(features.isa) - 1;
   std::memcpy(features.isa, isa.data(), size);
   features.isa[size] = '\0';
-  features.vector = has_letter(isa, 'v');
+  if (has_letter(isa, 'v')) features.vector_registers_size = measure_vector_registers();
   features.zba = has_extension(isa, "zba");
   features.zbb = has_extension(isa, "zbb");
   features.zbs = has_extension(isa, "zbs");
@@ -51,9 +53,9 @@ void detect_cpu_features(std::string_view isa) {
 }
 
 void enable_cpu_features() {
-  // The unit is never off: its state is clean while it holds what is also in memory (floating_point.h).
-  constexpr std::uint64_t unit = STATUS_UNIT_DIRTY, vector_unit = 0x600;
-  clear_sstatus(unit | vector_unit | STATUS_USER_ACCESS);
+  // The unit is never off: its state is clean while it holds what is also in memory
+  // (floating_point.h). That for vectors is on for threads that use it.
+  clear_sstatus(STATUS_UNIT_DIRTY | vectors_dirty | STATUS_USER_ACCESS);
   set_sstatus(STATUS_UNIT_CLEAN);
   constexpr std::uint64_t time_counter = 2;
   write_scounteren(time_counter);

@@ -9,9 +9,11 @@
 #include "base/format.h"
 #include "boot/boot_info.h"
 #include "core/log/log.h"
+#include "core/memory/user_copy.h"
 #include "interrupts.h"
 #include "riscv64/cpu_area.h"
 #include "riscv64/registers.h"
+#include "riscv64/vector.h"
 #include "trap_frame.h"
 
 extern "C" {
@@ -214,6 +216,20 @@ void describe_user_trap(UserFault& fault, std::uint64_t cause, std::uint64_t val
   }
 }
 
+// A program's first vector instruction finds the unit off. True when it may be tried again.
+bool turn_on_vectors(UserFault& fault, const TrapFrame& frame) {
+  if (!vector_registers_size()) return false;
+  // The register with the cause may hold the instruction, and may be zero.
+  auto instruction = static_cast<std::uint32_t>(fault.address);
+  auto bytes = std::as_writable_bytes(std::span(&instruction, 1));
+  if (!instruction && !core::copy_from_user(bytes, core::UserAddress(frame.pc))) return false;
+  if (!is_vector_instruction(instruction)) return false;
+  auto started = start_using_vectors(*current_thread_state());
+  // As Linux: there is no better signal for want of memory.
+  if (!started && started.error() == base::Errno::enomem) fault.kind = Kind::alignment;
+  return static_cast<bool>(started);
+}
+
 void preempt_if_wanted(const TrapFrame& frame) {
   if (!(frame.status & STATUS_PREVIOUS_INTERRUPTS)) return;
   while (preempt_count() == 0 && need_reschedule()) core::preempt_from_interrupt();
@@ -227,14 +243,17 @@ const UserFault& last_user_fault() { return current_thread_state()->fault; }
 
 using namespace arch;
 
-extern "C" unsigned arch_handle_user_trap(std::uint64_t cause, std::uint64_t value, TrapFrame&) {
+extern "C" unsigned arch_handle_user_trap(std::uint64_t cause, std::uint64_t value, TrapFrame& frame) {
   if (cause & interrupt_flag) {
     dispatch_interrupt(cause & ~interrupt_flag);
     enable_interrupts();
     return static_cast<unsigned>(UserEvent::interrupt);
   }
-  describe_user_trap(current_thread_state()->fault, cause, value);
+  UserFault& fault = current_thread_state()->fault;
+  describe_user_trap(fault, cause, value);
   enable_interrupts();
+  if (fault.kind == Kind::illegal_instruction && turn_on_vectors(fault, frame))
+    return static_cast<unsigned>(UserEvent::interrupt);
   return static_cast<unsigned>(UserEvent::fault);
 }
 

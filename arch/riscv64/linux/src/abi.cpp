@@ -7,6 +7,7 @@
 
 #include "hardware_probe.h"
 #include "riscv64/sbi.h"
+#include "riscv64/vector.h"
 
 namespace arch {
 namespace {
@@ -24,10 +25,11 @@ base::Result<long> flush_instruction_cache(std::uint64_t flags) {
 
 }  // namespace
 
-// One bit for each of the letters I M A F D C.
+// One bit for each of the letters I M A F D C V.
 std::uint64_t linux_hwcap() {
   std::uint64_t bits = 0;
   for (char letter : {'a', 'c', 'd', 'f', 'i', 'm'}) bits |= std::uint64_t{1} << (letter - 'a');
+  if (vector_registers_size()) bits |= std::uint64_t{1} << ('v' - 'a');
   return bits;
 }
 std::uint64_t linux_hwcap2() { return 0; }

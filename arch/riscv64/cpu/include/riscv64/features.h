@@ -1,6 +1,7 @@
 // What the processor can do, as the device tree says. The boot hart's description stands for all.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -9,11 +10,12 @@ namespace arch {
 struct CpuFeatures {
   // "rv64imafdc_zicsr...", zero-terminated.
   char isa[256] = {};
-  bool vector = false, zba = false, zbb = false, zbs = false, zicboz = false;
+  bool zba = false, zbb = false, zbs = false, zicboz = false;
   bool memory_types = false;      // Svpbmt
   bool supervisor_timer = false;  // Sstc: stimecmp
   std::uint64_t vendor = 0, architecture = 0, implementation = 0;
-  unsigned address_space_bits = 0;  // of address space identifiers
+  std::size_t vector_registers_size = 0;  // of all 32 together; 0: none
+  unsigned address_space_bits = 0;        // of address space identifiers
 };
 
 const CpuFeatures& cpu_features();

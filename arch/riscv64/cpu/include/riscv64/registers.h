@@ -31,6 +31,10 @@ NOS_CONTROL_REGISTER(sscratch, sscratch)
 NOS_CONTROL_REGISTER(satp, satp)
 NOS_CONTROL_REGISTER(scounteren, scounteren)
 NOS_CONTROL_REGISTER(stimecmp, 0x14d)
+// The interrupt file of the hart (Ssaia): the register chosen by siselect, and the most urgent interrupt.
+NOS_CONTROL_REGISTER(siselect, 0x150)
+NOS_CONTROL_REGISTER(sireg, 0x151)
+NOS_CONTROL_REGISTER(stopei, 0x15c)
 #undef NOS_CONTROL_REGISTER
 
 // Bits of sie and sip, and the causes of interrupts without their highest bit.
