@@ -7,15 +7,15 @@
 #include <atomic>
 #include <optional>
 
-#include "board/interrupts.h"
 #include "core/interrupt/interrupt.h"
 #include "core/interrupt/interrupt_domain.h"
 #include "core/log/log.h"
 #include "core/memory/kernel_map.h"
 #include "core/sync/spin_lock.h"
+#include "plic/plic.h"
 #include "riscv64/smp.h"
 
-namespace board {
+namespace plic {
 namespace {
 
 using core::InterruptTrigger;
@@ -117,21 +117,14 @@ void start_on_cpu(unsigned cpu) {
 
 }  // namespace
 
-void initialize_interrupt_controllers(const device_tree::Tree& tree) {
+base::Result<void> start(const device_tree::Tree& tree) {
   controller = tree.find_compatible("riscv,plic0");
   if (!controller) controller = tree.find_compatible("sifive,plic-1.0.0");
   auto range = controller ? controller->registers(0) : std::nullopt;
-  if (!range) {
-    core::log(core::LogLevel::error, "PLIC: not found; devices cannot interrupt");
-    return;
-  }
-  auto mapped =
-      core::map_device_memory(core::PhysicalAddress(range->address), range->size, arch::CacheType::uncached);
-  if (!mapped) {
-    core::log(core::LogLevel::error, "PLIC: no room for its registers");
-    return;
-  }
-  registers = Registers(static_cast<volatile std::uint32_t*>(*mapped));
+  if (!range) return base::error(base::Errno::enxio);
+  void* mapped = TRY(
+      core::map_device_memory(core::PhysicalAddress(range->address), range->size, arch::CacheType::uncached));
+  registers = Registers(static_cast<volatile std::uint32_t*>(mapped));
   line_count = controller->cell("riscv,ndev").value_or(0) + 1;
   if (line_count > most_lines) line_count = most_lines;
   for (unsigned line = 1; line < line_count; ++line) registers.priority(line) = 0;
@@ -139,6 +132,7 @@ void initialize_interrupt_controllers(const device_tree::Tree& tree) {
   arch::set_cpu_start_hook(start_on_cpu);
   start_on_cpu(0);
   core::log(core::LogLevel::info, "PLIC: {} lines", line_count - 1);
+  return {};
 }
 
 base::Result<unsigned> map_interrupt(const device_tree::InterruptSpecifier& interrupt) {
@@ -147,4 +141,4 @@ base::Result<unsigned> map_interrupt(const device_tree::InterruptSpecifier& inte
   return domain.map(interrupt.cells[0], InterruptTrigger::level_high);
 }
 
-}  // namespace board
+}  // namespace plic
