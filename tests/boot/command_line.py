@@ -2,9 +2,9 @@
 import time
 
 from nos.boot_machine import Boot
-from nos.scenario import assert_equal
+from nos.scenario import assert_equal, only_on
 
-KEEP = "console=ttyS0 panic=-1"
+KEEP = "console=@CONSOLE@ panic=-1"
 
 
 def test_proc_cmdline_is_what_was_given(boot: Boot) -> None:
@@ -87,13 +87,13 @@ def test_nokaslr(boot: Boot) -> None:
 
 def test_panic_seconds(boot: Boot) -> None:
     start = time.monotonic()
-    boot.start("console=ttyS0 panic=3 quiet rdinit=/bin/true").ends("reset")
+    boot.start("console=@CONSOLE@ panic=3 quiet rdinit=/bin/true").ends("reset")
     if time.monotonic() - start < 3:
         raise AssertionError("restarted before the three seconds were over")
 
 
 def test_panic_zero_stays(boot: Boot) -> None:
-    boot.start("console=ttyS0 panic=0 rdinit=/bin/true", limit=25).prints("Kernel panic - not syncing").ends("timeout")
+    boot.start("console=@CONSOLE@ panic=0 rdinit=/bin/true", limit=25).prints("Kernel panic - not syncing").ends("timeout")
 
 
 def test_reboot_methods(boot: Boot) -> None:
@@ -105,6 +105,7 @@ def test_power_off(boot: Boot) -> None:
     boot.start(f"{KEEP} quiet rdinit=/bin/busybox -- poweroff -f").prints_no("panic").ends("off")
 
 
+@only_on("x86_64")  # elsewhere the usual model has them all
 def test_every_feature_of_the_cpu(boot: Boot) -> None:
     script = "grep -m1 flags /proc/cpuinfo; for i in 1 2 3 4; do (head -c 300000 /dev/zero | md5sum) & done; wait; echo done"
     outcome = boot.command(script, "", "--cpu-model", "max", "--cpus", "2").succeeds()

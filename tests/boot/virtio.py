@@ -5,6 +5,11 @@ from pathlib import Path
 from nos.boot_machine import Boot, Typing
 from nos.terminal import SHELL_PROMPT
 
+# Interrupt controllers by the names that Linux has for them in /proc/interrupts.
+LINES = {"x86_64": "IO-APIC", "aarch64": "GIC", "riscv64": "SiFive PLIC"}
+MESSAGES = {"x86_64": "PCI-MSI", "aarch64": "GIC", "riscv64": "SiFive PLIC"}  # or what takes their place
+HOST_BRIDGES = {"x86_64": ("8086", "29c0"), "aarch64": ("1b36", "0008"), "riscv64": ("1b36", "0008")}
+
 SERIAL = ["-device", "virtio-serial-pci,id=serial0"]
 
 
@@ -59,13 +64,13 @@ def test_channel(boot: Boot) -> None:
 
 def test_entropy(boot: Boot) -> None:
     script = "for i in 1 2 3; do head -c 100 /dev/hwrng | wc -c; done; cat /sys/class/misc/hw_random/rng_current; grep virtio /proc/interrupts"
-    boot.command(script).succeeds().prints("100\n").prints("virtio_rng.0").prints("PCI-MSI")
+    boot.command(script).succeeds().prints("100\n").prints("virtio_rng.0").prints(MESSAGES[boot.architecture])
 
 
 def test_line_interrupts(boot: Boot) -> None:
     """Without MSI-X the device shares a line."""
     extra = ["-device", "virtio-rng-pci,vectors=0,id=lines"]
-    boot.command("for i in 1 2 3; do head -c 100 /dev/hwrng | wc -c; done; cat /proc/interrupts", extra=["-global", "virtio-rng-pci.vectors=0", *extra]).succeeds().prints("100\n").prints("IO-APIC")
+    boot.command("for i in 1 2 3; do head -c 100 /dev/hwrng | wc -c; done; cat /proc/interrupts", extra=["-global", "virtio-rng-pci.vectors=0", *extra]).succeeds().prints("100\n").prints(LINES[boot.architecture])
 
 
 def test_behind_a_bridge(boot: Boot) -> None:
@@ -81,4 +86,5 @@ def test_bus_in_sysfs_and_proc(boot: Boot) -> None:
         "cat uevent && wc -l < resource && grep -c . /proc/bus/pci/devices"
     )
     outcome = boot.command(script).succeeds()
-    outcome.prints("0x8086\n0x29c0\n0x060000\n").prints(" 8086\n").prints("PCI_ID=8086:29C0\n").prints("PCI_SLOT_NAME=0000:00:00.0\n")
+    vendor, device = HOST_BRIDGES[boot.architecture]
+    outcome.prints(f"0x{vendor}\n0x{device}\n0x060000\n").prints(f" {vendor}\n").prints(f"PCI_ID={vendor}:{device}\n".upper()).prints("PCI_SLOT_NAME=0000:00:00.0\n")

@@ -107,7 +107,7 @@ def test_traps(guest: Guest) -> None:
 
 
 def test_terminal_settings(guest: Guest) -> None:
-    guest.check("tty", pattern=r"^/dev/(ttyS0|console|pts/\d+)$")
+    guest.check("tty", pattern=r"^/dev/(@CONSOLE@|console|pts/\d+)$")
     guest.check("stty -a", pattern=r"rows 40; columns 200")
     guest.check("stty rows 33 cols 111; stty size; stty rows 40 cols 200", "33 111")
     guest.type("read -s secret; echo \"got <$secret>\"\n")

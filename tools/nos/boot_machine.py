@@ -106,10 +106,13 @@ class Boot:
         type_at: Optional["Typing"] = None,
         limit: float = LIMIT_SECONDS,
     ) -> Outcome:
-        """A machine with this kernel command line and nothing else, the root without our init."""
+        """A machine with this kernel command line and nothing else, the root without our init.
+
+        @CONSOLE@ in the line stands for the first serial port.
+        """
         with guest.prepared(self.options(options)) as machine:
             machine.initrd = roots.get("tiny", self.architecture).archive if initrd else None
-            machine.kernel_arguments = arguments
+            machine.kernel_arguments = arguments.replace("@CONSOLE@", qemu.BOARDS[self.architecture].console)
             return self.boot(machine, kernel, initrd or "plain", extra, type_at, limit)
 
     def boot(self, machine: qemu.Machine, kernel: Optional[Path], initrd: str, extra: Sequence[str], type_at: Optional["Typing"], limit: float) -> Outcome:
@@ -128,12 +131,13 @@ class Boot:
 
             watchdog = threading.Timer(limit, give_up)
             watchdog.start()
+            reports = qemu.StatusFilter(None if qemu.BOARDS[machine.architecture].pc else machine.status_file)
             pieces: List[bytes] = []
             try:
                 if type_at:
                     type_at.begin(running)
                 while data := receive(running):
-                    pieces.append(data)
+                    pieces.append(reports.pass_on(data))
                 running.wait()
             finally:
                 watchdog.cancel()

@@ -106,9 +106,9 @@ def conformance(architecture: str = platform.machine()) -> Path:
     return linux_program("conformance", "the conformance suite", architecture) / "conformance.stripped"
 
 
-def torture() -> Path:
+def torture(architecture: str = platform.machine()) -> Path:
     """The torture program, static as well."""
-    return linux_program("torture", "the torture program") / "torture"
+    return linux_program("torture", "the torture program", architecture) / "torture"
 
 
 def hostile(architecture: str = platform.machine()) -> Path:
@@ -130,6 +130,8 @@ def linux_program(program: str, description: str, architecture: str = platform.m
             if not native:
                 command += ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={architecture}"]
                 command += ["-DCMAKE_CXX_COMPILER=clang++-19", f"-DCMAKE_CXX_COMPILER_TARGET={architecture}-linux-gnu"]
+                # Debian 12's GNU linker for RISC-V crashes on static programs of this size.
+                command += ["-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld-19"]
             ui.run_logged(command, log_file(f"configure-{name}"), f"Configuring {description}", cwd=ROOT)
     ninja(folder, f"Building {description}")
     return folder

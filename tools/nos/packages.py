@@ -71,16 +71,19 @@ PURPOSES: Dict[str, Dict[str, object]] = {
     },
 }
 
+# Programs of another architecture configure its packages (roots.py).
+FOREIGN_ROOTS = {"binfmt-support": "/usr/sbin/update-binfmts", "arch-test": "/usr/bin/arch-test"}
+
 # What each further architecture adds to these purposes.
 FOR_ARCHITECTURE: Dict[str, Dict[str, Dict[str, str]]] = {
     "aarch64": {
         "build": {"g++-aarch64-linux-gnu": "/usr/bin/aarch64-linux-gnu-g++", "libc6-dev-arm64-cross": "/usr/aarch64-linux-gnu/lib/libc.a"},
-        "run": {"qemu-system-arm": "/usr/bin/qemu-system-aarch64"},
+        "run": {"qemu-system-arm": "/usr/bin/qemu-system-aarch64", **FOREIGN_ROOTS, "qemu-user-static": "/usr/bin/qemu-aarch64-static"},
         "debug": {"gdb-multiarch": "/usr/bin/gdb-multiarch"},
     },
     "riscv64": {
         "build": {"g++-riscv64-linux-gnu": "/usr/bin/riscv64-linux-gnu-g++", "libc6-dev-riscv64-cross": "/usr/riscv64-linux-gnu/lib/libc.a"},
-        "run": {"qemu-system-misc": "/usr/bin/qemu-system-riscv64", "opensbi": "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin"},
+        "run": {"qemu-system-misc": "/usr/bin/qemu-system-riscv64", "opensbi": "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin", **FOREIGN_ROOTS, "qemu-user-static": "/usr/bin/qemu-riscv64-static"},
         "debug": {"gdb-multiarch": "/usr/bin/gdb-multiarch"},
     },
 }

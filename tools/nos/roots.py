@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, List, Optional, Sequence, Tuple
 
-from . import cpio, debian, ui
+from . import cpio, debian, packages, ui
 from .tree import CACHE, appearing, cache_lock, digest, log_file, scratch_folder
 from .ui import NosError
 
@@ -86,8 +86,24 @@ def make_tiny(archive: Path, architecture: str) -> List[str]:
     return folders
 
 
+def ensure_programs_run(architecture: str) -> None:
+    """The packages of a root are configured by programs of that root: the kernel of this machine has to run them, through QEMU."""
+    registrations = Path("/proc/sys/fs/binfmt_misc")
+    entry = registrations / f"qemu-{architecture}"
+    if architecture == platform.machine() or entry.exists():
+        return
+    with ui.step(f"Letting this machine run programs for {architecture}"):
+        log = log_file("binfmt")
+        if not (registrations / "register").exists():
+            ui.run_logged([*packages.as_root(), "mount", "-t", "binfmt_misc", "binfmt_misc", registrations], log, "mount")
+        ui.run_logged([*packages.as_root(), "update-binfmts", "--enable", f"qemu-{architecture}"], log, "update-binfmts")
+    if not entry.exists():
+        raise NosError(f"This machine does not run programs for {architecture}, which its Debian root needs: --root tiny does not.")
+
+
 def make_debian(archive: Path, architecture: str, extra_packages: Tuple[str, ...]) -> List[str]:
     included = sorted({*BASE_PACKAGES, *extra_packages})
+    ensure_programs_run(architecture)
     log = log_file("mmdebstrap")
     title = "Making the Debian 13 root file system" + (f" with {', '.join(extra_packages)}" if extra_packages else "")
     with scratch_folder() as folder, ui.step(title):

@@ -4,12 +4,16 @@
     OPTIONS = ["--memory", "2G"]  # more options of ./nos run
     FILES = {"programs": "/root/programs"}   # files beside the scenario, put into the guest
     LONG = True                 # runs only with ./nos test --long
+    ARCHITECTURES = ["x86_64"]  # runs only there
 
     def test_pipeline(guest):
         guest.check("printf '3\\\\n1\\\\n' | sort | head -n 1", "1")
 
     @limit(600)                 # seconds; 120 otherwise
     def test_build(guest): ...
+
+What a command prints differs between architectures in their names: @MACHINE@ stands for that of uname -m, @ELF@ for
+binutils', @HOST_BRIDGE@ for that of the PCI bridge of QEMU's board and @CONSOLE@ for its first serial port.
 
 The tests of one file run in order at the same prompt of the same guest. A test that leaves the guest without a prompt
 fails, and the next one gets a new guest.
@@ -19,11 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, TypeVar
 
+from .qemu import BOARDS
 from .terminal import SHELL_PROMPT, Terminal, TerminalTimeout
 
 PROMPT = "nos-prompt> "
 DEFAULT_LIMIT_SECONDS = 120.0
 BOOT_LIMIT_SECONDS = 180.0
+ELF_FORMATS = {"x86_64": "elf64-x86-64", "aarch64": "elf64-littleaarch64", "riscv64": "elf64-littleriscv"}
+HOST_BRIDGES = {"x86_64": "8086:29c0", "aarch64": "1b36:0008", "riscv64": "1b36:0008"}
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -33,6 +40,16 @@ def limit(seconds: float) -> Callable[[Function], Function]:
 
     def mark(function: Function) -> Function:
         function.limit_seconds = seconds  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def only_on(*architectures: str) -> Callable[[Function], Function]:
+    """For a test of what other architectures do not have."""
+
+    def mark(function: Function) -> Function:
+        function.architectures = architectures  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -53,8 +70,10 @@ def shortened(text: str, length: int = 600) -> str:
 
 
 class Guest:
-    def __init__(self, nos: Path, options: Sequence[str], log: Path):
+    def __init__(self, nos: Path, options: Sequence[str], log: Path, architecture: str):
         self.log = log
+        self.architecture = architecture
+        self.names = {"@MACHINE@": architecture, "@ELF@": ELF_FORMATS[architecture], "@HOST_BRIDGE@": HOST_BRIDGES[architecture], "@CONSOLE@": BOARDS[architecture].console}
         self.limit_seconds = DEFAULT_LIMIT_SECONDS
         self.terminal = Terminal([str(nos), "run", *options], cwd=nos.parent)
         self.terminal.expect(r"^[^\n]*" + SHELL_PROMPT, BOOT_LIMIT_SECONDS)
@@ -70,6 +89,10 @@ class Guest:
 
     def check(self, command: str, expected: Optional[str] = None, pattern: Optional[str] = None, status: int = 0, timeout: Optional[float] = None) -> str:
         """Runs `command`; its status must be `status`, its output equal `expected` or contain the regular expression `pattern`."""
+        for word, name in self.names.items():
+            command = command.replace(word, name)
+            expected = expected.replace(word, name) if expected else expected
+            pattern = pattern.replace(word, name) if pattern else pattern
         outcome = self.run(command, timeout)
         told = f"{shortened(command, 200)!r} printed {shortened(outcome.output)!r}"
         if outcome.status != status:
@@ -116,4 +139,4 @@ def assert_equal(actual: object, expected: object, what: str) -> None:
         raise CheckFailed(f"{what}: {actual!r}, not {expected!r}")
 
 
-__all__: List[str] = ["CheckFailed", "Guest", "Outcome", "assert_equal", "limit"]
+__all__: List[str] = ["CheckFailed", "Guest", "Outcome", "assert_equal", "limit", "only_on"]

@@ -33,7 +33,9 @@ def selected(run: TestRun) -> List[Test]:
             continue
         for name, function in vars(module).items():
             full = f"{NAME}.{path.stem}.{name[len('test_'):]}"
-            if name.startswith("test_") and callable(function) and run.selects(full):
+            if not name.startswith("test_") or run.architecture not in getattr(function, "architectures", (run.architecture,)):
+                continue
+            if callable(function) and run.selects(full):
                 chosen.append((full, function))
     return chosen
 

@@ -30,11 +30,11 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def tests_of(path: Path, module: ModuleType) -> List[Test]:
+def tests_of(path: Path, module: ModuleType, architecture: str) -> List[Test]:
     return [
         (f"{NAME}.{path.stem}.{name[len('test_'):]}", function)
         for name, function in vars(module).items()
-        if name.startswith("test_") and callable(function)
+        if name.startswith("test_") and callable(function) and architecture in getattr(function, "architectures", (architecture,))
     ]
 
 
@@ -44,7 +44,9 @@ def selected(run: TestRun) -> Dict[Path, Tuple[ModuleType, List[Test]]]:
         module = load(path)
         if getattr(module, "LONG", False) and not run.long:
             continue
-        tests = [test for test in tests_of(path, module) if run.selects(test[0])]
+        if run.architecture not in getattr(module, "ARCHITECTURES", (run.architecture,)):
+            continue
+        tests = [test for test in tests_of(path, module, run.architecture) if run.selects(test[0])]
         if tests:
             chosen[path] = (module, tests)
     return chosen
@@ -109,7 +111,7 @@ def run_file(run: TestRun, path: Path, module: ModuleType, tests: List[Test]) ->
         try:
             if guest is None:
                 guests += 1
-                guest = Guest(ROOT / "nos", run_options(run, module), LOGS / f"scenario-{path.stem}-{guests}.log")
+                guest = Guest(ROOT / "nos", run_options(run, module), LOGS / f"scenario-{path.stem}-{guests}.log", run.architecture)
             guest.limit_seconds = getattr(function, "limit_seconds", DEFAULT_LIMIT_SECONDS)
             guest.run("cd")
             function(guest)

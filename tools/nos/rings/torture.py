@@ -34,7 +34,7 @@ def execute(run: TestRun) -> None:
         name = f"{NAME}.{test}"
         if not is_wanted(run, name):
             continue
-        program = build.torture()
+        program = build.torture(run.architecture)
         nos = [sys.executable, str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
         if run.kernel:
             nos += ["--kernel", run.kernel]
