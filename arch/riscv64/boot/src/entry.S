@@ -2,6 +2,7 @@
 // multiple of 2 MiB the loader chose. Only addresses relative to the program counter are right.
 
 #include <arch_impl/asm_offsets.h>
+#include "riscv64/secondary_block.h"
 
   .section .text.boot, "ax"
   .option norvc
@@ -24,6 +25,11 @@ image_header:
 first_instruction:
   csrw sie, zero
   csrci sstatus, STATUS_INTERRUPTS
+  // Only the first one boots.
+  lla t0, boot_hart_came
+  li t1, 1
+  amoswap.w.aq t1, t1, (t0)
+  bnez t1, late_hart
   mv s1, a0
   mv s2, a1
 
@@ -50,12 +56,28 @@ first_instruction:
   add t0, t0, a0
   jr t0
 
+  // A hart that should have begun in arch_secondary_entry: firmware (OpenSBI before 1.3) may let a hart go while its starting
+  // address is still being written, and it comes here. It goes there once it is wanted.
+late_hart:
+  lla a1, arch_secondary_block
+3:ld t0, SECONDARY_HART(a1)
+  beq t0, a0, 4f
+  .4byte 0x0100000f                       // pause
+  j 3b
+4:fence r, rw
+  tail arch_secondary_entry
+
 start_kernel_at_final_address:
   lla sp, boot_stack_top
   mv a0, s1
   mv a1, s2
   call arch_start
   unimp
+
+  .section .data, "aw"
+  .balign 4
+boot_hart_came:
+  .word 0
 
   .section .boot_bss, "aw", @nobits
   .balign 4096

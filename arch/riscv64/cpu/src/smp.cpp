@@ -17,6 +17,7 @@
 #include "riscv64/cpu_area.h"
 #include "riscv64/features.h"
 #include "riscv64/sbi.h"
+#include "riscv64/secondary_block.h"
 #include "riscv64/smp.h"
 #include "riscv64/time.h"
 #include "riscv64/tlb.h"
@@ -33,15 +34,17 @@ constinit std::uint64_t possible_harts[max_cpus];
 constinit unsigned possible_count = 0;
 constinit void (*cpu_start_hook)(unsigned cpu) = nullptr;
 
-// Read by arch_secondary_entry, by its physical address. One hart starts at a time.
+// Read by arch_secondary_entry, by its physical address. One hart starts at a time. Not in zeroed memory:
+// harts that the firmware lets go too early look at it while that is being zeroed.
 struct SecondaryStart {
-  std::uint64_t satp = 0, entry = 0, local = 0, stack = 0;
+  std::uint64_t satp = 0, entry = 0, local = 0, stack = 0, hart = ~std::uint64_t{0};
 };
 static_assert(offsetof(SecondaryStart, satp) == SECONDARY_SATP);
 static_assert(offsetof(SecondaryStart, entry) == SECONDARY_ENTRY);
 static_assert(offsetof(SecondaryStart, local) == SECONDARY_LOCAL);
 static_assert(offsetof(SecondaryStart, stack) == SECONDARY_STACK);
-constinit SecondaryStart secondary_start{};
+static_assert(offsetof(SecondaryStart, hart) == SECONDARY_HART);
+extern "C" constinit SecondaryStart arch_secondary_block{};
 
 bool start_cpu(unsigned cpu, std::uint64_t hart) {
   if (!create_cpu_area(cpu, hart)) {
@@ -55,13 +58,15 @@ bool start_cpu(unsigned cpu, std::uint64_t hart) {
     return false;
   }
   // SAFETY: addresses for the assembly.
-  secondary_start = {.satp = satp_for(kernel_root()),
-                     .entry = reinterpret_cast<std::uint64_t>(arch_secondary_mapped),
-                     .local = reinterpret_cast<std::uint64_t>(cpu_area(cpu).local),
-                     .stack = reinterpret_cast<std::uint64_t>(*stack) & ~std::uint64_t{15}};
+  arch_secondary_block = {.satp = satp_for(kernel_root()),
+                          .entry = reinterpret_cast<std::uint64_t>(arch_secondary_mapped),
+                          .local = reinterpret_cast<std::uint64_t>(cpu_area(cpu).local),
+                          .stack = reinterpret_cast<std::uint64_t>(*stack) & ~std::uint64_t{15}};
+  full_memory_barrier();
+  arch_secondary_block.hart = hart;
   full_memory_barrier();
   SbiResult started =
-      start_hart(hart, physical_of_image(arch_secondary_entry), physical_of_image(&secondary_start));
+      start_hart(hart, physical_of_image(arch_secondary_entry), physical_of_image(&arch_secondary_block));
   std::uint64_t deadline = nanoseconds() + 1'000'000'000;
   while (started.error == 0 && cpu_count() == cpu && nanoseconds() < deadline) relax();
   if (cpu_count() > cpu) return true;
