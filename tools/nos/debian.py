@@ -23,6 +23,8 @@ KEYRING_KNOWS_SUITE = (
     Path("/usr/share/keyrings/debian-archive-trixie-stable.pgp"),
 )
 DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
+# What comes before the architecture in the name of the kernel package: "cloud-" where there is one for virtual machines.
+KERNEL_KIND = {"riscv64": ""}
 # The machine's own settings that a private apt has to follow to reach the mirror at all.
 INHERITED_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Retries", "Acquire::Check-")
 
@@ -141,13 +143,13 @@ def linux_kernel(architecture: str) -> Path:
         if kernel.exists():
             return kernel
         apt = private_apt(architecture)
-        meta_package = f"linux-image-cloud-{DEBIAN_ARCHITECTURE[architecture]}"
+        meta_package = f"linux-image-{KERNEL_KIND.get(architecture, 'cloud-')}{DEBIAN_ARCHITECTURE[architecture]}"
         package: Optional[str] = next((name for name in apt.dependencies(meta_package) if name.startswith("linux-image-")), None)
         if package is None:
             raise NosError(f"The Debian mirror has no {meta_package} in {SUITE}.")
         with ui.step(f"Fetching {package}, the Linux kernel to compare with"):
             deb = apt.download(package, CACHE / "linux")
-            content = deb_content(deb, "boot/vmlinuz-")
+            content = deb_content(deb, "boot/vmlinu")  # vmlinuz, or vmlinux where it is not compressed
         deb.unlink()
         temporary = kernel.with_suffix(".new")
         temporary.write_bytes(content)
