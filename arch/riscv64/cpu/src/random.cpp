@@ -1,21 +1,9 @@
-#include <arch/cpu.h>
-#include <arch/time.h>
+#include "arch_common/random.h"
 
 namespace arch {
-namespace {
 
-constinit std::uint64_t state = 0x243f6a8885a308d3;
-
-}  // namespace
-
-// No generator that every processor has: times at which we are asked, spread over the word (splitmix64). The
-// firmware's seed is mixed in at boot (boot/src/early.cpp) by way of the address of this very variable.
-std::uint64_t random_seed() {
-  std::uint64_t z = __atomic_add_fetch(&state, counter() | 1, __ATOMIC_RELAXED) * 0x9e3779b97f4a7c15;
-  z ^= reinterpret_cast<std::uintptr_t>(&state) >> 21;  // SAFETY: a number
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-  z = (z ^ z >> 27) * 0x94d049bb133111eb;
-  return z ^ z >> 31;
-}
+// Not one that every processor has. The firmware's seed has chosen the place of the image
+// (boot/src/early.cpp), which random_seed() mixes in.
+std::optional<std::uint64_t> hardware_random() { return std::nullopt; }
 
 }  // namespace arch
