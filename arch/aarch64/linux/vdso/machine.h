@@ -18,8 +18,10 @@ inline long system_call(long number, long a, const void* b) {
 }
 
 inline uint64_t read_counter() {
-  uint64_t value;
-  asm volatile("isb\n mrs %0, cntvct_el0" : "=r"(value)::"memory");
+  uint64_t value, depends;
+  // The load, whose address depends on the counter, keeps it from being read after later loads.
+  asm volatile("isb\n mrs %0, cntvct_el0\n eor %1, %0, %0\n add %1, sp, %1\n ldr xzr, [%1]"
+               : "=r"(value), "=&r"(depends)::"memory");
   return value;
 }
 
