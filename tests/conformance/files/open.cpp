@@ -70,6 +70,31 @@ TEST_F(Open, DirectoryFlagOnFileIsENOTDIR) {
   EXPECT_ERRNO(open(path("a"), O_RDONLY | O_DIRECTORY), ENOTDIR);
 }
 
+TEST_F(Open, FlagsReadAsTheyWereGiven) {
+  const auto flags_of = [](int fd, int among) { return fcntl(fd, F_GETFL) & among; };
+  constexpr int numbered_by_the_cpu = O_DIRECTORY | O_NOFOLLOW | O_DIRECT;
+  const ScopedFd directory = open(path(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  EXPECT_EQ(flags_of(directory, numbered_by_the_cpu), O_DIRECTORY | O_NOFOLLOW);
+  // On 64-bit machines every file is a large one: a bit that <fcntl.h> has no name for there.
+  write_file("a", "");
+  const ScopedFd file = open(path("a"), O_RDONLY);
+  EXPECT_EQ(flags_of(file, numbered_by_the_cpu), 0);
+  EXPECT_EQ(__builtin_popcount(static_cast<unsigned>(fcntl(file, F_GETFL))), 1);
+  const ScopedFd only_a_path = open(path("a"), O_PATH);
+  EXPECT_EQ(fcntl(only_a_path, F_GETFL), O_PATH);
+  int ends[2];
+  ASSERT_OK(pipe(ends));
+  EXPECT_EQ(fcntl(ends[1], F_GETFL), O_WRONLY);
+  EXPECT_OK(fcntl(ends[1], F_SETFL, O_DIRECT));
+  EXPECT_EQ(fcntl(ends[1], F_GETFL), O_WRONLY | O_DIRECT);
+  char line[64];
+  snprintf(line, sizeof line, "flags:\t0%o\n", static_cast<unsigned>(O_WRONLY | O_DIRECT));
+  const std::string information = slurp(("/proc/self/fdinfo/" + std::to_string(ends[1])).c_str());
+  EXPECT_NE(information.find(line), std::string::npos) << information;
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST_F(Open, FileAsDirectoryIsENOTDIR) {
   write_file("a", "");
   EXPECT_ERRNO(open(path("a/b"), O_RDONLY), ENOTDIR);

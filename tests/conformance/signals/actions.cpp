@@ -409,8 +409,11 @@ TEST_F(Signals, FaultAddressIsExact) {
   EXPECT_EQ(fault.address, memory.data() + 123);
 }
 
-TEST_F(Signals, BreakpointAndIllegalInstruction) {
-  EXPECT_KILLED(run_child([] { __builtin_trap(); }), SIGILL);
+TEST_F(Signals, TrapOfTheCompiler) {
+  // An undefined instruction or a break point, as the CPU's compilers do; arch/ looks at the instructions one
+  // by one.
+  const int status = run_child([] { __builtin_trap(); });
+  EXPECT_TRUE(WIFSIGNALED(status) && (WTERMSIG(status) == SIGILL || WTERMSIG(status) == SIGTRAP)) << status;
 }
 
 TEST_F(Signals, StopThenSigcontFromTerminalSignals) {

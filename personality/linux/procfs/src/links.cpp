@@ -1,6 +1,7 @@
 // exe, cwd, root, fd, fdinfo, ns.
 #include "base/parse.h"
 #include "core/memory/slab.h"
+#include "linux_abi/open_flags.h"
 #include "subject.h"
 #include "vfs/locks.h"
 #include "vfs/mount.h"
@@ -79,8 +80,8 @@ class DescriptorInformation final : public OfSubject<pseudo_fs::Text> {
     if (files)
       if (auto close = files->close_on_exec(number_); close && *close == linux_abi::CloseOnExec::yes)
         flags |= vfs::open_close_on_exec;
-    format(out, "pos:\t{}\nflags:\t{:#o}\nmnt_id:\t{}\nino:\t{}\n", file->position(), flags,
-           file->path().mount().id(), file->inode().number());
+    format(out, "pos:\t{}\nflags:\t{:#o}\nmnt_id:\t{}\nino:\t{}\n", file->position(),
+           linux_abi::from_open_flags(flags), file->path().mount().id(), file->inode().number());
     file->put_fdinfo(out);
     return {};
   }

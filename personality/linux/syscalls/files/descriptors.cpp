@@ -1,5 +1,6 @@
 // dup(2), dup2(2), dup3(2), fcntl(2), flock(2), ioctl(2)
 #include "linux_abi/async_owner.h"
+#include "linux_abi/open_flags.h"
 #include "pipe/pipe.h"
 #include "pty/master_file.h"
 #include "syscalls/files/rows.h"
@@ -126,7 +127,7 @@ Result<long> get_record_lock(Context& context, vfs::File& file, UserInOut<Flock>
 }
 
 Result<long> set_status_flags(vfs::File& file, std::uint64_t argument) {
-  auto wanted = static_cast<vfs::OpenFlags>(argument) & vfs::open_changeable;
+  auto wanted = to_open_flags(static_cast<unsigned>(argument)) & vfs::open_changeable;
   vfs::OpenFlags changed = (file.flags() & ~vfs::open_changeable) | wanted;
   TRY(file.check_flags(changed));
   file.set_flags(wanted);
@@ -165,7 +166,7 @@ Result<long> sys_fcntl(Context& context, FileDescriptor fd, int command, std::ui
       TRY(files.set_close_on_exec(fd.number, close_on_exec_if(argument & fd_cloexec)));
       return 0;
     case f_getfl:
-      return static_cast<long>(file->flags() & ~vfs::open_close_on_exec);
+      return static_cast<long>(from_open_flags(file->flags() & ~vfs::open_close_on_exec));
     case f_setfl:
       return set_status_flags(*file, argument);
     case f_getlk:

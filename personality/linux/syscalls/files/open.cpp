@@ -1,5 +1,5 @@
 // open(2), openat(2), creat(2), openat2(2), close(2), close_range(2)
-#include "arch/linux_abi.h"
+#include "linux_abi/open_flags.h"
 #include "linux_abi/user_structure.h"
 #include "syscalls/files/rows.h"
 #include "vfs/operations.h"
@@ -9,16 +9,6 @@ namespace linux_abi {
 namespace {
 
 constexpr unsigned known_flags = 037777703;
-
-// The kernel's own values of the flags that architectures number differently.
-vfs::OpenFlags to_open_flags(unsigned flags) {
-  vfs::OpenFlags result = flags & ~(arch::linux_open_directory | arch::linux_open_no_follow |
-                                    arch::linux_open_direct | arch::linux_open_large_file);
-  if (flags & arch::linux_open_directory) result |= vfs::open_directory;
-  if (flags & arch::linux_open_no_follow) result |= vfs::open_no_follow;
-  if (flags & arch::linux_open_direct) result |= vfs::open_direct;
-  return result;
-}
 
 Result<long> open_at(Context& context, int directory, UserString path_argument, vfs::OpenHow how) {
   PathText text;
@@ -41,7 +31,7 @@ Result<long> open_at(Context& context, int directory, UserString path_argument, 
 
 Result<long> sys_openat(Context& context, int directory, UserString path, unsigned flags, unsigned mode) {
   vfs::OpenHow how;
-  how.flags = to_open_flags(flags & known_flags);
+  how.flags = to_open_flags(flags & known_flags) | vfs::open_large_file;
   if (how.flags & (vfs::open_create | vfs::open_temporary_bit)) how.mode = mode & 07777;
   if ((how.flags & vfs::open_temporary_bit) && !(how.flags & vfs::open_path)) {
     // O_TMPFILE is two bits, so that old kernels see O_DIRECTORY; it makes sense for writing only.
@@ -69,6 +59,7 @@ Result<long> sys_openat2(Context& context, int directory, UserString path, UserA
   if ((wanted.resolve & resolve_beneath) && (wanted.resolve & resolve_in_root)) return error(Errno::einval);
   vfs::OpenHow how;
   how.flags = to_open_flags(static_cast<unsigned>(wanted.flags));
+  if (!(how.flags & vfs::open_path)) how.flags |= vfs::open_large_file;
   bool creates = how.flags & (vfs::open_create | vfs::open_temporary_bit);
   if (creates ? (wanted.mode & ~std::uint64_t{07777}) != 0 : wanted.mode != 0) return error(Errno::einval);
   if (how.flags & vfs::open_path) {
