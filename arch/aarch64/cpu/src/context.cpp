@@ -3,6 +3,7 @@
 #include <new>
 
 #include <arch/cpu.h>
+#include <arch/linux_trace.h>
 #include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
@@ -119,6 +120,23 @@ void replace_floating_point(ThreadState& state, const FloatingPointState& from) 
   arch_load_floating_point(&from);
   this_cpu_local().unit_owner = &state;
   state.unit_cpu = cpu_index();
+}
+
+// While it is frozen a switch neither stores into the area nor loads from it.
+void freeze_user_state(ThreadState& state) {
+  InterruptsOff off;
+  base::verify(is_current(state) && state.floating_point, "not the calling thread's registers");
+  leave_user_state(state);
+  state.frozen = state.floating_point;
+  state.floating_point = nullptr;
+}
+
+void thaw_user_state(ThreadState& state) {
+  InterruptsOff off;
+  state.floating_point = state.frozen;
+  state.frozen = nullptr;
+  state.unit_cpu = ~0u;
+  take_up_user_state(state, this_cpu_local());
 }
 
 // Seen by the thread's next way out of the kernel (entry.S); where it is in user mode, an interrupt brings it

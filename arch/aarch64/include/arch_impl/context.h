@@ -26,6 +26,7 @@ struct ThreadState {
   unsigned unit_cpu = ~0u;         // CPU whose unit holds a copy of floating_point that is still good
   bool user_interruption = false;  // interrupt_user(): atomic accesses only; known to assembly
   UserFault fault;
+  FloatingPointState* frozen = nullptr;  // the floating-point registers while a debugger may look at them
 };
 
 // The thread-local storage pointer that user code sees.

@@ -3,6 +3,7 @@
 #include <new>
 
 #include <arch/cpu.h>
+#include <arch/linux_trace.h>
 #include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
@@ -143,6 +144,22 @@ void load_floating_point(ThreadState& state, const FloatingPointState& registers
   save_unit(state);  // the vector registers stay
   *state.unit = registers;
   load_unit(state);
+}
+
+// While it is frozen a switch neither stores into the area nor loads from it.
+void freeze_user_state(ThreadState& state) {
+  InterruptsOff off;
+  base::verify(is_current(state) && state.unit, "not the calling thread's registers");
+  save_unit(state);
+  state.frozen = state.unit;
+  state.unit = nullptr;
+}
+
+void thaw_user_state(ThreadState& state) {
+  InterruptsOff off;
+  state.unit = state.frozen;
+  state.frozen = nullptr;
+  load_unit(state, this_cpu_local());
 }
 
 void interrupt_user(ThreadState& state) {

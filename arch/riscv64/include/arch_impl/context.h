@@ -23,6 +23,7 @@ struct ThreadState {
   unsigned unit_cpu = ~0u;             // CPU whose unit holds a copy of *unit that is still good
   bool user_interruption = false;      // interrupt_user(): atomic accesses only
   UserFault fault;
+  FloatingPointState* frozen = nullptr;  // the floating-point registers while a debugger may look at them
 };
 
 static_assert(offsetof(ThreadState, stack_pointer) == 0);

@@ -4,6 +4,7 @@
 #include <new>
 
 #include <arch/cpu.h>
+#include <arch/linux_trace.h>
 #include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
@@ -168,6 +169,17 @@ void attach_extended_state(ThreadState& state) {
   state.detached_state = nullptr;
   state.unit_cpu = ~0u;
   take_up_user_state(state, this_cpu_local());
+}
+
+void freeze_user_state(ThreadState& state) {
+  capture_extended_state(state);
+  detach_extended_state(state);
+}
+
+void thaw_user_state(ThreadState& state) {
+  attach_extended_state(state);
+  InterruptsOff off;
+  load_debug_registers(state.debug);
 }
 
 void reset_user_extended_state(ThreadState& state) {
