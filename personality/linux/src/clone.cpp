@@ -7,6 +7,7 @@
 #include "linux_abi/pidfd.h"
 #include "linux_abi/relations.h"
 #include "linux_abi/timers.h"
+#include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
 
 namespace linux_abi {
@@ -109,7 +110,7 @@ Result<void> copy_thread_state(Task& child, Task& parent, const CloneArguments& 
 }
 
 // Makes the child part of the world. Fails only because a signal has to be taken first.
-Result<void> join_world(Task& child, Task& parent, std::uint64_t flags, int exit_signal) {
+Result<void> join_world(Task& child, Task& parent, std::uint64_t flags, int exit_signal, unsigned event) {
   Process& process = child.process();
   Process& old = parent.process();
   core::MutexGuard tree{process_tree_lock()};
@@ -123,6 +124,7 @@ Result<void> join_world(Task& child, Task& parent, std::uint64_t flags, int exit
     process.thread_count.fetch_add(1, std::memory_order_relaxed);
     process.live_threads.fetch_add(1, std::memory_order_relaxed);
     child.pid->set_task(&child);
+    inherit_tracer_locked(child, parent, flags, event);
     return {};
   }
   process.threads.push_back(child);
@@ -131,12 +133,14 @@ Result<void> join_world(Task& child, Task& parent, std::uint64_t flags, int exit
   child.pid->attach();  // for the process; the first use is the thread's
   Process& new_parent = flags & clone_parent ? *old.parent : old;
   process.exit_signal = flags & clone_parent ? old.exit_signal : exit_signal;
+  process.creator = flags & clone_parent ? old.creator : parent.pid;
   attach_child_locked(new_parent, RefPtr<Process>(&process));
   set_group_locked(process, old.group);
   set_session_locked(process, old.session);
   process.terminal = old.terminal;
   child.pid->set_task(&child);
   child.pid->set_process(&process);
+  inherit_tracer_locked(child, parent, flags, event);
   return {};
 }
 
@@ -183,8 +187,12 @@ Result<long> clone_task(Context& context, const CloneArguments& arguments, std::
     child->vfork = vfork;
   }
   int id = child->id();
+  // Threads have no exit signal, whatever the flags say.
+  int exit_signal = flags & clone_thread ? 0 : static_cast<int>(arguments.exit_signal);
+  unsigned event = trace_clone_event(parent, flags, exit_signal);
+  if (is_traced(parent)) TRY(Tracing::of(*child));
   if (flags & clone_parent_settid) (void)!core::UserOut<int>(arguments.parent_tid).write(id);
-  TRY(join_world(*child, parent, flags, static_cast<int>(arguments.exit_signal)));
+  TRY(join_world(*child, parent, flags, exit_signal, event));
 
   // Commit.
   (void)pid.keep();
@@ -194,7 +202,9 @@ Result<long> clone_task(Context& context, const CloneArguments& arguments, std::
   core::Thread& thread = child->thread();
   (void)child.leak();  // the running thread's own reference
   thread.start();
-  if (vfork) (void)!vfork->done.wait(core::WaitMode::killable);
+  if (event) trace_event(parent, event, static_cast<std::uint64_t>(id));
+  if (vfork && vfork->done.wait(core::WaitMode::killable) && trace_wants(parent, trace::event_vfork_done))
+    trace_event(parent, trace::event_vfork_done, static_cast<std::uint64_t>(id));
   return id;
 }
 

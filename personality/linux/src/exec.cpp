@@ -7,6 +7,7 @@
 #include "linux_abi/access_control.h"
 #include "linux_abi/futex.h"
 #include "linux_abi/timers.h"
+#include "linux_abi/tracing.h"
 #include "vfs/operations.h"
 
 namespace linux_abi {
@@ -71,6 +72,7 @@ Result<void> become_only_thread(Task& task) {
   if (task.is_leader()) return {};
   // The first thread is gone, but its number is the process's.
   core::MutexGuard tree{process_tree_lock()};
+  forget_ended_leader_locked(process);
   core::MutexGuard guard{process.signal_lock};
   task.pid->set_task(nullptr);
   task.pid->detach();
@@ -191,11 +193,12 @@ Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view displa
   if (auto path = TRY(interpreter_path(program)))
     interpreter = TRY(read_program(TRY(open_interpreter(task, *path)), ProgramRole::interpreter));
   TRY(plan.measure(task.process()));
-  ExecCredentials credentials = TRY(credentials_for_exec(task.credentials(), *program.file));
+  ExecCredentials credentials = TRY(credentials_for_exec(task, *program.file));
   TRY(arch::prepare_user_state(task.thread().arch_state));
   NewProgram made =
       TRY(build_program(task, program, interpreter ? &*interpreter : nullptr, plan, credentials));
   TRY(unshare(task));
+  int former_id = task.id();
   TRY(become_only_thread(task));
 
   // The point of no return.
@@ -205,6 +208,7 @@ Result<void> execute(Task& task, RefPtr<vfs::File> file, std::string_view displa
     return error(made.loaded.error());
   }
   replace_program(task, program, plan, std::move(made), std::move(credentials));
+  trace_exec(task, former_id);
   return {};
 }
 

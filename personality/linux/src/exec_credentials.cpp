@@ -1,6 +1,7 @@
 // Set-user-ID programs and what exec does to capabilities (capabilities(7), "Transformation of capabilities
 // during execve()").
 #include "exec_private.h"
+#include "linux_abi/tracing.h"
 #include "vfs/inode.h"
 
 namespace linux_abi {
@@ -9,17 +10,20 @@ namespace {
 
 constexpr std::uint32_t secure_noroot = 1, secure_keep_caps = 0x10;
 
-bool honours_set_id(const vfs::Credentials& old, const vfs::File& file) {
+// A tracer must not get through its tracee what it may not do itself.
+bool honours_set_id(const Task& task, const vfs::Credentials& old, const vfs::File& file) {
+  if (is_traced(task) && !Tracing::find(task)->tracer_may_everything) return false;
   return !old.no_new_privileges && !(file.path() && file.path().mount().has(vfs::mount_no_set_uid));
 }
 
 }  // namespace
 
-Result<ExecCredentials> credentials_for_exec(const vfs::Credentials& old, vfs::File& file) {
+Result<ExecCredentials> credentials_for_exec(const Task& task, vfs::File& file) {
+  const vfs::Credentials& old = task.credentials();
   auto changed = TRY(old.try_clone());
   vfs::Mode mode = file.inode().mode();
   bool set_id = false;
-  if (honours_set_id(old, file)) {
+  if (honours_set_id(task, old, file)) {
     if (mode & vfs::mode_set_uid) {
       set_id |= changed->euid != file.inode().uid();
       changed->euid = file.inode().uid();

@@ -74,6 +74,6 @@ struct ExecCredentials {
   RefPtr<vfs::Credentials> credentials;
   bool secure = false;
 };
-Result<ExecCredentials> credentials_for_exec(const vfs::Credentials& old, vfs::File& file);
+Result<ExecCredentials> credentials_for_exec(const Task& task, vfs::File& file);
 
 }  // namespace linux_abi

@@ -6,6 +6,7 @@
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/relations.h"
 #include "linux_abi/timers.h"
+#include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
 
 namespace linux_abi {
@@ -85,6 +86,7 @@ void exit_group(Task& task, int status) {
 
 void exit_task(Task& task, int status) {
   Process& process = task.process();
+  trace_exit(task, status);
   task.exit_status = status;
   // acq_rel: the last one sees what the others did.
   bool last = process.live_threads.fetch_sub(1, std::memory_order_acq_rel) == 1;
@@ -109,9 +111,10 @@ void exit_task(Task& task, int status) {
     bool leader = task.is_leader();
     if (leader) process.leader_exit_status = status;
     leave_thread_group(task);
+    bool tracer_waits = end_tracing_locked(task);
     task.pid->set_task(nullptr);
     if (!leader) task.account->processes.fetch_sub(1, std::memory_order_relaxed);
-    task.pid->detach();
+    if (!tracer_waits) task.pid->detach();
     if (process.threads.empty()) terminal = end_process_locked(process);
   }
   if (terminal) finish_session_end(*std::exchange(terminal, {}));

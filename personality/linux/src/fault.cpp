@@ -1,6 +1,7 @@
 #include "linux_abi/fault.h"
 
 #include "core/log/log.h"
+#include "linux_abi/tracing.h"
 
 namespace linux_abi {
 
@@ -65,6 +66,7 @@ void handle_user_fault(Task& task) {
     case Kind::breakpoint:
       return send_fault(task, signal::trap, si::kernel, 0);
     case Kind::debug_step:
+      if (take_stale_step(task)) return;
       return send_fault(task, signal::trap, code(si::trap_trace), at);
     case Kind::divide_error:
       return send_fault(task, signal::fpe, si::fpe_integer_divide, at);

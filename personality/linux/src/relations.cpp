@@ -1,6 +1,7 @@
 #include "linux_abi/relations.h"
 
 #include "linux_abi/job_control.h"
+#include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
 
 namespace linux_abi {
@@ -15,7 +16,8 @@ Process& reaper_for(Process& process) REQUIRES(process_tree_lock()) {
   return *Process::init();
 }
 
-// SIGCHLD (or whatever clone asked for) for an ended child. True: the parent does not want to wait for it.
+}  // namespace
+
 bool tell_parent_of_end_locked(Process& child) REQUIRES(process_tree_lock()) {
   Process& parent = *child.parent;
   bool unwanted = false;
@@ -41,6 +43,8 @@ bool tell_parent_of_end_locked(Process& child) REQUIRES(process_tree_lock()) {
   parent.child_event.wake_all();
   return unwanted;
 }
+
+namespace {
 
 bool has_stopped_member(Pid& group) REQUIRES(process_tree_lock()) {
   for (ProcessLinks& links : group.group_members) {
@@ -74,7 +78,9 @@ void hand_over_children(Process& process) REQUIRES(process_tree_lock()) {
     send_parent_death_signals(child);
     child.exit_signal = child.exit_signal ? signal::chld : 0;
     check_orphaned_group_locked(child, &process);
-    if (child.state == Process::State::zombie && tell_parent_of_end_locked(child)) reap_locked(child);
+    if (child.state == Process::State::zombie && !waits_for_tracer_locked(child) &&
+        tell_parent_of_end_locked(child))
+      reap_locked(child);
   });
   reaper.child_event.wake_all();
 }
@@ -112,6 +118,7 @@ void set_session_locked(Process& process, RefPtr<Pid> session) {
 }
 
 void reap_locked(Process& process) {
+  forget_ended_leader_locked(process);
   process.state = Process::State::dead;
   if (Process* parent = process.parent) {
     parent->waited_children.add(process.dead_threads);
@@ -135,7 +142,7 @@ RefPtr<tty::Terminal> end_process_locked(Process& process) {
   process.terminal = {};
   process.state = Process::State::zombie;
   process.exit_status = process.group_exiting ? process.group_exit_status : process.leader_exit_status;
-  bool unwanted = process.parent && tell_parent_of_end_locked(process);
+  bool unwanted = process.parent && !tell_tracer_first_locked(process) && tell_parent_of_end_locked(process);
   process.pid->exit_queue.wake_all();
   if (unwanted) reap_locked(process);
   return terminal;
@@ -143,6 +150,10 @@ RefPtr<tty::Terminal> end_process_locked(Process& process) {
 
 void report_stop(Process& process, int code) {
   core::MutexGuard guard{process_tree_lock()};
+  report_stop_locked(process, code);
+}
+
+void report_stop_locked(Process& process, int code) {
   Process* parent = process.parent;
   if (!parent) return;
   SigAction action = parent->actions->get(signal::chld);

@@ -8,6 +8,7 @@
 #include "linux_abi/relations.h"
 #include "linux_abi/rseq.h"
 #include "linux_abi/timers.h"
+#include "linux_abi/tracing.h"
 
 namespace linux_abi {
 
@@ -44,27 +45,37 @@ void restart_before_handler(Context& context, const SigAction& action) {
 // --- Stopping
 
 // Begins the stop of the whole process; every thread, we too, then joins in. With signal_lock.
-void begin_group_stop(Process& process, int number) {
-  if (process.stop_state != Process::StopState::none) return;
+void begin_group_stop(Task& current, int number) {
+  Process& process = current.process();
+  if (process.stop_state != Process::StopState::none) {
+    // Its tracer let it go on while the others are stopped.
+    if (current.stop_wanted || !is_traced(current)) return;
+    process.stop_signal = number;
+    current.stop_wanted = true;
+    ++process.stopping_threads;
+    return;
+  }
   process.stop_signal = number;
   process.stop_state = Process::StopState::stopping;
   process.stopping_threads = 0;
   process.for_each_thread([&](Task& task) {
     task.stop_wanted = true;
     ++process.stopping_threads;
+    notify_tracee_locked(task);
     update_interruption(task);
   });
 }
 
 // Stops this thread until SIGCONT or death.
 void join_group_stop(Task& task) {
+  if (is_traced(task)) return trace_wanted_stop(task);
   Process& process = task.process();
   bool report = false;
   {
     core::MutexGuard guard{process.signal_lock};
     if (!task.stop_wanted) return;
     task.stop_wanted = false;
-    if (--process.stopping_threads == 0) {
+    if (--process.stopping_threads == 0 && process.stop_state != Process::StopState::stopped) {
       process.stop_state = Process::StopState::stopped;
       process.stop_reported = false;
       process.continued = false;
@@ -74,8 +85,9 @@ void join_group_stop(Task& task) {
   if (report) report_stop(process, si::child_stopped);
   core::MutexGuard guard{process.signal_lock};
   // Ends early only for a fatal signal, which the caller's loop finds.
-  (void)!process.stop_queue.wait(guard, core::WaitMode::killable,
-                                 [&] { return process.stop_state == Process::StopState::none; });
+  (void)!process.stop_queue.wait(guard, core::WaitMode::killable, [&] {
+    return process.stop_state == Process::StopState::none || trace_stop_wanted(task);
+  });
   update_interruption(task);
 }
 
@@ -97,6 +109,8 @@ bool is_on_alternate_stack(const Task& task, std::uintptr_t stack_pointer) {
 void run_handler(Context& context, const SigAction& action, const SigInfo& info) {
   Task& task = context.task;
   rseq_before_signal(task);
+  bool stepping = is_stepping(task);
+  if (stepping) suspend_step(task);
 
   arch::LinuxSignalRequest request;
   request.number = info.number;
@@ -128,11 +142,21 @@ void run_handler(Context& context, const SigAction& action, const SigInfo& info)
   SignalSet blocked = task.blocked | action.mask;
   if (!(action.flags & sa_nodefer)) blocked.add(info.number);
   set_blocked(task, blocked);
+  if (stepping) trace_handler_start(task);
 }
 
 // What to do with one pending signal, decided with the lock held.
 struct Decision {
-  enum class Kind { nothing, again, die, stop_here, report, stop_group, handle } kind = Kind::nothing;
+  enum class Kind {
+    nothing,
+    again,
+    die,
+    stop_here,
+    trace_here,
+    report,
+    stop_group,
+    handle
+  } kind = Kind::nothing;
   int number = 0;
   SigInfo info;
   SigAction action;
@@ -146,12 +170,17 @@ Decision decide(Task& task) {
     if (process.group_exiting) return {Decision::Kind::die, process.group_exit_status, {}, {}};
     if (process.exec_task && process.exec_task != &task) return {Decision::Kind::die, signal::kill, {}, {}};
     if (task.stop_wanted) return {Decision::Kind::stop_here, 0, {}, {}};
+    if (trace_stop_wanted(task)) return {Decision::Kind::trace_here, 0, {}, {}};
   }
   Decision decision;
   decision.number = dequeue_signal(task, task.blocked, decision.info);
   if (!decision.number) return decision;
-  int number = decision.number;
   decision.kind = Decision::Kind::again;
+  if (decision.number != signal::kill && is_traced(task)) {
+    decision.number = trace_signal(task, decision.info);
+    if (!decision.number) return decision;
+  }
+  int number = decision.number;
   if (number != signal::kill) {
     decision.action = process.actions->get(number);
     if (decision.action.handler == sig_ignore) return decision;
@@ -194,10 +223,13 @@ bool deliver(Context& context, EnteredBy entered_by) {
       case Decision::Kind::stop_here:
         join_group_stop(task);
         break;
+      case Decision::Kind::trace_here:
+        trace_wanted_stop(task);
+        break;
       case Decision::Kind::stop_group: {
         {
           core::MutexGuard guard{task.process().signal_lock};
-          begin_group_stop(task.process(), decision.number);
+          begin_group_stop(task, decision.number);
         }
         join_group_stop(task);
         break;

@@ -42,6 +42,12 @@ PosixTimer* PendingSignals::take(int number, SigInfo& info) {
   return timer;
 }
 
+const QueuedSignal* PendingSignals::at(std::size_t index) {
+  for (QueuedSignal& entry : queue_)
+    if (index-- == 0) return &entry;
+  return nullptr;
+}
+
 void PendingSignals::discard(SignalSet numbers) {
   if ((set_ & numbers).empty()) return;
   set_ = set_ & ~numbers;

@@ -7,6 +7,7 @@
 #include "linux_abi/signal_state.h"
 #include "linux_abi/task.h"
 #include "linux_abi/timers.h"
+#include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
 #include "vfs/poll.h"
 
@@ -24,6 +25,8 @@ bool is_killed(const Process& process, const Task& task) {
 // Linux's rule: what is blocked is never dropped, since the handler may be another when it is unblocked.
 bool is_dropped(Process& process, const Task* target, int number, bool from_kernel) {
   if (target && ((target->blocked | target->real_blocked).contains(number))) return false;
+  // A tracer may want to know of what its tracee ignores.
+  if (target && number != signal::kill && is_traced(*target)) return false;
   std::uint64_t handler = process.actions->handler(number);
   // Nothing but a handler of its own reaches /init; the kernel may still kill it (then the kernel panics).
   if (process.is_init() && handler == sig_default && !(from_kernel && unblockable_signals.contains(number)))
@@ -42,6 +45,7 @@ void apply_stop_and_continue(Process& process, int number) {
     process.for_each_thread([&](Task& task) {
       task.pending.discard(stop_signals);
       task.stop_wanted = false;
+      notify_tracee_locked(task);
     });
     if (process.stop_state == Process::StopState::none) return;
     process.report_code =
@@ -76,7 +80,7 @@ Task* choose_thread(Process& process, Task* preferred, Task* only, int number) {
 bool ends_process(Process& process, const Task& taker, int number) {
   if (core_signals.contains(number) || taker.real_blocked.contains(number)) return false;
   if (stop_signals.contains(number) || ignored_by_default.contains(number)) return false;
-  return number == signal::kill || process.actions->handler(number) == sig_default;
+  return number == signal::kill || (process.actions->handler(number) == sig_default && !is_traced(taker));
 }
 
 // The signal is in a queue: gets a thread to take it.
@@ -121,6 +125,7 @@ Result<QueuedSignal*> allocate_entry(Process& process, Task* thread, const SigIn
 
 Result<void> send_locked(Process& process, Task* thread, const SigInfo& info) {
   int number = info.number;
+  if (process.group_exiting && number == signal::kill) wake_ended_tracees_locked(process);
   if (process.group_exiting || process.state == Process::State::dead) return {};
   if (thread && thread->exiting) return {};
   apply_stop_and_continue(process, number);
@@ -156,7 +161,7 @@ void update_interruption(Task& task) {
     level = core::InterruptLevel::none;
   else if (is_killed(process, task) || open.contains(signal::kill))
     level = core::InterruptLevel::kill;
-  else if (!open.empty() || task.stop_wanted)
+  else if (!open.empty() || task.stop_wanted || trace_stop_wanted(task))
     level = core::InterruptLevel::signal;
   if (level == core::InterruptLevel::none) {
     if (process.report_code == 0) task.work.fetch_and(~task_work::signal, std::memory_order_seq_cst);

@@ -2,6 +2,7 @@
 
 #include "core/sync/per_cpu.h"
 #include "linux_abi/lifecycle.h"
+#include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
 
 namespace linux_abi {
@@ -28,7 +29,10 @@ Result<RefPtr<Task>> Task::create(RefPtr<Process> process, RefPtr<Pid> pid) {
   return task;
 }
 
-Task::~Task() { live_tasks.fetch_sub(1, std::memory_order_relaxed); }
+Task::~Task() {
+  delete tracing.load(std::memory_order_relaxed);
+  live_tasks.fetch_sub(1, std::memory_order_relaxed);
+}
 
 void Task::last_reference_dropped() {
   core::rcu_retire(rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &Task::rcu_); });

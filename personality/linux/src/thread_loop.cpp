@@ -1,5 +1,6 @@
 // The life of a thread, from top to bottom.
 #include "arch/linux_abi.h"
+#include "arch/linux_trace.h"
 #include "arch/user.h"
 #include "core/log/log.h"
 #include "core/memory/user_pointer.h"
@@ -7,6 +8,7 @@
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/rseq.h"
 #include "linux_abi/signal_delivery.h"
+#include "linux_abi/tracing.h"
 
 namespace linux_abi {
 
@@ -40,11 +42,37 @@ constinit std::atomic<std::uint64_t> missing_calls_logged[syscall_table_size / 6
   return result;
 }
 
+static_assert(plain_calls_all == syscall_table_size);
+
+// Somebody watches the calls of this thread.
+[[gnu::noinline]] void watched_system_call(Context& context) {
+  Task& task = context.task;
+  arch::begin_traced_system_call(context.registers);
+  if (trace_call_entry(task)) {
+    auto call = static_cast<unsigned long>(context.registers.system_call_number());
+    if (static_cast<long>(call) != -1) {
+      long result = call < syscall_table_size && syscall_functions[call]
+                        ? syscall_functions[call](context)
+                        : missing_system_call(task, static_cast<long>(call));
+      if (result < 0) result = finish_error(task, result);
+      context.registers.set_result(static_cast<std::uint64_t>(result));
+      // A new program's registers know of no call; tracers expect to see the end of this one.
+      bool executed = call == number::execve || call == number::execveat;
+      if (executed && result == 0) context.registers.set_system_call_number(static_cast<long>(call));
+    }
+  }
+  trace_call_exit(task);
+}
+
 inline void system_call(Context& context) {
   auto call = static_cast<unsigned long>(context.registers.system_call_number());
   long result;
-  if (call < syscall_table_size && syscall_functions[call]) [[likely]]
+  // relaxed: whoever closes this way and wants it closed at once waits until the thread is stopped.
+  std::uint32_t plain_calls = context.task.plain_calls.load(std::memory_order_relaxed);
+  if (call < plain_calls && syscall_functions[call]) [[likely]]
     result = syscall_functions[call](context);
+  else if (!plain_calls)
+    return watched_system_call(context);
   else
     result = missing_system_call(context.task, static_cast<long>(call));
   if (result < 0) [[unlikely]]

@@ -1,6 +1,7 @@
 #include "linux_abi/wait.h"
 
 #include "linux_abi/relations.h"
+#include "linux_abi/tracing.h"
 
 namespace linux_abi {
 
@@ -76,18 +77,28 @@ std::optional<WaitResult> take_stop(Process& child, const WaitRequest& request) 
 }
 
 // Looks at all children once. Nothing: none of those that match has anything to report yet.
-Result<std::optional<WaitResult>> scan(Process& process, const WaitRequest& request)
-    REQUIRES(process_tree_lock()) {
+Result<std::optional<WaitResult>> scan(Task& task, const WaitRequest& request) REQUIRES(process_tree_lock()) {
+  Process& process = task.process();
   bool any = false;
   for (ProcessLinks& links : process.children) {
     Process& child = static_cast<Process&>(links);
     if (!matches(request, child)) continue;
     any = true;
     if (child.state == Process::State::zombie) {
+      if (waits_for_tracer_locked(child)) continue;
       if (request.options & wexited) return std::optional(take_zombie(child, request.options & wnowait));
       continue;
     }
-    if (auto result = take_stop(child, request)) return result;
+    // Stops of what we trace ourselves are the tracer's.
+    WaitRequest wanted = request;
+    if (is_traced_by_locked(child, process)) wanted.options &= ~wstopped;
+    if (auto result = take_stop(child, wanted)) return result;
+  }
+  if (request.options & wnothread) {
+    if (auto result = wait_for_tracee_locked(task, request, any)) return result;
+  } else {
+    for (TaskLinks& links : process.threads)
+      if (auto result = wait_for_tracee_locked(static_cast<Task&>(links), request, any)) return result;
   }
   if (!any) return error(Errno::echild);
   return std::optional<WaitResult>{};
@@ -98,10 +109,10 @@ Result<std::optional<WaitResult>> scan(Process& process, const WaitRequest& requ
 Result<WaitResult> wait_for_child(Task& task, const WaitRequest& request) {
   Process& process = task.process();
   core::MutexGuard guard{process_tree_lock()};
-  auto found = scan(process, request);
+  auto found = scan(task, request);
   if (found && !*found && !(request.options & wnohang)) {
     auto looked = [&]() NO_THREAD_SAFETY_ANALYSIS {  // runs with the guard's mutex held
-      found = scan(process, request);
+      found = scan(task, request);
       return !found || found->has_value();
     };
     TRY(process.child_event.wait(guard, core::WaitMode::interruptible, looked));

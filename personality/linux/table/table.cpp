@@ -17,6 +17,7 @@
 #include "syscalls/synchronisation/rows.h"
 #include "syscalls/system/rows.h"
 #include "syscalls/time/rows.h"
+#include "syscalls/tracing/rows.h"
 #include "syscalls/watches/rows.h"
 
 namespace linux_abi {
@@ -47,11 +48,12 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
   return table;
 }
 
-constexpr Table table = merge(
-    syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::ipc::rows,
-    syscalls::memory::rows, syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows,
-    syscalls::scheduling::rows, syscalls::signals::rows, syscalls::sockets::rows,
-    syscalls::synchronisation::rows, syscalls::system::rows, syscalls::time::rows, syscalls::watches::rows);
+constexpr Table table =
+    merge(syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::ipc::rows,
+          syscalls::memory::rows, syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows,
+          syscalls::scheduling::rows, syscalls::signals::rows, syscalls::sockets::rows,
+          syscalls::synchronisation::rows, syscalls::system::rows, syscalls::time::rows,
+          syscalls::tracing::rows, syscalls::watches::rows);
 
 }  // namespace
 

@@ -89,7 +89,9 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   bool subreaper = false;
   bool has_child_subreaper = false;
   bool session_leader = false;
-  bool executed = false;  // since fork: setpgid by the parent is refused
+  RefPtr<Pid> creator;           // the thread that made it
+  Task* ended_leader = nullptr;  // the first thread, when its tracer has to wait for it before the parent
+  bool executed = false;         // since fork: setpgid by the parent is refused
   // Woken when a child changes state.
   core::WaitQueue child_event;
   int parent_id() const EXCLUDES(process_tree_lock());

@@ -17,6 +17,9 @@ void reap_locked(Process& process) REQUIRES(process_tree_lock());
 RefPtr<tty::Terminal> end_process_locked(Process& process) REQUIRES(process_tree_lock());
 // CLD_STOPPED or CLD_CONTINUED to the parent.
 void report_stop(Process& process, int code) EXCLUDES(process_tree_lock());
+void report_stop_locked(Process& process, int code) REQUIRES(process_tree_lock());
+// SIGCHLD (or whatever clone asked for) for an ended child. True: the parent does not want to wait for it.
+bool tell_parent_of_end_locked(Process& child) REQUIRES(process_tree_lock());
 // `leaving` is about to leave its group or to die: sends SIGHUP and SIGCONT to groups that become orphaned
 // and have stopped members. With the parent that `leaving` is the link to.
 void check_orphaned_group_locked(Process& leaving, Process* parent) REQUIRES(process_tree_lock());

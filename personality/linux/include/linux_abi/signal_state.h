@@ -59,6 +59,8 @@ class PendingSignals {
   // 0. Gives out the POSIX timer the signal was of, with its reference.
   PosixTimer* take(int number, SigInfo& info);
   void discard(SignalSet numbers);
+  // The index-th of those that wait; null past the end.
+  const QueuedSignal* at(std::size_t index);
   void clear() { discard(SignalSet::all()); }
 
  private:

@@ -26,6 +26,7 @@ namespace linux_abi {
 
 using vfs::FileSystemContext;
 class FutexWaiter;
+class Tracing;
 
 // Bits of Task::work: why the way back to user mode takes the slow path.
 namespace task_work {
@@ -35,6 +36,9 @@ inline constexpr std::uint32_t rseq = 4;          // the user's rseq area must b
 inline constexpr std::uint32_t callback = 8;      // Task::callbacks: closing of files and the like
 inline constexpr std::uint32_t timers = 16;       // CPU-time timers expired
 }  // namespace task_work
+
+// Numbers of system calls end here (syscall.h).
+inline constexpr std::uint32_t plain_calls_all = 512;
 
 // How a call that a signal interrupted continues in restart_syscall(2).
 struct RestartBlock {
@@ -63,6 +67,9 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   arch::UserRegisters registers;
   // Set by anybody, looked at before every return to user mode.
   std::atomic<std::uint32_t> work{0};
+  // System calls below this number need no look at anything but the table: all of them, or none while
+  // somebody watches each call. Written by update_call_path() (tracing.h).
+  std::atomic<std::uint32_t> plain_calls{plain_calls_all};
   void add_work(std::uint32_t bits) { work.fetch_or(bits, std::memory_order_seq_cst); }
 
   // --- Changed with signal_lock and tree lock held (exec gives a thread the leader's id):
@@ -104,6 +111,9 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
     bytes_written.store(bytes_written.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
     write_calls.store(write_calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
+
+  // --- Debugging (tracing.h): made once, gone with the task
+  std::atomic<Tracing*> tracing{nullptr};
 
   // --- Thread attributes
   std::uintptr_t clear_child_tid = 0, set_child_tid = 0;

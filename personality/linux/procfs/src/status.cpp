@@ -4,6 +4,7 @@
 #include "core/sched/scheduler.h"
 #include "core/time/clock.h"
 #include "linux_abi/job_control.h"
+#include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
 #include "procfs/procfs.h"
 #include "subject.h"
@@ -34,6 +35,8 @@ void set_state(Figures& figures, const Subject& subject, const Task* task) {
   };
   if (subject.process->state != Process::State::running && !subject.is_thread()) return;
   if (!task) return;
+  linux_abi::Tracing* tracing = linux_abi::Tracing::find(*task);
+  if (tracing && tracing->stopped) return set('t', "tracing stop");
   if (subject.process->stop_state == Process::StopState::stopped) return set('T', "stopped");
   switch (task->thread().state()) {
     case core::RunState::created:
@@ -237,8 +240,9 @@ Result<void> show_status(const Subject& subject, TextSink& out) {
   put_escaped_name(out, figures.name);
   format(out, "\n");
   if (context) format(out, "Umask:\t{:04o}\n", context->umask());
-  format(out, "State:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n", figures.state,
-         figures.state_name, process.id(), subject.pid->number(), figures.parent);
+  format(out, "State:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t{}\n", figures.state,
+         figures.state_name, process.id(), subject.pid->number(), figures.parent,
+         task ? linux_abi::tracer_id(*task) : 0);
   if (credentials) {
     const vfs::Credentials& c = *credentials;
     format(out, "Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\n", c.uid, c.euid, c.suid, c.fsuid, c.gid, c.egid,
