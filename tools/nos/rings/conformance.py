@@ -8,7 +8,6 @@ import platform
 import re
 import select
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Callable, Dict, FrozenSet, List, Optional, Tuple
@@ -91,7 +90,7 @@ def on_host(program: Path, cases: List[str]) -> Dict[str, Verdict]:
 
 
 def guest_command(run: TestRun, program: Path, cases: List[str]) -> List[str]:
-    nos = [sys.executable, str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
+    nos = [str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
     if run.kernel:
         nos += ["--kernel", run.kernel]
     words = [GUEST_PATH, f"--isolate={CASE_LIMIT_SECONDS * 2}", "--gtest_filter=" + ":".join(cases)]

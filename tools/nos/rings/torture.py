@@ -4,7 +4,6 @@ Only with --long or when asked for by name. The kernel's own complaints (KASAN, 
 failures even when every worker was content; `--kasan` has most of them.
 """
 import re
-import sys
 from typing import List, Optional
 
 from .. import build, ui
@@ -35,7 +34,7 @@ def execute(run: TestRun) -> None:
         if not is_wanted(run, name):
             continue
         program = build.torture(run.architecture)
-        nos = [sys.executable, str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
+        nos = [str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
         if run.kernel:
             nos += ["--kernel", run.kernel]
         limit = run.seconds * 2 + START_LIMIT_SECONDS
