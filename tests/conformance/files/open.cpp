@@ -87,6 +87,8 @@ TEST_F(Open, FlagsReadAsTheyWereGiven) {
   EXPECT_EQ(fcntl(ends[1], F_GETFL), O_WRONLY);
   EXPECT_OK(fcntl(ends[1], F_SETFL, O_DIRECT));
   EXPECT_EQ(fcntl(ends[1], F_GETFL), O_WRONLY | O_DIRECT);
+  const ScopedFd device = open("/dev/null", O_RDONLY);
+  EXPECT_ERRNO(fcntl(device, F_SETFL, O_DIRECT), EINVAL);
   char line[64];
   snprintf(line, sizeof line, "flags:\t0%o\n", static_cast<unsigned>(O_WRONLY | O_DIRECT));
   const std::string information = slurp(("/proc/self/fdinfo/" + std::to_string(ends[1])).c_str());

@@ -196,7 +196,8 @@ void describe_user_trap(UserFault& fault, std::uint64_t syndrome, const TrapFram
       fault.signal_code = floating_point_code(syndrome);
       break;
     case TrapClass::break_instruction:
-      fault.kind = Kind::breakpoint;
+      fault.kind = Kind::debug_step;
+      fault.signal_code = 1;  // TRAP_BRKPT
       break;
     case TrapClass::hardware_break_user:
     case TrapClass::watch_user:

@@ -124,6 +124,8 @@ class PipeFile final : public vfs::File {
   Result<std::size_t> write_at(core::IoBuffer& buffer, std::uint64_t offset, vfs::IoFlags io_flags) override;
   vfs::PollEvents poll(vfs::PollWaiter* waiter) override;
   Result<long> ioctl(unsigned command, std::uintptr_t argument) override;
+  // O_DIRECT, packets, comes and goes with F_SETFL.
+  Result<void> check_flags(vfs::OpenFlags) override { return {}; }
   void release() override;
 
  private:

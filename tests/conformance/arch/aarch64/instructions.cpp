@@ -35,14 +35,6 @@ TEST(Aarch64Exceptions, BreakpointIsSIGTRAPAtTheInstruction) {
   EXPECT_NE(fault.address, nullptr);
 }
 
-TEST(Aarch64Exceptions, MisalignedStackIsSIGBUS) {
-  const Fault fault = provoke([] {
-    asm volatile("mov x9, sp\n sub sp, sp, #8\n ldr x10, [sp]\n mov sp, x9" ::: "x9", "x10", "memory");
-  });
-  EXPECT_EQ(fault.signal, SIGBUS);
-  EXPECT_EQ(fault.code, BUS_ADRALN);
-}
-
 TEST(Aarch64Exceptions, MisalignedProgramCounterIsSIGBUS) {
   const Fault fault = provoke([] { asm volatile("adr x9, 1f + 2\n blr x9\n 1: nop" ::: "x9", "x30"); });
   EXPECT_EQ(fault.signal, SIGBUS);
