@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/memory/kernel_map.h"
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
@@ -104,6 +105,7 @@ Result<void> store_drop_caches(std::string_view text) {
   if (value < 1 || value > 4) return error(Errno::einval);
   if (value & 2) {
     vfs::shrink_dentry_cache(~std::size_t{0} / 4);
+    core::purge_kernel_map();
     core::shrink_slab_caches();
   }
   return {};

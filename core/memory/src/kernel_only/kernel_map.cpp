@@ -187,7 +187,8 @@ void initialize_kernel_map(std::uintptr_t start, std::uintptr_t end) {
   map_end = end;
 }
 
-void purge_kernel_map() {
+std::uint64_t purge_kernel_map() {
+  std::uint64_t freed = 0;
   VirtualRange* list;
   {
     SpinGuard<PreemptOff> guard{lock};
@@ -195,7 +196,7 @@ void purge_kernel_map() {
     waiting = nullptr;
     waiting_pages = 0;
   }
-  if (!list) return;
+  if (!list) return 0;
   std::uintptr_t lowest = ~std::uintptr_t{0}, highest = 0;
   for (VirtualRange* range = list; range; range = range->next) {
     if (range->start_ < lowest) lowest = range->start_;
@@ -209,9 +210,11 @@ void purge_kernel_map() {
       Page& page = *range.pages;
       range.pages = next_waiting(page);
       release_page(page);
+      ++freed;
     }
     forget(range);
   }
+  return freed;
 }
 
 Result<void*> allocate_virtual(std::size_t size, AllocationFlags flags) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "core/memory/kernel_map.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
 #include "core/sync/thread_base.h"
@@ -42,9 +43,10 @@ std::uint64_t reclaim_pages(std::uint64_t wanted) {
   const void* expected = nullptr;
   if (!reclaiming.compare_exchange_strong(expected, self)) {
     if (expected == self) return 0;
-    return shrink_slab_caches();
+    return purge_kernel_map() + shrink_slab_caches();
   }
-  std::uint64_t freed = ReclaimList::reclaim(wanted);
+  std::uint64_t freed = purge_kernel_map();
+  if (freed < wanted) freed += ReclaimList::reclaim(wanted - freed);
   if (freed < wanted) freed += shrink_slab_caches();
   reclaiming.store(nullptr);
   return freed;

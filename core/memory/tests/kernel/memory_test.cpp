@@ -104,6 +104,18 @@ T load(UserAddress at) {
 
 constexpr Protection read_write = Protection::read | Protection::write;
 
+KERNEL_TEST(memory, purge_gives_back_what_waits_for_a_flush) {
+  constexpr std::size_t pages = 64;
+  (void)purge_kernel_map();
+  auto memory = allocate_virtual(pages * page_size);
+  if (!expect_ok(memory)) return;
+  std::uint64_t before = memory_statistics().free_pages;
+  free_virtual(*memory);
+  std::uint64_t purged = purge_kernel_map();
+  expect(purged >= pages, "the pages were not given back");
+  expect(memory_statistics().free_pages >= before + pages, "they are not free");
+}
+
 KERNEL_TEST(memory, user_copies_fault_in) {
   UserSpace space;
   if (!expect(space.ok())) return;

@@ -20,6 +20,10 @@
 
 namespace core {
 
+// What was unmapped waits, with its pages, for a flush of all TLBs that does for many ranges at once. This
+// flushes now, and says how many pages that freed. Threads that may sleep; called when memory runs short.
+std::uint64_t purge_kernel_map();
+
 // At least `size` bytes from single pages, contiguous only virtually.
 Result<void*> allocate_virtual(std::size_t size, AllocationFlags flags = AllocationFlags::none);
 void free_virtual(void* memory);
