@@ -83,7 +83,7 @@ std::uint16_t add_key(const LockClass& lock_class, LockNesting nesting, LockKind
 }
 
 std::uint16_t key_of(const LockClass& lock_class, LockNesting nesting, LockKind kind) {
-  auto level = static_cast<unsigned>(nesting);
+  auto level = nesting == LockNesting::chain ? 0 : static_cast<unsigned>(nesting);
   // acquire: the key's text is there when its number is.
   std::uint16_t number = lock_class.number().load(std::memory_order_acquire);
   if (number && (level == 0 || keys[number].levels[level]))
@@ -91,7 +91,10 @@ std::uint16_t key_of(const LockClass& lock_class, LockNesting nesting, LockKind 
   GraphGuard guard;
   if (!number) {
     for (std::uint16_t i = 1; i < key_count && !number; ++i) {
-      if (keys[i].nesting == LockNesting::normal && keys[i].line == lock_class.line() &&
+      // The members that one constructor initialises share a line: a mutex and a wait queue may well share a
+      // name.
+      bool same_kind = (keys[i].kind == LockKind::spin) == (kind == LockKind::spin);
+      if (keys[i].nesting == LockNesting::normal && same_kind && keys[i].line == lock_class.line() &&
           same_text(keys[i].name, lock_class.name()) && same_text(keys[i].file, lock_class.file()))
         number = i;
     }
@@ -261,6 +264,8 @@ void lockdep_acquire(const LockClass& lock_class, const void* lock, LockKind kin
       }
     }
     for (unsigned i = held.count; attempt == LockAttempt::blocking && i-- > 0;) {
+      if (nesting == LockNesting::chain && held.entries[i].key == key && held.entries[i].lock != lock)
+        continue;
       if (held.entries[i].lock == lock || held.entries[i].key == key)
         report_recursion(held.entries[i], lock, key, place, held);
       else if (held.entries[i].key && !edge_known(held.entries[i].key, key))

@@ -20,8 +20,8 @@ namespace {
 constexpr std::uint32_t private_bits = epoll_exclusive | epoll_wake_up | epoll_one_shot | epoll_edge;
 constexpr std::uint32_t exclusive_allowed = vfs::poll_in | vfs::poll_out | vfs::poll_error |
                                             vfs::poll_hang_up | epoll_wake_up | epoll_edge | epoll_exclusive;
-// References taken while asking files, dropped in between with no lock held.
-constexpr std::size_t references_per_batch = 32;
+// Chains of epolls are locked from the top down, and have no circles.
+constexpr LockNesting in_chain = LockNesting::chain;
 
 }  // namespace
 
@@ -54,6 +54,7 @@ class EpollFile::Item final : public vfs::FileReleaseObserver {
   std::unique_ptr<Registration> registrations;  // fixed while linked
   base::TreeHook tree_hook;
   base::ListHook ready_hook;  // under ready_lock_
+  base::ListHook above_hook;  // if the file is an epoll: on its list `above`, under release_observer_mutex()
 };
 
 bool EpollFile::Registration::woken(std::uint64_t key) {
@@ -93,11 +94,7 @@ class EpollFile::Registrar final : public vfs::PollWaiter {
 struct EpollFile::Members {
   base::IntrusiveTree<Item, &Item::tree_hook, &Item::key> items;  // under mutex_
   base::IntrusiveList<Item, &Item::ready_hook> ready;             // under ready_lock_
-  std::atomic<unsigned> height{0};  // epolls below this one; written under release_observer_mutex()
-  // Chains of epolls are locked from the top down; the height tells lockdep where in the chain this one is.
-  LockNesting nesting() const {
-    return static_cast<LockNesting>(3 - std::min(height.load(std::memory_order_relaxed), 3u));
-  }
+  base::IntrusiveList<Item, &Item::above_hook> above;  // who watches this; release_observer_mutex()
 };
 
 Result<RefPtr<EpollFile>> EpollFile::create(RefPtr<const vfs::Credentials> credentials,
@@ -129,16 +126,21 @@ bool EpollFile::has_ready() {
 
 // ---- Changing the set ----
 
-// With release_observer_mutex() held: the files below cannot go meanwhile, and nobody else changes who
-// watches whom.
-Result<void> EpollFile::check_nesting(vfs::File& file, unsigned depth) {
-  auto* inner = file.as<EpollFile>();
-  if (!inner) return {};
-  if (inner == this || depth >= maximum_depth) return error(Errno::eloop);
-  MutexGuard guard{inner->mutex_, inner->members_->nesting()};
-  for (Item* item = inner->members_->items.first(); item; item = inner->members_->items.next(*item))
-    TRY(check_nesting(*item->key.file, depth + 1));
-  return {};
+// How many epolls stand below each other under this one. The files below cannot go meanwhile.
+Result<unsigned> EpollFile::depth_below(const EpollFile& top) {
+  if (this == &top) return error(Errno::eloop);
+  unsigned deepest = 0;
+  MutexGuard guard{mutex_, in_chain};
+  for (Item* item = members_->items.first(); item; item = members_->items.next(*item))
+    if (auto* inner = item->key.file->as<EpollFile>())
+      deepest = std::max(deepest, TRY(inner->depth_below(top)) + 1);
+  return deepest;
+}
+
+unsigned EpollFile::depth_above() {
+  unsigned deepest = 0;
+  for (Item& item : members_->above) deepest = std::max(deepest, item.epoll.depth_above() + 1);
+  return deepest;
 }
 
 Result<void> EpollFile::add(RefPtr<vfs::File> file, int descriptor, const EpollEvent& event) {
@@ -148,24 +150,29 @@ Result<void> EpollFile::add(RefPtr<vfs::File> file, int descriptor, const EpollE
   bool exclusive = event.events & epoll_exclusive;
   auto* inner = file->as<EpollFile>();
   if (exclusive && (inner || (event.events & ~exclusive_allowed))) return error(Errno::einval);
-  if (inner) {
-    MutexGuard guard{vfs::release_observer_mutex()};
-    TRY(check_nesting(*file, 1));
-    unsigned wanted = inner->members_->height.load() + 1;
-    if (wanted > members_->height.load()) members_->height.store(wanted);
-  }
-  Key key{file.get(), descriptor};
-  auto item = TRY(base::try_make_unique<Item>(*this, key));
-  MutexGuard guard{mutex_, members_->nesting()};
-  if (find_locked(key)) return error(Errno::eexist);
+  auto item = TRY(base::try_make_unique<Item>(*this, Key{file.get(), descriptor}));
+  if (!inner) return add_item(std::move(item), event);
+  // Until the item is in its place: two that add each other at the same time must not both find no circle.
+  MutexGuard chains{vfs::release_observer_mutex()};
+  if (TRY(inner->depth_below(*this)) + 1 + depth_above() >= maximum_depth) return error(Errno::eloop);
+  Item& added = *item;
+  TRY(add_item(std::move(item), event));
+  inner->members_->above.push_back(added);
+  return {};
+}
+
+Result<void> EpollFile::add_item(std::unique_ptr<Item> item, const EpollEvent& event) {
+  vfs::File& file = *item->key.file;
+  MutexGuard guard{mutex_, in_chain};
+  if (find_locked(item->key)) return error(Errno::eexist);
   item->data = event.data;
   item->interest.store(event.events | vfs::poll_error | vfs::poll_hang_up);
-  Registrar registrar{*item, exclusive};
+  Registrar registrar{*item, (event.events & epoll_exclusive) != 0};
   registrar.interest = event.events | vfs::poll_error | vfs::poll_hang_up;
   members_->items.insert(*item);
-  file->add_observer(*item);
+  file.add_observer(*item);
   Item& added = *item.release();
-  PollEvents now = file->poll(&registrar);
+  PollEvents now = file.poll(&registrar);
   if (registrar.failed) {
     detach_item(added);
     return error(Errno::enomem);
@@ -175,7 +182,7 @@ Result<void> EpollFile::add(RefPtr<vfs::File> file, int descriptor, const EpollE
 }
 
 Result<void> EpollFile::modify(RefPtr<vfs::File> file, int descriptor, const EpollEvent& event) {
-  MutexGuard guard{mutex_, members_->nesting()};
+  MutexGuard guard{mutex_, in_chain};
   Item* item = find_locked({file.get(), descriptor});
   if (!item) return error(Errno::enoent);
   if ((item->interest.load() | event.events) & epoll_exclusive) return error(Errno::einval);
@@ -187,8 +194,14 @@ Result<void> EpollFile::modify(RefPtr<vfs::File> file, int descriptor, const Epo
 }
 
 Result<void> EpollFile::remove(RefPtr<vfs::File> file, int descriptor) {
-  MutexGuard guard{mutex_, members_->nesting()};
-  Item* item = find_locked({file.get(), descriptor});
+  if (!file->as<EpollFile>()) return remove_item(*file, descriptor);
+  MutexGuard chains{vfs::release_observer_mutex()};
+  return remove_item(*file, descriptor);
+}
+
+Result<void> EpollFile::remove_item(vfs::File& file, int descriptor) {
+  MutexGuard guard{mutex_, in_chain};
+  Item* item = find_locked({&file, descriptor});
   if (!item) return error(Errno::enoent);
   detach_item(*item);
   return {};
@@ -202,6 +215,7 @@ void EpollFile::detach_item(Item& item) {
     SpinGuard<IrqSave> guard{ready_lock_};
     if (item.ready_hook.is_linked()) item.ready_hook.unlink();
   }
+  if (item.above_hook.is_linked()) item.above_hook.unlink();
   members_->items.remove(item);
   // Not by recursion through the chain of unique_ptr.
   while (item.registrations) item.registrations = std::move(item.registrations->next);
@@ -209,13 +223,13 @@ void EpollFile::detach_item(Item& item) {
 }
 
 void EpollFile::file_released(Item& item) {
-  MutexGuard guard{mutex_, members_->nesting()};
+  MutexGuard guard{mutex_, in_chain};
   detach_item(item);
 }
 
 void EpollFile::release() {
   MutexGuard teardown{vfs::release_observer_mutex()};
-  MutexGuard guard{mutex_, members_->nesting()};
+  MutexGuard guard{mutex_, in_chain};
   while (Item* item = members_->items.first()) detach_item(*item);
 }
 
@@ -229,39 +243,29 @@ std::size_t EpollFile::harvest(std::size_t maximum, base::FunctionRef<bool(const
     taken.splice_back(members_->ready);
   }
   std::size_t count = 0;
-  bool finished = false;
-  while (!finished) {
-    base::StaticVector<RefPtr<vfs::File>, references_per_batch> held;  // goes after the mutex
-    MutexGuard guard{mutex_, members_->nesting()};
-    while (!held.full()) {
+  {
+    MutexGuard guard{mutex_, in_chain};
+    while (count < maximum && !faulted) {
       Item* item;
       {
         SpinGuard<IrqSave> ready_guard{ready_lock_};
-        item = count < maximum ? taken.pop_front() : nullptr;
+        item = taken.pop_front();
       }
-      if (!item) {
-        finished = true;
-        break;
-      }
-      auto file = RefPtr<vfs::File>::try_acquire(item->key.file);
-      if (!file) continue;  // being released: it takes the item along
+      if (!item) break;
+      // A file whose last reference has gone says so before it does anything else, and waits for our mutex.
       std::uint32_t interest = item->interest.load();
-      PollEvents events = file->poll(nullptr) & interest & ~private_bits;
-      (void)!held.try_push_back(std::move(file));
+      PollEvents events = item->key.file->poll(nullptr) & interest & ~private_bits;
       if (!events || !(interest & ~private_bits)) continue;
+      bool again = true;
       if (!deliver({events, item->data})) {
-        SpinGuard<IrqSave> ready_guard{ready_lock_};  // back without a wake-up: nothing happened
-        if (!item->ready_hook.is_linked()) members_->ready.push_back(*item);
-        faulted = finished = true;
-        break;
+        faulted = true;  // back without a wake-up: nothing happened
+      } else {
+        ++count;
+        if (interest & epoll_one_shot) item->interest.store(interest & private_bits);
+        again = !(interest & (epoll_one_shot | epoll_edge));
       }
-      ++count;
-      if (interest & epoll_one_shot) {
-        item->interest.store(interest & private_bits);
-      } else if (!(interest & epoll_edge)) {
-        SpinGuard<IrqSave> ready_guard{ready_lock_};
-        if (!item->ready_hook.is_linked()) members_->ready.push_back(*item);
-      }
+      SpinGuard<IrqSave> ready_guard{ready_lock_};
+      if (again && !item->ready_hook.is_linked()) members_->ready.push_back(*item);
     }
   }
   SpinGuard<IrqSave> guard{ready_lock_};
@@ -306,7 +310,7 @@ PollEvents EpollFile::poll(vfs::PollWaiter* waiter) {
 }
 
 void EpollFile::put_fdinfo(base::TextSink& out) {
-  MutexGuard guard{mutex_, members_->nesting()};
+  MutexGuard guard{mutex_, in_chain};
   for (Item* item = members_->items.first(); item; item = members_->items.next(*item)) {
     const vfs::Inode& inode = item->key.file->inode();
     base::format(out, "tfd: {:>8} events: {:>8x} data: {:>16x}  pos:{} ino:{:x} sdev:{:x}\n",

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <thread>
 
 #include "support/conformance.h"
 
@@ -204,6 +205,39 @@ TEST_F(Epoll, NestingDepthIsLimited) {
     if (epoll_ctl(chain[i], EPOLL_CTL_ADD, chain[i - 1], &event) != 0) failure = errno;
   }
   EXPECT_TRUE(failure == ELOOP || failure == EINVAL) << errno_name(failure);
+}
+
+TEST_F(Epoll, NestingDepthIsLimitedFromTheTopDown) {
+  ScopedFd chain[6];
+  for (ScopedFd& one : chain) one = epoll_create1(0);
+  epoll_event event = {EPOLLIN, {}};
+  for (int i = 0; i < 4; i++) EXPECT_OK(epoll_ctl(chain[i], EPOLL_CTL_ADD, chain[i + 1], &event));
+  EXPECT_ERRNO(epoll_ctl(chain[4], EPOLL_CTL_ADD, chain[5], &event), ELOOP);
+  ASSERT_OK(epoll_ctl(chain[3], EPOLL_CTL_DEL, chain[4], nullptr));
+  EXPECT_OK(epoll_ctl(chain[4], EPOLL_CTL_ADD, chain[5], &event));
+}
+
+// What is closed while an epoll below another one is asked about it goes at that moment.
+TEST_F(Epoll, FilesGoWhileNestedOnesAreAsked) {
+  const ScopedFd outer = epoll_create1(0);
+  epoll_event event = {EPOLLIN, {}};
+  ASSERT_OK(epoll_ctl(outer, EPOLL_CTL_ADD, epoll_, &event));
+  std::atomic<bool> done{false};
+  std::thread asker([&] {
+    epoll_event found[8];
+    while (!done) EXPECT_GE(epoll_wait(outer, found, 8, 0), 0);
+  });
+  for (int i = 0; i < 500; i++) {
+    int ends[2];
+    EXPECT_OK(pipe(ends));
+    EXPECT_OK(epoll_ctl(epoll_, EPOLL_CTL_ADD, ends[0], &event));
+    EXPECT_OK(epoll_ctl(outer, EPOLL_CTL_ADD, ends[0], &event));
+    EXPECT_EQ(write(ends[1], "x", 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+  }
+  done = true;
+  asker.join();
 }
 
 TEST_F(Epoll, ExclusiveWakesAtLeastOneAndForbidsChanges) {

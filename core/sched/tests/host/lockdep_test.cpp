@@ -56,6 +56,22 @@ TEST_F(Lockdep, ReportsLongCycles) {
   EXPECT_EQ(lockdep_reports(), 1u);
 }
 
+// The place of both is the constructor's.
+struct Namesakes {
+  Namesakes() {}
+  Mutex mutex{"namesakes"};
+  SpinLock spin{"namesakes"};
+};
+
+TEST_F(Lockdep, MutexAndSpinLockOfOneNameAreTwoClasses) {
+  Namesakes both;
+  {
+    MutexGuard first(both.mutex);
+    SpinGuard<IrqSave> second(both.spin);
+  }
+  EXPECT_EQ(lockdep_reports(), 0u);
+}
+
 struct Node {
   Mutex mutex{"Node"};
 };
@@ -70,6 +86,25 @@ TEST_F(Lockdep, NestingLevelsTellLocksOfOneClassApart) {
   {
     MutexGuard first(parent.mutex);
     MutexGuard second(child.mutex);
+  }
+  EXPECT_EQ(lockdep_reports(), 1u);
+}
+
+TEST_F(Lockdep, ChainsMayBeAsLongAsTheyLikeButNotTakeOneLockTwice) {
+  Mutex other{"beside the chain"};
+  Node chain[6];
+  {
+    MutexGuard a(chain[0].mutex, LockNesting::chain);
+    MutexGuard b(chain[1].mutex, LockNesting::chain);
+    MutexGuard c(chain[2].mutex, LockNesting::chain);
+    MutexGuard d(chain[3].mutex, LockNesting::chain);
+    MutexGuard e(chain[4].mutex, LockNesting::chain);
+    MutexGuard f(other);
+  }
+  EXPECT_EQ(lockdep_reports(), 0u);
+  {
+    MutexGuard f(other);
+    MutexGuard a(chain[0].mutex, LockNesting::chain);
   }
   EXPECT_EQ(lockdep_reports(), 1u);
 }

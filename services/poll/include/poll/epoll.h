@@ -7,14 +7,14 @@
 //
 // Locking, in this order:
 //   vfs::release_observer_mutex()   an item goes because its file or its epoll goes: decides who of the two
-//   removes
-//                            it; also serialises changes of which epoll watches which
+//                            removes it; also serialises changes of which epoll watches which
 //   mutex_                   items_, the items' settings, and the right to look at the ready list's items
 //   ready_lock_ (raw)        ready_ and the hooks on it; taken in wake-ups, under the raw lock of the file's
 //   queue
 //
-// An item does not keep its file alive: the file tells when it is released (FileReleaseObserver). References
-// taken while asking a file are dropped with no lock held, because they may be the last.
+// An item does not keep its file alive: the file tells when it is released (FileReleaseObserver), before
+// anything of it goes. So a file in items_ may be asked while mutex_ is held, without a reference; and must
+// be: to drop the last one there would be to wait for a mutex that an epoll further up the chain holds.
 //
 // Epolls may watch epolls, up to five deep and never in a circle (ELOOP).
 #pragma once
@@ -83,8 +83,12 @@ class EpollFile final : public vfs::File {
   std::size_t harvest(std::size_t maximum, base::FunctionRef<bool(const EpollEvent&)> deliver, bool& faulted)
       EXCLUDES(mutex_);
   bool has_ready() EXCLUDES(ready_lock_);
-  // ELOOP if `this` is among the epolls that `file` watches, or they go too deep.
-  Result<void> check_nesting(vfs::File& file, unsigned depth);
+  // Both with release_observer_mutex() held. ELOOP if `top` is among what is below.
+  Result<unsigned> depth_below(const EpollFile& top) EXCLUDES(mutex_);
+  unsigned depth_above();
+  // With release_observer_mutex() held if the file is an epoll.
+  Result<void> add_item(std::unique_ptr<Item> item, const EpollEvent& event) EXCLUDES(mutex_);
+  Result<void> remove_item(vfs::File& file, int descriptor) EXCLUDES(mutex_);
   void file_released(Item& item);
 
   struct Members;

@@ -21,8 +21,15 @@
 namespace core {
 
 // Which of several locks of one class held together: a parent is taken before its child, a first before a
-// second.
-enum class LockNesting : std::uint8_t { normal = 0, child = 1, grandchild = 2, great_grandchild = 3 };
+// second. Locks of one `chain` are taken in an order that something else keeps free of circles: lockdep looks
+// at their order with other classes only.
+enum class LockNesting : std::uint8_t {
+  normal = 0,
+  child = 1,
+  grandchild = 2,
+  great_grandchild = 3,
+  chain = 4
+};
 inline constexpr unsigned lock_nesting_levels = 4;
 
 #if NOS_DEBUG
