@@ -3,6 +3,8 @@
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
+#include <limits>
+
 #include "support/conformance.h"
 
 namespace {
@@ -243,6 +245,20 @@ TEST_F(ReadWrite, CopyFileRangeOverlappingIsEINVAL) {
   const ScopedFd fd = open(path("a"), O_RDWR);
   off_t from = 0, to = 2;
   EXPECT_ERRNO(copy_file_range(fd, &from, fd, &to, 5, 0), EINVAL);
+}
+
+TEST_F(ReadWrite, RangesThatEndBehindTheLargestOffset) {
+  constexpr off_t largest = std::numeric_limits<off_t>::max();
+  write_file("a", "0123456789");
+  const ScopedFd in = open(path("a"), O_RDWR);
+  const ScopedFd out = open_new("b");
+  off_t from = largest - 2, to = 0;
+  EXPECT_ERRNO(copy_file_range(in, &from, out, &to, 5, 0), EOVERFLOW);
+  from = 0;
+  to = largest - 2;
+  EXPECT_ERRNO(copy_file_range(in, &from, out, &to, 5, 0), EOVERFLOW);
+  EXPECT_ERRNO(sync_file_range(in, largest, 1, SYNC_FILE_RANGE_WRITE), EINVAL);
+  EXPECT_ERRNO(fallocate(in, 0, largest, 1), EFBIG);
 }
 
 TEST_F(ReadWrite, ReadaheadAndFadviseCheckTheirArguments) {

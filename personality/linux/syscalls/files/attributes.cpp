@@ -156,7 +156,7 @@ Result<long> sys_fallocate(Context& context, FileDescriptor fd, int mode, std::i
                            std::int64_t length) {
   if (offset < 0 || length <= 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
-  if (offset + length < 0) return error(Errno::efbig);
+  if (!base::checked_add(offset, length)) return error(Errno::efbig);
   TRY(vfs::allocate(*file, mode, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length)));
   return 0;
 }

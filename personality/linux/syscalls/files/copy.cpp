@@ -95,9 +95,9 @@ Result<long> sys_copy_file_range(Context& context, FileDescriptor in, UserInOut<
   std::int64_t to_start = out_offset ? TRY(out_offset.read()) : static_cast<std::int64_t>(target->position());
   if (from_start < 0 || to_start < 0) return error(Errno::einval);
   auto length = static_cast<std::int64_t>(count < max_transfer ? count : max_transfer);
-  if (from_start + length < 0 || to_start + length < 0) return error(Errno::eoverflow);
-  if (&source->inode() == &target->inode() && from_start < to_start + length &&
-      to_start < from_start + length)
+  auto from_end = base::checked_add(from_start, length), to_end = base::checked_add(to_start, length);
+  if (!from_end || !to_end) return error(Errno::eoverflow);
+  if (&source->inode() == &target->inode() && from_start < *to_end && to_start < *from_end)
     return error(Errno::einval);
   Side from{*source, !in_offset, static_cast<std::uint64_t>(from_start)};
   Side to{*target, !out_offset, static_cast<std::uint64_t>(to_start)};

@@ -31,12 +31,13 @@ Result<long> sys_fdatasync(Context& context, FileDescriptor fd) {
 
 Result<long> sys_sync_file_range(Context& context, FileDescriptor fd, std::int64_t offset,
                                  std::int64_t length, unsigned flags) {
-  if (flags & ~7u || offset < 0 || length < 0 || offset + length < offset) return error(Errno::einval);
+  auto after = base::checked_add(offset, length);
+  if (flags & ~7u || offset < 0 || length < 0 || !after) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
   vfs::Mode mode = file->inode().mode();
   if (!vfs::is_regular(mode) && !vfs::is_block(mode) && !vfs::is_directory(mode) && !vfs::is_symlink(mode))
     return error(Errno::espipe);
-  std::uint64_t end = length ? static_cast<std::uint64_t>(offset + length - 1) : whole;
+  std::uint64_t end = length ? static_cast<std::uint64_t>(*after - 1) : whole;
   if (flags) TRY(file->sync(static_cast<std::uint64_t>(offset), end, true));
   return 0;
 }
