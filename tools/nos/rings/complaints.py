@@ -1,11 +1,11 @@
-"""What the sanitizers of a `--kasan` kernel say on its console: no test is content with a kernel that does."""
+"""What a kernel says on its console when its own checks find something wrong: no test is content with one that does."""
 import re
 from typing import Optional
 
-SANITIZER = re.compile(r"^\[ *\d+\.\d+\] .*\b(?:KASAN|UBSAN): .*", re.MULTILINE)
+COMPLAINT = re.compile(r"^\[ *\d+\.\d+\] (?:.*\b(?:KASAN|UBSAN): |lockdep: |WARNING: ).*", re.MULTILINE)
 
 
-def of_sanitizers(output: str) -> Optional[str]:
-    """The first report in what a guest printed."""
-    found = SANITIZER.search(output)
+def first_complaint(output: str) -> Optional[str]:
+    """The first one in what a guest printed."""
+    found = COMPLAINT.search(output)
     return found.group(0).strip()[:300] if found else None

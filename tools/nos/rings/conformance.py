@@ -15,7 +15,7 @@ from typing import Callable, Dict, FrozenSet, List, Optional, Tuple
 from .. import build, ui
 from ..results import TestRun
 from ..tree import ROOT
-from .complaints import of_sanitizers
+from .complaints import first_complaint
 
 NAME = "conformance"
 HOST_LIMIT_SECONDS = 900
@@ -106,8 +106,8 @@ def in_guest(run: TestRun, program: Path, cases: List[str]) -> Dict[str, Verdict
             output, ending = run_and_capture(guest_command(run, program, left), GUEST_LIMIT_SECONDS + 60)
             log = ui.log_text(f"conformance-guest-{attempt}", output)
             verdicts.update(parse(output))
-            if complaint := of_sanitizers(output):
-                run.report(f"{NAME}.sanitizers", "FAIL", f"{complaint} (all of it: {log})")
+            if complaint := first_complaint(output):
+                run.report(f"{NAME}.complaints", "FAIL", f"{complaint} (all of it: {log})")
             remaining = [case for case in left if case not in verdicts]
             if not remaining:
                 break

@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Tuple
 
 from .. import build, qemu, ui
 from ..results import TestRun
-from .complaints import of_sanitizers
+from .complaints import first_complaint
 
 NAME = "kernel"
 LIMIT_SECONDS = {"kasan": 900.0}
@@ -72,9 +72,9 @@ def execute_on(run: TestRun, kernel: object, suffix: str, model: Optional[str], 
     status = guest.wait()
     passed = PASSED_STATUS if qemu.BOARDS[run.architecture].pc else 0
     watchdog.cancel()
-    if complaint := of_sanitizers("\n".join(lines)):
-        log = ui.log_text(f"kernel-sanitizers{suffix}", "\n".join(lines) + "\n")
-        run.report(f"{NAME}.sanitizers{suffix}", "FAIL", f"{complaint} (all of it: {log})")
+    if complaint := first_complaint("\n".join(lines)):
+        log = ui.log_text(f"kernel-complaints{suffix}", "\n".join(lines) + "\n")
+        run.report(f"{NAME}.complaints{suffix}", "FAIL", f"{complaint} (all of it: {log})")
     if not finished or (status != passed and not any(r.outcome in ("FAIL", "KNOWN") and r.name.startswith(NAME) for r in run.results)):
         log = ui.log_text(f"kernel{suffix}", "\n".join(lines) + "\n")
         taken = time.monotonic() - start
