@@ -159,7 +159,7 @@ void thaw_user_state(ThreadState& state) {
   InterruptsOff off;
   state.unit = state.frozen;
   state.frozen = nullptr;
-  load_unit(state, this_cpu_local());
+  load_unit(state);
 }
 
 void interrupt_user(ThreadState& state) {
