@@ -226,6 +226,7 @@ def write_all(stream: int, data: bytes) -> None:
         data = data[os.write(stream, data) :]
 
 
+STATUS_START = b"\x1b]nos;status "
 STATUS_SEQUENCE = re.compile(rb"\x1b\]nos;(status \d+)\x07(?:\r?\n)?")
 
 
@@ -244,10 +245,11 @@ class StatusFilter:
         if match := STATUS_SEQUENCE.search(data):
             self.status_file.write_bytes(match.group(1) + b"\n")
             return data[: match.start()] + data[match.end() :]
-        start = data.rfind(b"\x1b")
-        # A beginning of the sequence at the end waits for the rest.
-        if start >= 0 and len(data) - start < 40 and b"\x07" not in data[start:]:
-            data, self.kept = data[:start], data[start:]
+        start = data.rfind(STATUS_START[:1])
+        # A beginning of the sequence at the end waits for the rest; other sequences, such as a prompt's colours, do not.
+        rest = data[start:] if start >= 0 else b""
+        if rest and (STATUS_START.startswith(rest) or (rest.startswith(STATUS_START) and len(rest) < 40)):
+            data, self.kept = data[:start], rest
         return data
 
 
