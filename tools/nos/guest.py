@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
-from . import build, debian, programs, qemu, roots
+from . import build, debian, disks, packages, programs, qemu, roots
 from .tree import check_architecture, scratch_folder
 from .ui import NosError
 
@@ -31,7 +31,7 @@ def add_build_options(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", default="debian", metavar="KIND", help="root file system: debian (the default) or tiny (busybox alone)")
+    parser.add_argument("--root", default="debian", metavar="KIND", help="root file system: debian (the default), tiny (busybox alone), disk (debian on a disk) or a FILE with a disk")
     parser.add_argument("--with", dest="packages", default=[], action="append", metavar="PACKAGE,…", help="more Debian packages for the root")
     parser.add_argument(
         "--add", default=[], action="append", metavar="HOST:GUEST", help="put a file or folder of this machine into the guest's root (repeatable)"
@@ -144,6 +144,24 @@ def parse_disk(text: str) -> qemu.Disk:
     return qemu.Disk(path.resolve(), read_only)
 
 
+def root_disk_of(options: argparse.Namespace) -> Optional[qemu.Disk]:
+    """The disk that `--root disk` or `--root FILE` names; None for the roots that are an initramfs."""
+    if options.root in roots.KINDS or options.initrd:
+        return None
+    if options.kernel == "linux":
+        raise NosError("Debian 13's Linux needs an initramfs for its disk driver: it does not start with --root disk here.")
+    if options.add:
+        raise NosError("--add goes into an initramfs; for a disk see ./nos image --disk FILE --add HOST:GUEST.")
+    if options.root == "disk":
+        packages.ensure_for("run from a disk", options.arch)
+        return qemu.Disk(disks.cached("debian", options.arch, packages_of(options.packages)), temporary=True)
+    if options.packages:
+        raise NosError("--with makes a root; the disk that --root names has one.")
+    if not Path(options.root).is_file():
+        raise NosError(f"There is no root called {options.root}; --root takes {', '.join(roots.KINDS)}, disk or the FILE of a disk.")
+    return parse_disk(options.root)
+
+
 @contextmanager
 def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_output: bool = False) -> Iterator[qemu.Machine]:
     """The machine that `options` describe, with `words` as its command (none: a shell)."""
@@ -156,14 +174,22 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
         check_port(options.gdb)
     memory_mib = parse_memory(options.memory) if options.memory else None
     additions = [roots.parse_addition(text) for text in options.add]
-    disks = [parse_disk(text) for text in options.disks]
+    guest_disks = [parse_disk(text) for text in options.disks]
+    disk_words: List[str] = []
+    if root_disk := root_disk_of(options):
+        guest_disks.insert(0, root_disk)
+        disk_words = [f"root={disks.root_device(root_disk.file)} rw"]
+        if words:
+            disk_words.append(disks.command_argument(words, plain_output))
     if options.initrd and not options.initrd.is_file():
         raise NosError(f"There is no initramfs file {options.initrd}.")
     kernel = kernel_file(options.kernel, architecture, options.flavour)
     folders: frozenset = frozenset()
-    if options.initrd:
-        archive = options.initrd
-        init = None
+    archive: Optional[Path]
+    if root_disk:
+        archive, init, words = None, None, ()
+    elif options.initrd:
+        archive, init = options.initrd, None
     else:
         root = roots.get(options.root, architecture, packages_of(options.packages))
         archive, folders = root.archive, root.folders
@@ -175,7 +201,9 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
             files.append((".nos/command", b"".join(os.fsencode(word) + b"\0" for word in words)))
             if plain_output:
                 files.append((".nos/plain-output", b""))
-        if init or files or additions:
+        if archive is None:
+            initrd = None
+        elif init or files or additions:
             overlay, initrd = folder / "overlay.cpio", folder / "initrd"
             roots.write_overlay(overlay, folders, init, additions, files)
             concatenate([archive, overlay], initrd)
@@ -184,7 +212,7 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
         if memory_mib is None:
             memory_mib = default_memory_mib(initrd)
         check_memory(memory_mib)
-        arguments = [default_kernel_arguments(architecture), terminal_arguments(), options.kernel_args]
+        arguments = [default_kernel_arguments(architecture), *disk_words, terminal_arguments(), options.kernel_args]
         yield qemu.Machine(
             kernel=kernel,
             initrd=initrd,
@@ -196,5 +224,5 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
             icount=options.icount,
             gdb_port=options.gdb,
             status_file=folder / "status",
-            disks=disks,
+            disks=guest_disks,
         )

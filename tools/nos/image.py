@@ -3,12 +3,14 @@
   bzImage, initrd.cpio   for any loader of Linux kernels
   nos.iso                the same two behind GRUB: for a PC's drive, and written as it is for a USB stick or a disk
   start                  starts them in QEMU
+
+./nos image --disk FILE writes a disk with the root on an ext4 partition instead: `./nos run --root FILE` starts from it.
 """
 import argparse
 import shutil
 from pathlib import Path
 
-from . import build, guest, packages, programs, qemu, roots, ui
+from . import build, disks, guest, packages, programs, qemu, roots, ui
 from .tree import ROOT, appearing, check_architecture, log_file, scratch_folder
 from .ui import NosError
 
@@ -48,12 +50,19 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--add", default=[], action="append", metavar="HOST:GUEST", help="put a file or folder into the root (repeatable)")
     parser.add_argument("--kernel-args", default="", metavar="WORDS", help="more words for the kernel's command line")
     parser.add_argument("--no-iso", action="store_true", help="leave out nos.iso")
+    parser.add_argument("--disk", type=Path, metavar="FILE", help="write a disk with the root on an ext4 instead, for ./nos run --root FILE")
+    parser.add_argument("--size", metavar="SIZE", help="of the disk, such as 2G (default: fits the root, with 512M left)")
+    parser.add_argument("--no-partitions", action="store_true", help="the disk holds its ext4 from the first byte on")
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="where to (default: build/image)")
     parser.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
+    if options.disk:
+        return make_disk(options, architecture)
+    if options.size or options.no_partitions:
+        raise NosError("--size and --no-partitions go with --disk FILE.")
     if architecture != "x86_64":
         raise NosError("An image for use elsewhere is made for x86_64 alone so far.")
     packages.ensure_for("image", architecture)
@@ -82,6 +91,22 @@ def run(options: argparse.Namespace) -> int:
             write_iso(written[-1], folder / "bzImage", initrd, arguments)
     for path in written:
         ui.note(f"{path} ({path.stat().st_size >> 10} KiB)")
+    return 0
+
+
+def make_disk(options: argparse.Namespace, architecture: str) -> int:
+    if options.folder:
+        raise NosError("With --disk FILE nothing is written to a folder.")
+    packages.ensure_for("image", architecture)
+    additions = [roots.parse_addition(text) for text in options.add]
+    root = roots.get(options.root, architecture, guest.packages_of(options.packages))
+    with ui.step(f"Writing the disk {options.disk}"), scratch_folder() as scratch:
+        overlay = scratch / "overlay.cpio"
+        roots.write_overlay(overlay, root.folders, None, [(programs.init(architecture), disks.INIT), *additions], [])
+        archives = [root.archive, overlay]
+        size_mib = guest.parse_memory(options.size) if options.size else disks.default_size_mib(archives)
+        disks.make(archives, options.disk, size_mib, partitioned=not options.no_partitions)
+    ui.note(f"{options.disk} ({size_mib} MiB); ./nos run --root {options.disk} starts from it")
     return 0
 
 

@@ -60,6 +60,10 @@ PURPOSES: Dict[str, Dict[str, object]] = {
         },
     },
     "debug": {"why": "to debug the kernel", "packages": {"gdb": "/usr/bin/gdb"}},
+    "disk": {
+        "why": "to make a disk with a root file system",
+        "packages": {"e2fsprogs": "/usr/sbin/mke2fs", "cpio": "/usr/bin/cpio", "fakeroot": "/usr/bin/fakeroot"},
+    },
     "image": {
         "why": "to make a disc that a PC starts from",
         "packages": {
@@ -92,11 +96,12 @@ FOR_ARCHITECTURE: Dict[str, Dict[str, Dict[str, str]]] = {
 NEEDS = {
     "build": ("build",),
     "run": ("build", "run"),
-    "test": ("build", "run", "test"),
-    "check": ("build", "run", "test", "check"),
+    "run from a disk": ("build", "run", "disk"),
+    "test": ("build", "run", "disk", "test"),
+    "check": ("build", "run", "disk", "test", "check"),
     "bench": ("build", "run"),
     "debug": ("build", "run", "debug"),
-    "image": ("build", "run", "image"),
+    "image": ("build", "run", "disk", "image"),
     "setup": tuple(PURPOSES),
 }
 

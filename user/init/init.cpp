@@ -4,10 +4,11 @@
 // session ends:
 //
 //   no /.nos/command          an interactive shell on the console
-//   /.nos/command             the words of a command, each ended by a NUL; the command runs instead of the
-//   shell
-//   /.nos/plain-output        that command's output is not for a terminal: no "\r\n", no echo, nothing to
-//   read
+//   /.nos/command             the words of a command, each ended by a NUL; it runs instead of the shell
+//   nos.command=WORD,WORD     the same on the kernel's command line, with %XX for what has a meaning there
+//                             (for a root on a disk, where this program is /usr/lib/nos/init)
+//   /.nos/plain-output        (or nos.output=plain) that command's output is not for a terminal: no "\r\n",
+//                             no echo, nothing to read
 //
 // How it went is told on the second serial port, apart from all output: "status N" with the shell's
 // convention (128 + signal for a command that was killed). The tool reads it there.
@@ -194,17 +195,51 @@ void set_environment() {
   setenv("LANG", "C.UTF-8", 1);
 }
 
-// The words of /.nos/command; false when there is no such file.
-bool read_command() {
-  ssize_t length = read_file(command_file, command_text, sizeof(command_text));
-  if (length <= 0) return false;
+void split_command(size_t length) {
   size_t count = 0;
   for (char* word = command_text;
        word < command_text + length && count + 1 < sizeof(command_words) / sizeof(*command_words);
        word += strlen(word) + 1) {
     command_words[count++] = word;
   }
-  return count > 0;
+}
+
+// In place; returns the new length. A comma ends a word.
+size_t decode_command(char* text) {
+  char* out = text;
+  for (const char* in = text; *in != '\0'; ++in) {
+    unsigned value;
+    if (*in == '%' && sscanf(in + 1, "%2x", &value) == 1) {
+      *out++ = static_cast<char>(value);
+      in += 2;
+    } else {
+      *out++ = *in == ',' ? '\0' : *in;
+    }
+  }
+  *out = '\0';
+  return static_cast<size_t>(out - text);
+}
+
+// False when there is no command.
+bool read_command() {
+  ssize_t length = read_file(command_file, command_text, sizeof(command_text));
+  if (length <= 0 && parameter("nos.command", command_text, sizeof(command_text)))
+    length = static_cast<ssize_t>(decode_command(command_text)) + 1;
+  if (length <= 0) return false;
+  split_command(static_cast<size_t>(length));
+  return command_words[0] != nullptr;
+}
+
+bool wants_plain_output() {
+  char text[16];
+  if (parameter("nos.output", text, sizeof(text))) return strcmp(text, "plain") == 0;
+  return access(plain_output_file, F_OK) == 0;
+}
+
+// A root on a disk is left clean.
+void finish_root() {
+  sync();
+  mount(nullptr, "/", nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
 }
 
 [[noreturn]] void become_command() {
@@ -283,7 +318,7 @@ int main() {
   bring_up_loopback();
 
   bool has_command = read_command();
-  Output output = access(plain_output_file, F_OK) == 0 ? Output::plain : Output::terminal;
+  Output output = wants_plain_output() ? Output::plain : Output::terminal;
   pid_t session = start_session(has_command, output);
   int status = session > 0 ? wait_for(session) : 127;
 
@@ -291,7 +326,7 @@ int main() {
   drain_console();
   report(status);
   kill(-1, SIGKILL);
-  sync();
+  finish_root();
   reboot(RB_POWER_OFF);
   complain("power off failed: %s", strerror(errno));
   // The machine is still on. PID 1 must not end, so it sleeps; the user can still leave QEMU.

@@ -2,6 +2,7 @@
 #include "mount_tree.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
+#include "vfs/root_mount.h"
 #include "vfs_internal.h"
 #include "walk.h"
 
@@ -51,9 +52,15 @@ Result<void> mount_new(const Caller& caller, std::string_view source, const Path
 
 Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target,
                           MountFlags flags) {
+  return mount_root_device(type, options, target, flags, options.source);
+}
+
+Result<void> mount_root_device(const FileSystemType& type, const MountOptions& options, const Path& target,
+                               MountFlags flags, std::string_view shown_source) {
   auto file_system = TRY(type.mount(options));
+  if (options.read_only) file_system->set_read_only(true);
   RefPtr<Dentry> root = file_system->root();
-  auto mount = TRY(Mount::create(std::move(file_system), std::move(root), options.source, flags));
+  auto mount = TRY(Mount::create(std::move(file_system), std::move(root), shown_source, flags));
   return attach(std::move(mount), target);
 }
 
