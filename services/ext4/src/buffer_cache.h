@@ -59,8 +59,9 @@ class Buffer {
   // ---- The journal's, under its mutex ----
   std::uint32_t joined_ = 0;  // the transaction that will write it
   bool is_joined_ = false;
-  core::PageRef copy_;       // room for what will be committed
-  core::PageRef committed_;  // committed, not yet at home
+  core::PageRef copy_;        // room for what will be committed
+  core::PageRef committing_;  // of the transaction that is being written into the log
+  core::PageRef committed_;   // committed, not yet at home
   base::ListHook checkpoint_;
 };
 using BufferRef = RefPtr<Buffer>;

@@ -65,6 +65,9 @@ Result<void> Journal::lock_running(Transaction& taken, bool& any) {
   if (result) {
     for (BufferRef& buffer : transaction_.buffers) {
       std::memcpy(buffer->copy_.data(), buffer->bytes(), block_size_);
+      // From here on the block can join the next transaction, which takes room of its own.
+      buffer->committing_ = std::move(buffer->copy_);
+      buffer->copy_ = {};
       buffer->is_joined_ = false;
     }
     taken = std::move(transaction_);
@@ -131,7 +134,7 @@ Result<void> Journal::write_transaction(Transaction& transaction) {
     TRY(data.try_reserve(here));
     for (std::uint32_t i = 0; i < here; ++i) {
       Buffer& buffer = *transaction.buffers[done + i];
-      PageRef page = buffer.copy_.clone();
+      PageRef page = buffer.committing_.clone();
       std::uint32_t flags = (i ? tag_same_uuid : 0) | (i + 1 == here ? tag_last : 0);
       if (*core::data_of<Be32>(*page) == journal_magic) {
         // A block that looks like one of the log's own loses its first word there.
@@ -203,8 +206,8 @@ void Journal::committed(Transaction& transaction) {
     }
     for (BufferRef& buffer : transaction.buffers) {
       bool is_listed = static_cast<bool>(buffer->committed_);
-      buffer->committed_ = std::move(buffer->copy_);
-      buffer->copy_ = {};
+      buffer->committed_ = std::move(buffer->committing_);
+      buffer->committing_ = {};
       if (is_listed) continue;
       to_checkpoint_.push_back(*buffer);
       buffer->acquire_reference();
