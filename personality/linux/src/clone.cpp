@@ -119,6 +119,8 @@ Result<void> join_world(Task& child, Task& parent, std::uint64_t flags, int exit
     // The child would miss, or wrongly get, what is on its way to the process.
     return error(Errno::restart_silently);
   }
+  // Another thread has just given us filters: once more, with room for them.
+  if (!inherit_seccomp_locked(child, parent)) return error(Errno::restart_silently);
   if (flags & clone_thread) {
     process.threads.push_back(child);
     process.thread_count.fetch_add(1, std::memory_order_relaxed);
@@ -191,6 +193,7 @@ Result<long> clone_task(Context& context, const CloneArguments& arguments, std::
   int exit_signal = flags & clone_thread ? 0 : static_cast<int>(arguments.exit_signal);
   unsigned event = trace_clone_event(parent, flags, exit_signal);
   if (is_traced(parent)) TRY(Tracing::of(*child));
+  TRY(prepare_seccomp_of_child(*child, parent));
   if (flags & clone_parent_settid) (void)!core::UserOut<int>(arguments.parent_tid).write(id);
   TRY(join_world(*child, parent, flags, exit_signal, event));
 

@@ -12,7 +12,9 @@ constexpr std::uint32_t secure_noroot = 1, secure_keep_caps = 0x10;
 
 // A tracer must not get through its tracee what it may not do itself.
 bool honours_set_id(const Task& task, const vfs::Credentials& old, const vfs::File& file) {
-  if (is_traced(task) && !Tracing::find(task)->tracer_may_everything) return false;
+  Tracing* tracing = Tracing::find(task);
+  if (tracing && tracing->no_new_privileges.load()) return false;
+  if (is_traced(task) && !tracing->tracer_may_everything) return false;
   return !old.no_new_privileges && !(file.path() && file.path().mount().has(vfs::mount_no_set_uid));
 }
 

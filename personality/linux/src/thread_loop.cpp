@@ -48,7 +48,7 @@ static_assert(plain_calls_all == syscall_table_size);
 [[gnu::noinline]] void watched_system_call(Context& context) {
   Task& task = context.task;
   arch::begin_traced_system_call(context.registers);
-  if (trace_call_entry(task)) {
+  if (trace_call_entry(task) && seccomp_allows(context)) {
     auto call = static_cast<unsigned long>(context.registers.system_call_number());
     if (static_cast<long>(call) != -1) {
       long result = call < syscall_table_size && syscall_functions[call]

@@ -268,8 +268,9 @@ void wake_ended_tracees_locked(Process& process) {
 void update_call_path(Task& task) {
   Tracing* tracing = Tracing::find(task);
   bool traced = tracing && (tracing->resume != Tracing::Resume::run || tracing->stepping);
+  bool limited = tracing && tracing->seccomp_mode.load(std::memory_order_relaxed) != seccomp::Mode::off;
   // relaxed: a tracee reads it after it was resumed, which orders the two.
-  task.plain_calls.store(traced ? 0 : plain_calls_all, std::memory_order_relaxed);
+  task.plain_calls.store(traced || limited ? 0 : plain_calls_all, std::memory_order_relaxed);
 }
 
 Result<void> resume_tracee(TraceHold hold, Tracing::Resume how, bool step, int signal_to_deliver) {

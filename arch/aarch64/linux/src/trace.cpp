@@ -95,6 +95,8 @@ void set_linux_single_step(TracedThread, bool) {}
 // The result's register is the first argument's: it stays.
 void begin_traced_system_call(UserRegisters&) {}
 
+void roll_back_system_call(UserRegisters& registers) { registers.set_result(registers.original_x0); }
+
 std::uint32_t linux_audit_architecture() { return 0xc00000b7; }
 
 }  // namespace arch

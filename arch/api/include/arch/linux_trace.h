@@ -60,6 +60,9 @@ void set_linux_single_step(TracedThread thread, bool on);
 // Puts into the registers what a tracer sees in place of the result when a system call begins.
 void begin_traced_system_call(UserRegisters& registers);
 
+// What the result replaced is back: for handlers of a signal that came instead of the call.
+void roll_back_system_call(UserRegisters& registers);
+
 // AUDIT_ARCH_*: how seccomp filters and PTRACE_GET_SYSCALL_INFO name the architecture.
 std::uint32_t linux_audit_architecture();
 

@@ -62,6 +62,8 @@ void begin_traced_system_call(UserRegisters& registers) {
   registers.set_result(static_cast<std::uint64_t>(-static_cast<long>(base::Errno::enosys)));
 }
 
+void roll_back_system_call(UserRegisters& registers) { registers.set_result(registers.original_a0); }
+
 std::uint32_t linux_audit_architecture() { return 0xc00000f3; }
 
 }  // namespace arch

@@ -285,6 +285,8 @@ void begin_traced_system_call(UserRegisters& registers) {
   registers.set_result(static_cast<std::uint64_t>(-static_cast<long>(base::Errno::enosys)));
 }
 
+void roll_back_system_call(UserRegisters& registers) { registers.set_result(registers.original_rax); }
+
 std::uint32_t linux_audit_architecture() { return 0xc000003e; }
 
 }  // namespace arch

@@ -1,8 +1,9 @@
 // ptrace: one thread (the tracer) watches and steers others (tracees). docs/tracing.md tells the whole story.
 //
-// Every task that ever was one of the two has a Tracing, which lives as long as the task. Who traces whom is
-// protected by process_tree_lock(), and changed with the tracee's signal_lock held too, so either suffices
-// for reading. The rest of the tracee's half is protected by its process's signal_lock.
+// Every task that ever was one of the two, or gave up system calls (seccomp.h), has a Tracing, which lives as
+// long as the task. Who traces whom is protected by process_tree_lock(), and changed with the tracee's
+// signal_lock held too, so either suffices for reading. The rest of the tracee's half is protected by its
+// process's signal_lock.
 //
 // A tracee stops only in its own context, in trace_stop(). From then until it is resumed, its registers lie
 // in memory (arch/linux_trace.h) and its tracer may use them, holding the tracee with TraceHold so that not
@@ -12,6 +13,7 @@
 #include "base/intrusive_list.h"
 #include "core/sync/wait_queue.h"
 #include "linux_abi/abi/ptrace.h"
+#include "linux_abi/seccomp.h"
 #include "linux_abi/signal_delivery.h"
 #include "linux_abi/task.h"
 #include "linux_abi/wait.h"
@@ -21,6 +23,10 @@ namespace linux_abi {
 class Tracing {
  public:
   explicit Tracing(Task& owner) : task(owner) {}
+  Tracing(const Tracing&) = delete;
+  ~Tracing() {
+    if (SeccompFilter* filter = seccomp_filter.load(std::memory_order_relaxed)) filter->release_reference();
+  }
 
   // The task's, made if there is none. ENOMEM.
   static Result<Tracing*> of(Task& task);
@@ -55,6 +61,13 @@ class Tracing {
   int signal_to_deliver = 0;  // what the tracer resumed it with
   trace::CallInformation::Operation call_stop = trace::CallInformation::none;
   core::WaitQueue resumed;
+
+  // --- What it gave up (seccomp.h). Changed with signal_lock; the thread itself reads without. The filter is
+  // referenced.
+  std::atomic<seccomp::Mode> seccomp_mode{seccomp::Mode::off};
+  std::atomic<SeccompFilter*> seccomp_filter{nullptr};
+  // A thread whose filters it shares has promised it (PR_SET_NO_NEW_PRIVS).
+  std::atomic<bool> no_new_privileges{false};
 
   // --- As a tracer. Tree lock:
   base::IntrusiveList<Tracing, &Tracing::hook> tracees;

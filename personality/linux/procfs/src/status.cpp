@@ -267,9 +267,12 @@ Result<void> show_status(const Subject& subject, TextSink& out) {
     const vfs::Credentials& c = *credentials;
     format(out, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\nCapAmb:\t{:016x}\n",
            c.inheritable.bits(), c.permitted.bits(), c.effective.bits(), c.bounding.bits(), c.ambient.bits());
-    format(out, "NoNewPrivs:\t{}\n", c.no_new_privileges ? 1 : 0);
+    format(out, "NoNewPrivs:\t{}\n",
+           c.no_new_privileges || (task && linux_abi::shares_no_new_privileges(*task)) ? 1 : 0);
   }
-  format(out, "Seccomp:\t0\nSeccomp_filters:\t0\n");
+  format(out, "Seccomp:\t{}\nSeccomp_filters:\t{}\n",
+         task ? static_cast<unsigned>(linux_abi::seccomp_mode(*task)) : 0u,
+         task ? linux_abi::seccomp_filter_count(*task) : 0u);
   if (task) put_cpus(out, task->thread().affinity());
   format(out,
          "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:"

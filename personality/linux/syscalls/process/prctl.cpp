@@ -1,4 +1,5 @@
 // prctl(2)
+#include "linux_abi/seccomp.h"
 #include "syscalls/process/rows.h"
 
 namespace linux_abi {
@@ -162,12 +163,18 @@ Result<long> sys_prctl(Context& context, Prctl operation, std::uint64_t a, std::
       return set_no_new_privileges(context, a, rest_is_zero);
     case Prctl::get_no_new_privs:
       if (a || !rest_is_zero) return error(Errno::einval);
-      return task.credentials().no_new_privileges;
+      return task.credentials().no_new_privileges || shares_no_new_privileges(task);
     case Prctl::get_tid_address:
       TRY(UserOut<std::uintptr_t>(a).write(task.clear_child_tid));
       return 0;
     case Prctl::get_seccomp:
-      return error(Errno::einval);
+      return static_cast<long>(seccomp_mode(task));
+    case Prctl::set_seccomp:
+      if (a == static_cast<std::uint64_t>(seccomp::Mode::filter))
+        return add_seccomp_filter(task, UserAddress(b), 0);
+      if (a != static_cast<std::uint64_t>(seccomp::Mode::strict)) return error(Errno::einval);
+      TRY(enter_strict_seccomp(task));
+      return 0;
     case Prctl::get_thp_disable:
       return a || !rest_is_zero ? Result<long>(error(Errno::einval)) : Result<long>(0);
     case Prctl::get_auxv:

@@ -7,6 +7,7 @@
 namespace linux_abi {
 
 Result<long> sys_ptrace(Context& context, long request, int id, std::uintptr_t address, std::uintptr_t data);
+Result<long> sys_seccomp(Context& context, unsigned operation, unsigned flags, UserAddress argument);
 
 namespace syscalls::tracing {
 
@@ -14,6 +15,8 @@ inline constexpr SyscallRow rows[] = {
     row<number::ptrace, sys_ptrace>("ptrace",
                                     "all but SECCOMP_GET_FILTER and SYSCALL_USER_DISPATCH; register "
                                     "sets PRSTATUS FPREGSET X86_XSTATE ARM_TLS ARM_SYSTEM_CALL"),
+    row<number::seccomp, sys_seccomp>("seccomp",
+                                      "all but user notification (SECCOMP_FILTER_FLAG_NEW_LISTENER EINVAL)"),
 };
 
 }  // namespace syscalls::tracing
