@@ -22,6 +22,7 @@ def add_build_options(parser: argparse.ArgumentParser, default: str) -> None:
         "release": "optimised",
         "debug": "with assertions, lock-order checks and poisoning",
         "kasan": "with the address and undefined-behaviour sanitizers",
+        "coverage": "counting which lines run",
     }
     for flavour, text in explanations.items():
         suffix = " (the default)" if flavour == default else ""

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator, List, Optional
 
+from . import coverage
 from .ui import Argument, NosError
 
 
@@ -90,6 +91,7 @@ class Machine:
     status_file: Optional[Path] = None
     disks: List[Disk] = field(default_factory=list)
     extra: List[str] = field(default_factory=list)
+    memory_file: Optional[Path] = None  # the guest's memory, left behind for whoever started it (Guest: coverage)
 
 
 def has_kvm() -> bool:
@@ -128,7 +130,7 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
         "-smp", str(machine.cpus),
         "-m", f"{machine.memory_mib}M",
         "-kernel", machine.kernel,
-        "-append", machine.kernel_arguments,
+        "-append", machine.kernel_arguments + (" nokaslr" if machine.memory_file else ""),
         "-chardev", f"socket,id=console,fd={console},mux=on",
         "-serial", "chardev:console",
         "-mon", "chardev=console,mode=readline",
@@ -147,6 +149,8 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
         words += ["-icount", "shift=0,sleep=off"]
     if machine.gdb_port is not None:
         words += ["-gdb", f"tcp:127.0.0.1:{machine.gdb_port}", "-S"]
+    if machine.memory_file:
+        words += coverage.memory_words(machine.memory_file, machine.memory_mib)
     return words + list(machine.extra)
 
 
@@ -188,6 +192,9 @@ class Guest:
     def __init__(self, machine: Machine):
         self.console, console = socket.socketpair()
         self._control, control = socket.socketpair()
+        if coverage.is_counting(machine.kernel):
+            machine.memory_file = coverage.memory_file(machine.kernel)
+        self._machine = machine
         words = [str(word) for word in command(machine, console.fileno(), control.fileno())]
         try:
             self.process = subprocess.Popen(
@@ -200,7 +207,14 @@ class Guest:
         self._control.sendall(b'{"execute": "qmp_capabilities"}\n')
 
     def wait(self) -> int:
-        return self.process.wait()
+        status = self.process.wait()
+        self._keep_counters()
+        return status
+
+    def _keep_counters(self) -> None:
+        file, self._machine.memory_file = self._machine.memory_file, None
+        if file:
+            coverage.harvest(self._machine.kernel, file)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -209,6 +223,7 @@ class Guest:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._keep_counters()
 
     def was_reset(self) -> bool:
         """True when the guest, now ended, asked for a reset (which a triple fault is, too) rather than for power off."""

@@ -4,7 +4,7 @@ import os
 import time
 from typing import List
 
-from . import guest, packages, ui
+from . import build, coverage, guest, packages, ui
 from .results import TestRun
 from .rings import boot, conformance, host, hostile, injection, kernel, scenario, torture
 from .tree import ARCHITECTURES, check_architecture
@@ -73,7 +73,12 @@ def run(options: argparse.Namespace) -> int:
         if options.list:
             list_names(test_run, rings)
         else:
+            counting = options.flavour == "coverage" and not options.kernel
+            if counting:
+                coverage.begin(build.kernel(architecture, options.flavour))
             status = max(status, run_rings(test_run, rings))
+            if counting:
+                coverage.report(build.kernel(architecture, options.flavour))
         # This machine's own part does not depend on the guest.
         rings = [name for name in rings if name != host.NAME]
         if not rings:
