@@ -226,6 +226,8 @@ int main(int argument_count, char** arguments) {
   if (argument_count > 2 && strcmp(arguments[1], "--helper") == 0) {
     return conformance::run_helper(arguments[2], argument_count - 3, arguments + 3);
   }
+  // Whoever started us may ignore signals (nohup, a shell's background job): cases expect what a login gives.
+  for (int signal = 1; signal < NSIG; signal++) ::signal(signal, SIG_DFL);
   testing::InitGoogleTest(&argument_count, arguments);
   bool isolate = false;
   double time_out = 20;

@@ -1,4 +1,6 @@
 // sendfile(2), copy_file_range(2)
+#include <algorithm>
+
 #include "core/memory/io_buffer.h"
 #include "syscalls/files/rows.h"
 #include "vfs/inode.h"
@@ -94,14 +96,16 @@ Result<long> sys_copy_file_range(Context& context, FileDescriptor in, UserInOut<
   std::int64_t from_start = in_offset ? TRY(in_offset.read()) : static_cast<std::int64_t>(source->position());
   std::int64_t to_start = out_offset ? TRY(out_offset.read()) : static_cast<std::int64_t>(target->position());
   if (from_start < 0 || to_start < 0) return error(Errno::einval);
-  auto length = static_cast<std::int64_t>(count < max_transfer ? count : max_transfer);
-  auto from_end = base::checked_add(from_start, length), to_end = base::checked_add(to_start, length);
-  if (!from_end || !to_end) return error(Errno::eoverflow);
-  if (&source->inode() == &target->inode() && from_start < *to_end && to_start < *from_end)
+  auto from_begin = static_cast<std::uint64_t>(from_start), to_begin = static_cast<std::uint64_t>(to_start);
+  std::uint64_t size = source->inode().size();
+  if (from_begin >= size) return 0;
+  std::uint64_t length = std::min<std::uint64_t>({count, max_transfer, size - from_begin});
+  if (&source->inode() == &target->inode() && from_begin < to_begin + length &&
+      to_begin < from_begin + length)
     return error(Errno::einval);
-  Side from{*source, !in_offset, static_cast<std::uint64_t>(from_start)};
-  Side to{*target, !out_offset, static_cast<std::uint64_t>(to_start)};
-  std::size_t done = TRY(copy(context, from, to, static_cast<std::size_t>(length)));
+  Side from{*source, !in_offset, from_begin};
+  Side to{*target, !out_offset, to_begin};
+  std::size_t done = TRY(copy(context, from, to, length));
   if (in_offset) TRY(in_offset.write(static_cast<std::int64_t>(from.offset)));
   if (out_offset) TRY(out_offset.write(static_cast<std::int64_t>(to.offset)));
   return static_cast<long>(done);
