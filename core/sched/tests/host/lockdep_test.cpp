@@ -92,19 +92,19 @@ TEST_F(Lockdep, NestingLevelsTellLocksOfOneClassApart) {
 
 TEST_F(Lockdep, ChainsMayBeAsLongAsTheyLikeButNotTakeOneLockTwice) {
   Mutex other{"beside the chain"};
-  Node chain[6];
+  Node first, second, third, fourth, fifth;  // no array: the compiler takes its elements for one lock
   {
-    MutexGuard a(chain[0].mutex, LockNesting::chain);
-    MutexGuard b(chain[1].mutex, LockNesting::chain);
-    MutexGuard c(chain[2].mutex, LockNesting::chain);
-    MutexGuard d(chain[3].mutex, LockNesting::chain);
-    MutexGuard e(chain[4].mutex, LockNesting::chain);
+    MutexGuard a(first.mutex, LockNesting::chain);
+    MutexGuard b(second.mutex, LockNesting::chain);
+    MutexGuard c(third.mutex, LockNesting::chain);
+    MutexGuard d(fourth.mutex, LockNesting::chain);
+    MutexGuard e(fifth.mutex, LockNesting::chain);
     MutexGuard f(other);
   }
   EXPECT_EQ(lockdep_reports(), 0u);
   {
     MutexGuard f(other);
-    MutexGuard a(chain[0].mutex, LockNesting::chain);
+    MutexGuard a(first.mutex, LockNesting::chain);
   }
   EXPECT_EQ(lockdep_reports(), 1u);
 }
