@@ -233,8 +233,9 @@ def make_test(applet: str, command: str, pattern: str) -> Callable[[Guest], None
     def test(guest: Guest) -> None:
         prepare_folder(guest)
         outcome = guest.run(command)
-        if not re.search(pattern, outcome.output, re.MULTILINE):
-            raise CheckFailed(f"{applet}: {command!r} printed {outcome.output[-400:]!r}, which does not match {pattern!r}")
+        wanted = guest.named(pattern)
+        if not re.search(wanted, outcome.output, re.MULTILINE):
+            raise CheckFailed(f"{applet}: {command!r} printed {outcome.output[-400:]!r}, which does not match {wanted!r}")
 
     return test
 

@@ -8,7 +8,7 @@ def test_ps(guest: Guest) -> None:
     guest.check("ps -p 1 -o pid=,ppid=,comm=", pattern=r"^\s*1\s+0 init$")
     guest.check("ps aux | head -n 1", pattern="^USER +PID +%CPU +%MEM +VSZ +RSS TTY +STAT START +TIME COMMAND$")
     guest.check("ps auxww | grep -c '[b]ash'", pattern=r"^[1-9]")
-    guest.check("sleep 300 & ps -o stat=,comm= -p $!; kill $!", pattern=r"S\S* +sleep")
+    guest.check("sleep 300 & sleep 1; ps -o stat=,comm= -p $!; kill $!", pattern=r"S\S* +sleep")
     guest.check("ps -eLf | wc -l; ps -ef --forest | tail -n 1; ps -o tty= -p $$", pattern=r"@CONSOLE@")
     guest.check("pgrep -x bash; pidof bash; kill -0 $$ && echo mine", pattern="mine")
     guest.check("bash -c 'exec -a odd-name sleep 100' & sleep 1; pkill -f odd-name && echo killed; wait $! 2>/dev/null; true", pattern="killed")

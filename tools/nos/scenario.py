@@ -87,12 +87,17 @@ class Guest:
         match = self.terminal.expect(r"@@BEGIN@@\r*\n(.*?)@@END (\d+)@@\r*\n.*?" + re.escape(PROMPT), timeout or self.limit_seconds)
         return Outcome(match.group(1).replace("\r", "").rstrip("\n"), int(match.group(2)))
 
+    def named(self, text: str) -> str:
+        """`text` with the names of this guest's architecture in their places."""
+        for word, name in self.names.items():
+            text = text.replace(word, name)
+        return text
+
     def check(self, command: str, expected: Optional[str] = None, pattern: Optional[str] = None, status: int = 0, timeout: Optional[float] = None) -> str:
         """Runs `command`; its status must be `status`, its output equal `expected` or contain the regular expression `pattern`."""
-        for word, name in self.names.items():
-            command = command.replace(word, name)
-            expected = expected.replace(word, name) if expected else expected
-            pattern = pattern.replace(word, name) if pattern else pattern
+        command = self.named(command)
+        expected = self.named(expected) if expected else expected
+        pattern = self.named(pattern) if pattern else pattern
         outcome = self.run(command, timeout)
         told = f"{shortened(command, 200)!r} printed {shortened(outcome.output)!r}"
         if outcome.status != status:
