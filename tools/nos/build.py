@@ -31,7 +31,10 @@ def configure(name: str, again: bool = False) -> Path:
 def build_preset(name: str, targets: Sequence[str] = ()) -> Path:
     """Builds a preset (all of it, or `targets`); returns its folder."""
     folder = configure(name)
-    ninja(folder, f"Building {name}", targets)
+    # Ninja does not keep two of its kind from making the same file at the same time.
+    with open(folder / "nos.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ninja(folder, f"Building {name}", targets)
     return folder
 
 
