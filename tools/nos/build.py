@@ -11,7 +11,7 @@ from typing import Iterator, Sequence
 
 from . import ui
 from .qemu import BOARDS
-from .tree import ROOT, log_file
+from .tree import ROOT, lock, log_file
 from .ui import NosError
 
 
@@ -32,8 +32,7 @@ def build_preset(name: str, targets: Sequence[str] = ()) -> Path:
     """Builds a preset (all of it, or `targets`); returns its folder."""
     folder = configure(name)
     # Ninja does not keep two of its kind from making the same file at the same time.
-    with open(folder / "nos.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock(folder / "nos.lock", str(folder.relative_to(ROOT))):
         ninja(folder, f"Building {name}", targets)
     return folder
 

@@ -73,12 +73,12 @@ def run(options: argparse.Namespace) -> int:
         if options.list:
             list_names(test_run, rings)
         else:
-            counting = options.flavour == "coverage" and not options.kernel
+            counting = build.kernel(architecture, options.flavour) if options.flavour == "coverage" and not options.kernel else None
             if counting:
-                coverage.begin(build.kernel(architecture, options.flavour))
+                coverage.begin(counting)
             status = max(status, run_rings(test_run, rings))
             if counting:
-                coverage.report(build.kernel(architecture, options.flavour))
+                coverage.report(counting)
         # This machine's own part does not depend on the guest.
         rings = [name for name in rings if name != host.NAME]
         if not rings:

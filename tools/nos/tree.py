@@ -51,15 +51,21 @@ def digest(*parts: object) -> str:
 
 
 @contextmanager
-def cache_lock(name: str) -> Iterator[None]:
-    """Keeps two `nos` commands from making the same thing at the same time."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / f"{name}.lock", "w") as handle:
+def lock(file: Path, what: str) -> Iterator[None]:
+    """Keeps two `nos` commands from making the same thing at the same time; says so when it has to wait."""
+    with open(file, "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            say(f"Another nos is busy with the {name} cache; waiting for it")
+            say(f"Another nos is busy with {what}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def cache_lock(name: str) -> Iterator[None]:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with lock(CACHE / f"{name}.lock", f"the {name} cache"):
         yield
 
 
