@@ -145,6 +145,10 @@ std::uint64_t announced_frequency() {
   return 0;
 }
 
+std::uint64_t ticks_to_ns(std::uint64_t ticks) {
+  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(ticks) * scale.multiplier >> 32);
+}
+
 void set_scale(std::uint64_t counter_rate) {
   frequency = counter_rate;
   scale.shift = 32;
@@ -161,16 +165,11 @@ std::uint64_t counter_frequency() { return frequency; }
 const CounterScale& counter_scale() { return scale; }
 const char* clock_source_name() { return "tsc"; }
 
-std::uint64_t nanoseconds() {
-  return static_cast<std::uint64_t>(
-      static_cast<unsigned __int128>(counter() - scale.base) * scale.multiplier >> 32);
-}
+std::uint64_t nanoseconds() { return ticks_to_ns(counter() - scale.base); }
 
 std::uint64_t host_wall_clock_at_boot_ns() {
   if (!host_clock.wall_time_ns) return 0;
-  std::uint64_t until_boot = scale.base - host_clock.counter;
-  return host_clock.wall_time_ns +
-         static_cast<std::uint64_t>(static_cast<unsigned __int128>(until_boot) * scale.multiplier >> 32);
+  return host_clock.wall_time_ns + ticks_to_ns(scale.base - host_clock.counter);
 }
 
 void delay_microseconds(unsigned microseconds) {

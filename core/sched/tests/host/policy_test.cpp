@@ -280,12 +280,18 @@ TEST(Deadline, OverrunHurtsOnlyTheCulprit) {
   EXPECT_GT(honest.ran_ns, 500 * ms);
 }
 
+// 2 of every 10 ms, awake since time 0.
+struct Server : SchedulingEntity {
+  Server() {
+    auto parameters = deadline(2 * ms, 10 * ms);
+    configure_entity(*this, parameters, parameters.urgency());
+    DeadlineQueue::wake_up(*this, 0);
+  }
+};
+
 // The interrupt that should have stopped it came 28 ms late: fourteen budgets, so fourteen periods are owed.
 TEST(Deadline, LongOverrunIsPaidBack) {
-  SchedulingEntity entity;
-  auto parameters = deadline(2 * ms, 10 * ms);
-  configure_entity(entity, parameters, parameters.urgency());
-  DeadlineQueue::wake_up(entity, 0);
+  Server entity;
   EXPECT_TRUE(DeadlineQueue::account(entity, 30 * ms));
   DeadlineQueue::start_next_period(entity, 30 * ms);
   std::uint64_t ran_ns = 30 * ms;
@@ -305,10 +311,7 @@ TEST(Deadline, LongOverrunIsPaidBack) {
 }
 
 TEST(Deadline, MissedPeriodsAreNotMadeUpFor) {
-  SchedulingEntity entity;
-  auto parameters = deadline(2 * ms, 10 * ms);
-  configure_entity(entity, parameters, parameters.urgency());
-  DeadlineQueue::wake_up(entity, 0);
+  Server entity;
   EXPECT_TRUE(DeadlineQueue::account(entity, 2 * ms));
   std::uint64_t hour = 3'600'000 * ms;
   DeadlineQueue::start_next_period(entity, hour);
