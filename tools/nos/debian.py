@@ -156,3 +156,20 @@ def linux_kernel(architecture: str) -> Path:
         temporary.rename(kernel)
         (CACHE / "linux" / f"version-{architecture}").write_text(package.replace("linux-image-", "") + "\n")
     return kernel
+
+
+def linux_module(architecture: str, name: str) -> Path:
+    """A module of linux_kernel(), such as drivers/block/virtio_blk, compressed as Debian has it."""
+    linux_kernel(architecture)
+    version = (CACHE / "linux" / f"version-{architecture}").read_text().strip()
+    module = CACHE / "linux" / f"{Path(name).name}-{version}.ko.xz"
+    with cache_lock("linux"):
+        if not module.exists():
+            with ui.step(f"Fetching linux-image-{version} for its {Path(name).name}"):
+                deb = private_apt(architecture).download(f"linux-image-{version}", CACHE / "linux")
+                content = deb_content(deb, f"usr/lib/modules/{version}/kernel/{name}.ko")
+            deb.unlink()
+            temporary = module.with_suffix(".new")
+            temporary.write_bytes(content)
+            temporary.rename(module)
+    return module

@@ -184,6 +184,8 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
             disk_words.append(disks.command_argument(words, plain_output))
     if options.initrd and not options.initrd.is_file():
         raise NosError(f"There is no initramfs file {options.initrd}.")
+    if options.kernel == "linux" and guest_disks:
+        additions.append((debian.linux_module(architecture, "drivers/block/virtio_blk"), ".nos/modules/virtio_blk.ko.xz"))
     kernel = kernel_file(options.kernel, architecture, options.flavour)
     folders: frozenset = frozenset()
     archive: Optional[Path]

@@ -7,6 +7,7 @@
 //   /.nos/command             the words of a command, each ended by a NUL; it runs instead of the shell
 //   nos.command=WORD,WORD     the same on the kernel's command line, with %XX for what has a meaning there
 //                             (for a root on a disk, where this program is /usr/lib/nos/init)
+//   /.nos/modules/            modules that a Linux needs for the guest's devices
 //   /.nos/plain-output        (or nos.output=plain) that command's output is not for a terminal: no "\r\n",
 //                             no echo, nothing to read
 //
@@ -30,6 +31,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -122,6 +124,20 @@ void mount_everything() {
   symlink("/proc/self/fd/0", "/dev/stdin");
   symlink("/proc/self/fd/1", "/dev/stdout");
   symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+void load_modules() {
+  constexpr int compressed = 4;  // MODULE_INIT_COMPRESSED_FILE
+  DIR* directory = opendir("/.nos/modules");
+  if (directory == nullptr) return;
+  while (dirent* entry = readdir(directory)) {
+    if (entry->d_name[0] == '.') continue;
+    int file = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC);
+    if (syscall(SYS_finit_module, file, "", compressed) != 0)
+      complain("cannot load %s: %s", entry->d_name, strerror(errno));
+    close(file);
+  }
+  closedir(directory);
 }
 
 // 127.0.0.1 works where the kernel has a network; where it has none there is nothing to say.
@@ -314,6 +330,7 @@ int main() {
   mount_everything();
   read_file("/proc/cmdline", kernel_command_line, sizeof(kernel_command_line));
   find_console();
+  load_modules();
   sethostname("nos", 3);
   bring_up_loopback();
 

@@ -109,6 +109,11 @@ Result<BlockRun> Ext4FileSystem::allocate_in_group(Handle& handle, std::uint32_t
   return best;
 }
 
+bool Ext4FileSystem::has_blocks_to_come() {
+  core::MutexGuard guard{allocation_mutex_};
+  return !freed_.empty();
+}
+
 Result<BlockRun> Ext4FileSystem::allocate_blocks(Handle& handle, std::uint64_t goal, std::uint32_t count) {
   if (goal <= first_data_block_ || goal >= block_count_) goal = first_data_block_ + 1;
   auto goal_group = static_cast<std::uint32_t>((goal - first_data_block_) / blocks_per_group_);

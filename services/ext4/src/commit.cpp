@@ -57,6 +57,11 @@ Result<void> Journal::lock_running(Transaction& taken, bool& any) {
   locking_ = true;
   TRY(changed_.wait(guard, core::WaitMode::uninterruptible,
                     [&]() NO_THREAD_SAFETY_ANALYSIS { return transaction_.handles == 0; }));
+  if (is_aborted()) {
+    // One of the handles left something half done.
+    locking_ = false;
+    return error(Errno::erofs);
+  }
   Result<void> result;
   {
     core::MutexUnguard open{guard};

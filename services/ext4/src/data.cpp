@@ -131,21 +131,19 @@ Result<std::uint64_t> Ext4Inode::write_run(std::uint64_t at, std::uint64_t end, 
   auto written = transfer.add(at, run.count, run.start);
   if (written) written = transfer.finish();
   core::WriteGuard guard{map_lock_};
+  Indivisible change(handle);
+  if (written && fresh) written = insert_extent(handle, static_cast<std::uint32_t>(at), run, false);
   if (!written) {
     if (fresh) TRY(ext4().free_blocks(handle, run));
+    TRY(change.done());
     return error(written.error());
   }
-  if (fresh) {
-    auto inserted = insert_extent(handle, static_cast<std::uint32_t>(at), run, false);
-    if (!inserted) {
-      TRY(ext4().free_blocks(handle, run));
-      return error(inserted.error());
-    }
-  } else if (mapping.unwritten) {
+  if (!fresh && mapping.unwritten) {
     TRY(mark_written(handle, static_cast<std::uint32_t>(at), run.count));
   }
   update_disk_size((at + run.count) << ext4().block_shift());
   TRY(store(handle));
+  TRY(change.done());
   return at + run.count;
 }
 
@@ -162,9 +160,15 @@ Result<void> Ext4Inode::write_pages(std::uint64_t first, std::span<Page* const> 
   std::uint64_t blocks = (size() + ext4().block_size() - 1) >> ext4().block_shift();
   if (end > blocks) end = blocks;
   Result<void> result;
+  unsigned retries_left = 3;
   if (!TRY(write_mapped(first, pages))) {
     while (at < end) {
       auto next = write_run(at, end, first, pages);
+      // What was promised may be blocks that are free only after a commit.
+      if (!next && next.error() == Errno::enospc && retries_left && ext4().has_blocks_to_come()) {
+        --retries_left;
+        if (ext4().journal().commit_running()) continue;
+      }
       if (!next) {
         result = error(next.error());
         break;
@@ -205,6 +209,13 @@ void Ext4Inode::cancel_reservation(std::uint64_t pages) {
 // ---- fallocate ----
 
 Result<void> Ext4Inode::allocate_range(std::uint64_t from, std::uint64_t to) {
+  auto result = try_allocate_range(from, to);
+  if (result || result.error() != Errno::enospc || !ext4().has_blocks_to_come()) return result;
+  TRY(ext4().journal().commit_running());
+  return try_allocate_range(from, to);  // what it has got is not made again
+}
+
+Result<void> Ext4Inode::try_allocate_range(std::uint64_t from, std::uint64_t to) {
   std::uint64_t at = from >> ext4().block_shift();
   std::uint64_t end = (to + ext4().block_size() - 1) >> ext4().block_shift();
   while (at < end) {
@@ -227,12 +238,12 @@ Result<void> Ext4Inode::allocate_range(std::uint64_t from, std::uint64_t to) {
     auto run = ext4().allocate_blocks(handle, goal, static_cast<std::uint32_t>(count));
     ext4().unreserve_blocks(count);
     if (!run) return error(run.error());
+    Indivisible change(handle);
     auto inserted = insert_extent(handle, static_cast<std::uint32_t>(at), *run, true);
-    if (!inserted) {
-      TRY(ext4().free_blocks(handle, *run));
-      return inserted;
-    }
+    if (!inserted) TRY(ext4().free_blocks(handle, *run));
     TRY(store(handle));
+    TRY(change.done());
+    TRY(inserted);
     at += run->count;
   }
   return {};

@@ -149,8 +149,11 @@ Result<void> Ext4File::punch(std::uint64_t from, std::uint64_t to) {
       Handle handle;
       TRY(handle.start(inode.ext4().journal(), Ext4Inode::extent_credits + 8));
       core::WriteGuard guard{inode.map_lock()};
-      done = TRY(inode.remove_extents(handle, static_cast<std::uint32_t>(first), end));
+      auto removed = inode.remove_extents(handle, static_cast<std::uint32_t>(first), end);
+      Indivisible change(handle);
       TRY(inode.store(handle));
+      TRY(change.done());
+      done = TRY(removed);
     }
   }
   // What was read in between is what was there before.

@@ -91,6 +91,8 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   Result<void> reserve_blocks(std::uint64_t count);
   void unreserve_blocks(std::uint64_t count);
   std::uint64_t goal_for(const Ext4Inode& inode) const;
+  // Freed blocks that the next commit makes usable.
+  bool has_blocks_to_come();
   static constexpr unsigned allocation_credits = 4;  // bitmap, descriptor, and one more group's
 
   // ---- inode_allocator.cpp ----

@@ -257,19 +257,27 @@ void Ext4Inode::evict() {
   ext4().forget_inode(*this);
 }
 
+// If one of the two references is that of the dirty pages, and the other our caller's, then nobody has the
+// file open, and without a name nobody comes to it any more.
+void Ext4Inode::almost_unused() {
+  if (cache_ && cache_->is_kept_for_dirty_pages() && reference_count() == 2) cache_->discard();
+}
+
 // Blocks first, in as many transactions as they need; then the inode itself, which until then is an orphan.
 Result<void> Ext4Inode::delete_for_good() {
   bool has_extents = disk_flags_ & flag_extents;
   if (has_extents) TRY(truncate_blocks(0));
   Handle handle;
   TRY(handle.start(ext4().journal(), 16));
+  Indivisible change(handle);
   TRY(drop_xattr_block(handle));
   TRY(ext4().remove_orphan(handle, *this));
   deleted_ = true;
   set_size(disk_size_ = 0);
   vfs::Mode old = mode();
   TRY(store(handle));
-  return ext4().free_inode(handle, inode_number(), vfs::is_directory(old));
+  TRY(ext4().free_inode(handle, inode_number(), vfs::is_directory(old)));
+  return change.done();
 }
 
 Result<void> Ext4Inode::truncate_blocks(std::uint64_t size) {
@@ -279,12 +287,13 @@ Result<void> Ext4Inode::truncate_blocks(std::uint64_t size) {
     Handle handle;
     TRY(handle.start(ext4().journal(), extent_credits + 8));
     core::WriteGuard guard{map_lock_};
-    bool done = TRY(remove_extents(handle, static_cast<std::uint32_t>(first), std::uint64_t{1} << 32));
-    if (done) {
-      if (link_count()) TRY(ext4().remove_orphan(handle, *this));
-      return store(handle);
-    }
+    auto done = remove_extents(handle, static_cast<std::uint32_t>(first), std::uint64_t{1} << 32);
+    // What is gone is gone, also before an error: the record says so.
+    Indivisible change(handle);
+    if (done && *done && link_count()) TRY(ext4().remove_orphan(handle, *this));
     TRY(store(handle));
+    TRY(change.done());
+    if (TRY(done)) return {};
   }
 }
 

@@ -100,6 +100,7 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
   core::RwMutex& map_lock() RETURN_CAPABILITY(map_lock_) { return map_lock_; }
   // Blocks [from, to) of holes get unwritten extents (fallocate).
   Result<void> allocate_range(std::uint64_t from, std::uint64_t to);
+  Result<void> try_allocate_range(std::uint64_t from, std::uint64_t to);
 
   // ---- directory.cpp; lock() held ----
   struct Found {
@@ -123,6 +124,8 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
 
  protected:
   void evict() override;
+  bool evict_needs_locks() const override { return true; }
+  void almost_unused() override;
 
  private:
   friend class ExtentTree;

@@ -153,6 +153,16 @@ void Journal::abort(Errno code) {
   listener_.journal_failed(code);
 }
 
+void Journal::abort_running(Errno code) {
+  int none = 0;
+  if (!aborted_.compare_exchange_strong(none, static_cast<int>(code))) return;
+  core::log(core::LogLevel::error,
+            "ext4 ({}): an operation failed halfway; the journal is aborted, the file system read-only",
+            buffers_.volume().name());
+  changed_.wake_all();
+  listener_.journal_failed(code);
+}
+
 std::uint32_t Journal::running() const {
   core::MutexGuard guard{mutex_};
   return transaction_.id;

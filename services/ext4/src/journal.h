@@ -94,10 +94,13 @@ class Journal {
   bool is_committed(std::uint32_t transaction) const;
   bool is_aborted() const { return aborted_.load(std::memory_order_acquire) != 0; }
   void abort(Errno code);
+  // For a thread with an open handle, whose transaction must not commit: nothing of it reaches the disk.
+  void abort_running(Errno code);
   unsigned credits_max() const { return credits_max_; }
 
  private:
   friend class Handle;
+  friend class Indivisible;
   struct Transaction {
     std::uint32_t id = 0;
     unsigned handles = 0, credits = 0;
@@ -191,8 +194,32 @@ class Handle {
   bool is_started() const { return journal_; }
 
  private:
+  friend class Indivisible;
   Journal* journal_ = nullptr;
   std::uint32_t transaction_ = 0;
+};
+
+// Changes that only make sense together. When a scope is left between the first and done(), because of an
+// error in the middle, the journal is aborted: what is committed is whole, the transaction that is not is
+// forgotten, and the file system is read-only from then on.
+//
+//   Indivisible change(handle);
+//   TRY(…); TRY(…);
+//   return change.done();
+class Indivisible {
+ public:
+  explicit Indivisible(Handle& handle) : journal_(handle.journal_) {}
+  Indivisible(const Indivisible&) = delete;
+  ~Indivisible() {
+    if (journal_) journal_->abort_running(Errno::eio);
+  }
+  Result<void> done() {
+    journal_ = nullptr;
+    return {};
+  }
+
+ private:
+  Journal* journal_;
 };
 
 }  // namespace ext4

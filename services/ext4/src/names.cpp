@@ -42,7 +42,15 @@ Result<RefPtr<Ext4Inode>> Ext4Inode::make_child(Handle& handle, const NewInode& 
   std::uint32_t generation;
   core::random_bytes(std::as_writable_bytes(std::span(&generation, 1)));
   TRY(ext4().insert_inode(*child));
-  TRY(child->initialise(handle, generation, *this));
+  if (auto begun = child->initialise(handle, generation, *this); !begun) {
+    // One that came so far is deleted with its last reference.
+    if (!child->loaded_) {
+      Indivisible change(handle);
+      TRY(ext4().free_inode(handle, child_number, vfs::is_directory(properties.mode)));
+      TRY(change.done());
+    }
+    return error(begun.error());
+  }
   // Until it has a name it is an orphan: whatever goes wrong from here on, it is deleted.
   TRY(ext4().add_orphan(handle, *child));
   TRY(child->store(handle));
@@ -60,12 +68,14 @@ Result<RefPtr<vfs::Inode>> Ext4Inode::create_named(Dentry& entry, const NewInode
   if (directory) TRY(child->make_first_block(handle, inode_number()));
   if (!link_target.empty()) TRY(child->set_link_target(handle, link_target));
   TRY(add_entry(handle, entry.name(), child->inode_number(), properties.mode));
+  Indivisible change(handle);
   child->set_link_count(directory ? 2 : 1);
   TRY(ext4().remove_orphan(handle, *child));
   if (directory) add_link();
   touch(*this);
   TRY(child->store(handle));
   TRY(store(handle));
+  TRY(change.done());
   return RefPtr<Inode>(std::move(child));
 }
 
@@ -120,12 +130,14 @@ Result<void> Ext4Inode::link(Inode& target, Dentry& entry) {
   Handle handle;
   TRY(handle.start(ext4().journal(), create_credits));
   TRY(add_entry(handle, entry.name(), inode.inode_number(), inode.mode()));
+  Indivisible change(handle);
   if (inode.link_count() == 0) TRY(ext4().remove_orphan(handle, inode));
   inode.add_link();
   inode.touch_changed();
   touch(*this);
   TRY(inode.store(handle));
-  return store(handle);
+  TRY(store(handle));
+  return change.done();
 }
 
 // A name of the inode has gone; without any it waits, as an orphan, for its last user.
@@ -146,9 +158,11 @@ Result<void> Ext4Inode::unlink(Dentry& entry) {
   Handle handle;
   TRY(handle.start(ext4().journal(), create_credits));
   TRY(remove_entry(handle, entry.name()));
+  Indivisible change(handle);
   TRY(drop_name(handle, inode));
   touch(*this);
-  return store(handle);
+  TRY(store(handle));
+  return change.done();
 }
 
 Result<void> Ext4Inode::remove_directory(Dentry& entry) {
@@ -177,6 +191,7 @@ Result<void> Ext4Inode::rename(Dentry& source, Inode& new_directory, Dentry& tar
     TRY(destination.change_entry(handle, target.name(), moved.inode_number(), moved.mode()));
   else
     TRY(destination.add_entry(handle, target.name(), moved.inode_number(), moved.mode()));
+  Indivisible change(handle);
   if (exchange)
     TRY(change_entry(handle, source.name(), replaced->inode_number(), replaced->mode()));
   else
@@ -204,7 +219,8 @@ Result<void> Ext4Inode::rename(Dentry& source, Inode& new_directory, Dentry& tar
   }
   TRY(moved.store(handle));
   if (other_place) TRY(destination.store(handle));
-  return store(handle);
+  TRY(store(handle));
+  return change.done();
 }
 
 }  // namespace ext4

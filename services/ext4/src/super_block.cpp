@@ -341,6 +341,7 @@ void Ext4FileSystem::finish() {
 }
 
 void Ext4FileSystem::unmounted() {
+  vfs::finish_evictions();
   if (auto synced = sync(); !synced)
     core::log(LogLevel::error, "ext4 ({}): not everything could be written, error {}", volume_->name(),
               synced.error());

@@ -264,8 +264,10 @@ Result<void> Ext4Inode::set_xattr(std::string_view full, std::span<const char> v
   Handle handle;
   TRY(handle.start(ext4().journal(), 12));
   TRY(access.save(handle));
+  Indivisible change(handle);
   touch_changed();
-  return store(handle);
+  TRY(store(handle));
+  return change.done();
 }
 
 Result<void> Ext4Inode::remove_xattr(std::string_view full) {
@@ -279,8 +281,10 @@ Result<void> Ext4Inode::remove_xattr(std::string_view full) {
   Handle handle;
   TRY(handle.start(ext4().journal(), 12));
   TRY(access.save(handle));
+  Indivisible change(handle);
   touch_changed();
-  return store(handle);
+  TRY(store(handle));
+  return change.done();
 }
 
 void Ext4Inode::list_xattrs(base::TextSink& out) {

@@ -342,6 +342,17 @@ Result<std::uint64_t> PageCache::seek_hole(std::uint64_t offset) {
   return start < end ? start : end;
 }
 
+bool PageCache::is_kept_for_dirty_pages() const { return Writeback::is_listed(*this); }
+
+void PageCache::discard() {
+  {
+    core::WriteGuard contents{contents_lock_};
+    core::MutexGuard writing{writeback_mutex_};
+    remove_pages(0, ~std::uint64_t{0}, Mapped::no);
+  }
+  Writeback::became_clean(*this);
+}
+
 void PageCache::detach() {
   if (!memory_only_) Writeback::detach(*this);
   set_size(0);

@@ -89,6 +89,11 @@ void Writeback::became_clean(PageCache& cache) {
   cache.store_->last_page_cleaned();  // may be the end of both
 }
 
+bool Writeback::is_listed(const PageCache& cache) {
+  core::MutexGuard guard{WritebackLists::mutex};
+  return cache.dirty_hook_.is_linked();
+}
+
 void Writeback::detach(PageCache& cache) {
   bool was_dirty;
   {

@@ -11,6 +11,7 @@ class Writeback {
   static void remove(PageCache& cache);
   // Dirty no more, and left alone from here on: returns when nobody writes it back.
   static void detach(PageCache& cache);
+  static bool is_listed(const PageCache& cache);
   static void became_dirty(PageCache& cache);
   // Its dirty pages are written; it may have new ones.
   static void became_clean(PageCache& cache);

@@ -1,6 +1,8 @@
 #include "vfs/inode.h"
 
+#include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "core/sched/work_queue.h"
 #include "core/time/clock.h"
 #include "vfs/device.h"
 #include "vfs/file.h"
@@ -48,13 +50,45 @@ bool Inode::try_acquire_reference() const {
   return true;
 }
 
+// Inodes whose last reference went in a reclaimer.
+struct LateEvictions {
+  static void add(Inode& inode) {
+    Inode* head = first.load(std::memory_order_relaxed);
+    do {
+      inode.next_evicted_ = head;
+    } while (
+        !first.compare_exchange_weak(head, &inode, std::memory_order_release, std::memory_order_relaxed));
+    core::WorkQueue::long_running().post(work);
+  }
+  static void run(core::Work&) {
+    for (Inode* inode = first.exchange(nullptr, std::memory_order_acquire); inode;) {
+      Inode* next = inode->next_evicted_;
+      inode->evict_and_free();
+      inode = next;
+    }
+  }
+  static inline constinit std::atomic<Inode*> first{nullptr};
+  [[clang::no_destroy]] static inline constinit core::Work work{run};
+};
+
+void finish_evictions() { core::WorkQueue::long_running().flush(LateEvictions::work); }
+
+void Inode::evict_and_free() {
+  evict();
+  core::rcu_retire(rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &Inode::rcu_); });
+}
+
 void Inode::release_reference() const {
+  auto* self = const_cast<Inode*>(this);
+  if (link_count() == 0 && references_.load(std::memory_order_relaxed) == 2 && !core::is_reclaiming())
+    self->almost_unused();
   // release/acquire: every use of the inode happens before its eviction.
   if (references_.fetch_sub(1, std::memory_order_release) != 1) return;
   std::atomic_thread_fence(std::memory_order_acquire);
-  auto* self = const_cast<Inode*>(this);
-  self->evict();
-  core::rcu_retire(self->rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &Inode::rcu_); });
+  if (core::is_reclaiming() && evict_needs_locks())
+    LateEvictions::add(*self);
+  else
+    self->evict_and_free();
 }
 
 void Inode::touch_modified() {

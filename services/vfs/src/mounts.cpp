@@ -244,12 +244,18 @@ Result<std::string_view> current_directory_text(const Caller& caller, std::span<
   return text;
 }
 
+namespace {
+constinit std::atomic<void (*)()> sync_devices{nullptr};
+}
+void set_sync_devices_hook(void (*hook)()) { sync_devices.store(hook, std::memory_order_release); }
+
 void sync_all() {
   // One at a time, without the mutex while one works.
   base::Vector<RefPtr<Mount>> mounts;
   initial_mount_namespace().for_each(
       [&](Mount& mount) { (void)mounts.try_push_back(RefPtr<Mount>(&mount)); });
   for (auto& mount : mounts) (void)mount->file_system().sync();
+  if (auto* hook = sync_devices.load(std::memory_order_acquire)) hook();
 }
 
 }  // namespace vfs

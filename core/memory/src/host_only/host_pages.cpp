@@ -109,6 +109,7 @@ void uncharge_commit(std::uint64_t pages) { ram().committed -= pages; }
 std::uint64_t committed_pages() { return ram().committed; }
 
 void register_reclaimer(Reclaimer&) {}
+bool is_reclaiming() { return false; }
 
 MemoryObject::~MemoryObject() = default;
 void MemoryObject::unmap_range(std::uint64_t, std::uint64_t, PrivateCopies) { invalidations_.fetch_add(1); }

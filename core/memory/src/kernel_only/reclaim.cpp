@@ -35,10 +35,15 @@ void register_reclaimer(Reclaimer& reclaimer) {
                                                      std::memory_order_relaxed));
 }
 
+namespace {
+// A reclaimer that allocates must not end up here again: the thread that reclaims is remembered. One at a
+// time is enough; others retry after it.
+constinit std::atomic<const void*> reclaiming{nullptr};
+}  // namespace
+
+bool is_reclaiming() { return reclaiming.load(std::memory_order_relaxed) == &ThreadBase::current(); }
+
 std::uint64_t reclaim_pages(std::uint64_t wanted) {
-  // A reclaimer that allocates must not end up here again: the thread that reclaims is remembered. One at a
-  // time is enough; others retry after it.
-  static constinit std::atomic<const void*> reclaiming{nullptr};
   const void* self = &ThreadBase::current();
   const void* expected = nullptr;
   if (!reclaiming.compare_exchange_strong(expected, self)) {

@@ -9,6 +9,7 @@
 #include "core/time/clock.h"
 #include "procfs/procfs.h"
 #include "sysfs/sysfs.h"
+#include "vfs/operations.h"
 
 namespace block {
 
@@ -198,8 +199,19 @@ void withdraw_names(Volume& volume) {
 
 namespace {
 
+// What programs wrote to /dev/… themselves.
+void sync_devices() {
+  base::Vector<RefPtr<Volume>> dirty;
+  for_each_volume([&](Volume& volume) {
+    if (!volume.is_read_only() && volume.cache().has_dirty_pages())
+      (void)dirty.try_push_back(RefPtr<Volume>(&volume));  // without memory: it is written when it is old
+  });
+  for (auto& volume : dirty) (void)!volume->sync();  // recorded for those who have it open
+}
+
 // Every number may be a disk's: the registry of volumes knows better than a list of majors.
 Result<void> start_block() {
+  vfs::set_sync_devices_hook(sync_devices);
   for (std::uint32_t major : {1u, 7u, 254u, 259u}) {
     const char* name = major == 1 ? "ramdisk" : major == 7 ? "loop" : major == 254 ? "virtblk" : "blkext";
     TRY(vfs::register_devices(vfs::DeviceKind::block, {major, 0}, 1u << 20, block_devices(), name));

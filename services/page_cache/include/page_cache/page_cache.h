@@ -132,6 +132,10 @@ class PageCache final : public core::MemoryObject {
            has_writable_shared_mappings();
   }
   bool is_dirty(std::uint64_t index);
+  // The file was deleted and nobody has it open: dirty pages need not be written.
+  void discard();
+  // Whether the store keeps itself for the dirty pages (first_page_dirtied()).
+  bool is_kept_for_dirty_pages() const;
   // Drops pages that are clean and not mapped; how many.
   std::uint64_t drop_clean();
   // Per open file: what sample_error() gave when it was opened tells check_error() which errors are new to

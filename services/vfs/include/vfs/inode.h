@@ -13,7 +13,9 @@
 //   lock().
 //
 // Life: references are held by dentries and by whoever looks at the inode. When the last goes, evict() runs
-// (may sleep: frees the data), then the memory is freed after an RCU grace period.
+// (may sleep: frees the data), then the memory is freed after an RCU grace period. A thread that reclaims
+// memory may hold any lock, a journal's too: inodes whose eviction needs such things (evict_needs_locks())
+// are then evicted by a worker.
 #pragma once
 
 #include <atomic>
@@ -203,6 +205,11 @@ class Inode {
  protected:
   // The last reference is gone: free data outside the inode. May sleep.
   virtual void evict() {}
+  virtual bool evict_needs_locks() const { return false; }
+  // An inode without names is about to have one reference left: what keeps it only for writing something back
+  // can let go. Called by the thread that holds the other; may sleep.
+  virtual void almost_unused() {}
+  std::uint32_t reference_count() const { return references_.load(std::memory_order_acquire); }
   // `text` must live as long as the inode.
   void set_inline_link(std::string_view text) {
     link_text_ = text.data();
@@ -213,6 +220,8 @@ class Inode {
  private:
   friend class InodeLocks;
   friend class NotifyMarks;
+  friend struct LateEvictions;
+  void evict_and_free();
   // Two words read without a lock: a reader may see seconds and nanoseconds of different stamps, as on Linux.
   struct AtomicTime {
     std::atomic<std::int64_t> seconds{0};
@@ -246,7 +255,11 @@ class Inode {
   std::atomic<NotifyMarks*> notify_marks_{nullptr};
   std::atomic<InodeAttachment*> attachment_{nullptr};
   core::RcuHead rcu_;
+  Inode* next_evicted_ = nullptr;  // of those that the worker evicts
 };
+
+// Waits until the worker has evicted what was left to it.
+void finish_evictions();
 
 // The owner, group and other bits against credentials with their capabilities, as permission(7) has them.
 // Under RCU too.

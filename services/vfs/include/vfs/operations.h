@@ -101,8 +101,10 @@ Result<void> pivot_root(const Caller& caller, const Path& new_root, const Path& 
 // The kernel's own mount on an existing directory (rootfs set-up), without checks.
 Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target,
                           MountFlags flags);
-// sync(2): every mounted file system.
+// sync(2): every mounted file system, then what programs wrote to block devices themselves.
 void sync_all();
+// Who has the block devices says how.
+void set_sync_devices_hook(void (*hook)());
 
 // ---- Used by file systems and tests ----
 // RLIMIT_FSIZE: how much of a write of `count` bytes at `offset` the current task may do; EFBIG (and SIGXFSZ)

@@ -104,5 +104,7 @@ class Reclaimer {
 };
 // At start-up; never unregistered.
 void register_reclaimer(Reclaimer& reclaimer);
+// Whether the current thread is inside a reclaimer: it may hold any lock, and what needs one is done later.
+bool is_reclaiming();
 
 }  // namespace core
