@@ -92,6 +92,18 @@ void reserve_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, Me
   merge_neighbours(info);
 }
 
+void reserve_initrd(BootInfo& info) {
+  if (info.initrd.size == 0) return;
+  std::uintptr_t start = base::align_down(info.initrd.start, page),
+                 end = base::align_up(info.initrd.start + info.initrd.size, page);
+  reserve_memory(info, start, end, MemoryKind::initrd);
+  cut(info, start, end, [](MemoryKind kind) {
+    return kind != MemoryKind::initrd && kind != MemoryKind::kernel && kind != MemoryKind::boot_tables;
+  });
+  fill_gaps(info, start, end, MemoryKind::initrd_kept);
+  merge_neighbours(info);
+}
+
 void limit_memory(BootInfo& info, std::uintptr_t limit) {
   cut(info, base::align_down(limit, page), ~std::uintptr_t{0},
       [](MemoryKind kind) { return kind == MemoryKind::usable; });

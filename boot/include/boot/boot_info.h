@@ -21,6 +21,7 @@ enum class MemoryKind : std::uint8_t {
   persistent,
   kernel,       // the kernel's own image
   initrd,       // usable after the initial RAM disk has been unpacked
+  initrd_kept,  // a part of the initial RAM disk in memory that the map does not call usable: only mapped
   boot_tables,  // page tables and what else boot allocated: stays
 };
 

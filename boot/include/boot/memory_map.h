@@ -16,6 +16,11 @@ void add_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, Memory
 // Marks [start, end) as taken for `kind`, wherever it is usable; other kinds stay.
 void reserve_memory(BootInfo& info, std::uintptr_t start, std::uintptr_t end, MemoryKind kind);
 
+// Marks info.initrd as taken. Loaders run after the firmware and may place the archive's ends over what the
+// map calls reserved, or beyond all memory of the map: such parts become initrd_kept, so that they are mapped
+// with the rest and belong to nobody afterwards. Call it after everything else that is reserved.
+void reserve_initrd(BootInfo& info);
+
 // mem=SIZE: usable memory beyond the first `limit` bytes of the address space disappears.
 void limit_memory(BootInfo& info, std::uintptr_t limit);
 

@@ -28,6 +28,40 @@ TEST(MemoryMap, ReserveAndFind) {
   EXPECT_EQ(find_free(info, 0x1000, ~std::uintptr_t{0}, 0x1000), 0x17f000u);
 }
 
+// A loader puts the archive below the memory's end, where the firmware keeps something, too.
+TEST(MemoryMap, InitrdOverReservedMemory) {
+  BootInfo info;
+  add_memory(info, 0x100000, 0x3ffd6000, MemoryKind::usable);
+  add_memory(info, 0x3ffd6000, 0x3fff0000, MemoryKind::reserved);
+  add_memory(info, 0x3fff0000, 0x40000000, MemoryKind::acpi_reclaimable);
+  info.initrd = {0x3f000100, 0xfdff00};
+  reserve_memory(info, 0x3f000000, 0x3f001000, MemoryKind::kernel);
+  reserve_initrd(info);
+  ASSERT_EQ(info.memory_count, 6u);
+  EXPECT_EQ(info.memory[0].end(), 0x3f000000u);
+  EXPECT_EQ(info.memory[1].kind, MemoryKind::kernel);
+  EXPECT_EQ(info.memory[2].kind, MemoryKind::initrd);
+  EXPECT_EQ(info.memory[2].end(), 0x3ffd6000u);
+  EXPECT_EQ(info.memory[3].kind, MemoryKind::initrd_kept);
+  EXPECT_EQ(info.memory[3].end(), 0x3ffe0000u);
+  EXPECT_EQ(info.memory[4].kind, MemoryKind::reserved);
+  EXPECT_EQ(info.memory[4].end(), 0x3fff0000u);
+  EXPECT_EQ(info.memory[5].kind, MemoryKind::acpi_reclaimable);
+}
+
+TEST(MemoryMap, InitrdBeyondTheMap) {
+  BootInfo info;
+  add_memory(info, 0x100000, 0x800000, MemoryKind::usable);
+  info.initrd = {0x700000, 0x200000};
+  limit_memory(info, 0x780000);
+  reserve_initrd(info);
+  ASSERT_EQ(info.memory_count, 3u);
+  EXPECT_EQ(info.memory[1].kind, MemoryKind::initrd);
+  EXPECT_EQ(info.memory[1].end(), 0x780000u);
+  EXPECT_EQ(info.memory[2].kind, MemoryKind::initrd_kept);
+  EXPECT_EQ(info.memory[2].end(), 0x900000u);
+}
+
 // Random ranges against a map with one entry for each page.
 TEST(MemoryMap, AgreesWithPageByPage) {
   std::mt19937 random(7);

@@ -1,4 +1,6 @@
 // The init steps of the file systems.
+#include <algorithm>
+
 #include <boot/boot_info.h>
 
 #include "core/init/command_line.h"
@@ -49,7 +51,7 @@ class ImageMemory final : public ImageOwner {
   core::PageRef take_page(const std::uint8_t* at) override {
     if (keep_ == Keep::yes || !is_inside(at)) return {};
     std::uintptr_t page = core::to_physical(at).value();
-    if (page < given_ || end_ - page < core::page_size) return {};
+    if (page < given_ || end_ - page < core::page_size || !may_give(page)) return {};
     give_up_to(page);
     given_ = page + core::page_size;
     ++taken_;
@@ -69,8 +71,18 @@ class ImageMemory final : public ImageOwner {
   }
   void give_up_to(std::uintptr_t end) {
     if (keep_ == Keep::yes || end <= given_) return;
-    core::donate_memory(core::PhysicalAddress(given_), end - given_);
+    for (const boot::MemoryRange& range : boot::boot_info().memory_map()) {
+      std::uintptr_t from = std::max(range.start, given_), to = std::min(range.end(), end);
+      if (range.kind != boot::MemoryKind::initrd || from >= to) continue;
+      core::donate_memory(core::PhysicalAddress(from), to - from);
+    }
     given_ = end;
+  }
+  // The firmware may call a part of it its own.
+  static bool may_give(std::uintptr_t page) {
+    for (const boot::MemoryRange& range : boot::boot_info().memory_map())
+      if (range.start <= page && page < range.end()) return range.kind == boot::MemoryKind::initrd;
+    return false;
   }
   std::uintptr_t start_, end_;
   std::uintptr_t given_;  // everything before has left us

@@ -63,9 +63,7 @@ void read_loader_info(boot::BootInfo& info, const device_tree::Tree& tree, std::
     boot::limit_memory(info, info.memory[0].start + limit);
   boot::reserve_memory(info, info.kernel_physical.start,
                        info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
-  if (info.initrd.size)
-    boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size,
-                         boot::MemoryKind::initrd);
+  boot::reserve_initrd(info);
 }
 
 }  // namespace

@@ -73,9 +73,7 @@ void reserve_what_is_ours(boot::BootInfo& info) {
   }
   boot::reserve_memory(info, info.kernel_physical.start,
                        info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
-  if (info.initrd.size)
-    boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size,
-                         boot::MemoryKind::initrd);
+  boot::reserve_initrd(info);
 }
 
 [[noreturn]] void start(std::uint64_t hart, std::uintptr_t device_tree) {

@@ -80,9 +80,7 @@ void read_loader_info(boot::BootInfo& info, std::uint32_t protocol, std::uintptr
                        info.kernel_physical.start + info.kernel_physical.size, boot::MemoryKind::kernel);
   if (std::uintptr_t limit = boot::command_line_memory_limit(info.command_line))
     apply_memory_limit(info, limit);
-  if (info.initrd.size)
-    boot::reserve_memory(info, info.initrd.start, info.initrd.start + info.initrd.size,
-                         boot::MemoryKind::initrd);
+  boot::reserve_initrd(info);
 }
 
 [[noreturn]] void start(std::uint32_t protocol, std::uintptr_t structure) {

@@ -28,6 +28,7 @@ bool is_ram(boot::MemoryKind kind) {
     case boot::MemoryKind::usable:
     case boot::MemoryKind::kernel:
     case boot::MemoryKind::initrd:
+    case boot::MemoryKind::initrd_kept:
     case boot::MemoryKind::boot_tables:
     case boot::MemoryKind::acpi_reclaimable:
       return true;
