@@ -55,6 +55,7 @@ Result<void> share_or_copy(Task& child, Task& parent, const CloneArguments& argu
     if (flags & clone_clear_sighand) process.actions->reset_handlers();
     process.copy_limits(old);
     process.dumpable.store(old.dumpable.load());
+    process.core_filter.store(old.core_filter.load());
     process.oom_score_adjustment.store(old.oom_score_adjustment.load());
     process.oom_score_adjustment_minimum.store(old.oom_score_adjustment_minimum.load());
     process.vdso_address = old.vdso_address;

@@ -5,6 +5,7 @@
 #include "core/memory/user_pointer.h"
 #include "exec_private.h"
 #include "linux_abi/access_control.h"
+#include "linux_abi/core_dump.h"
 #include "linux_abi/futex.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
@@ -160,7 +161,8 @@ void replace_program(Task& task, const Program& program, const StackPlan& plan, 
   reset_thread_state(task, plan.display_path, credentials.secure);
   bool ids_changed = task.credentials().euid != credentials.credentials->euid ||
                      task.credentials().egid != credentials.credentials->egid;
-  process.dumpable.store(credentials.secure || ids_changed ? 0 : 1);
+  process.dumpable.store(
+      credentials.secure || ids_changed ? static_cast<std::uint32_t>(core_settings.suid_dumpable.load()) : 1);
   task.set_credentials(std::move(credentials.credentials));
   apply_memory_limits(process);
   arch::linux_start_program(task.registers, made.loaded->start, made.stack_pointer);

@@ -1,6 +1,7 @@
 // The end of threads and processes.
 #include "core/init/panic.h"
 #include "core/memory/user_pointer.h"
+#include "linux_abi/core_dump.h"
 #include "linux_abi/futex.h"
 #include "linux_abi/job_control.h"
 #include "linux_abi/lifecycle.h"
@@ -86,6 +87,7 @@ void exit_group(Task& task, int status) {
 
 void exit_task(Task& task, int status) {
   Process& process = task.process();
+  join_core_dump(task);
   trace_exit(task, status);
   task.exit_status = status;
   // acq_rel: the last one sees what the others did.

@@ -20,7 +20,7 @@ Process& reaper_for(Process& process) REQUIRES(process_tree_lock()) {
 
 bool tell_parent_of_end_locked(Process& child) REQUIRES(process_tree_lock()) {
   Process& parent = *child.parent;
-  bool unwanted = false;
+  bool unwanted = child.nobody_waits;
   if (int number = child.exit_signal) {
     SigAction action = parent.actions->get(signal::chld);
     if (number == signal::chld) {

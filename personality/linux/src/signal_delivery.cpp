@@ -3,6 +3,7 @@
 #include <span>
 
 #include "arch/linux_signal.h"
+#include "linux_abi/core_dump.h"
 #include "linux_abi/fault.h"
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/relations.h"
@@ -198,8 +199,10 @@ Decision decide(Task& task) {
     }
   }
   decision.kind = Decision::Kind::die;
-  // No core files are written yet, so the status does not claim one.
-  if (core_signals.contains(number)) log_fatal_signal(task, decision.info);
+  if (core_signals.contains(number)) {
+    log_fatal_signal(task, decision.info);
+    (void)dump_core(task, decision.info);
+  }
   begin_group_exit(process, number);
   decision.number = process.group_exit_status;
   return decision;

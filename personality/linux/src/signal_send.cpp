@@ -125,7 +125,10 @@ Result<QueuedSignal*> allocate_entry(Process& process, Task* thread, const SigIn
 
 Result<void> send_locked(Process& process, Task* thread, const SigInfo& info) {
   int number = info.number;
-  if (process.group_exiting && number == signal::kill) wake_ended_tracees_locked(process);
+  if (process.group_exiting && number == signal::kill) {
+    wake_ended_tracees_locked(process);
+    if (process.dumper) process.dumper->thread().set_interrupted(core::InterruptLevel::kill);
+  }
   if (process.group_exiting || process.state == Process::State::dead) return {};
   if (thread && thread->exiting) return {};
   apply_stop_and_continue(process, number);

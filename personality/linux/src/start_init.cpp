@@ -16,20 +16,6 @@ namespace linux_abi {
 
 namespace {
 
-class KernelStrings final : public StringSource {
- public:
-  explicit KernelStrings(const base::Vector<base::String>& strings) : strings_(strings) {}
-  Result<std::size_t> count() override { return strings_.size(); }
-  Result<std::size_t> size(std::size_t index) override { return strings_[index].size() + 1; }
-  Result<void> copy(std::size_t index, std::size_t offset, std::span<char> to) override {
-    std::memcpy(to.data(), strings_[index].c_str() + offset, to.size());
-    return {};
-  }
-
- private:
-  const base::Vector<base::String>& strings_;
-};
-
 struct InitStrings {
   base::Vector<base::String> arguments, environment;
 };

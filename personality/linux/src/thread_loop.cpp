@@ -9,6 +9,7 @@
 #include "linux_abi/rseq.h"
 #include "linux_abi/signal_delivery.h"
 #include "linux_abi/tracing.h"
+#include "linux_abi/user_helper.h"
 
 namespace linux_abi {
 
@@ -89,6 +90,7 @@ void thread_loop(Task& task) {
     // CLONE_CHILD_SETTID: a bad address is the program's own loss, as on Linux.
     (void)!core::UserOut<int>(std::exchange(task.set_child_tid, 0)).write(task.id());
   if (task.starts_as_init) first_thread(task);
+  if (task.helper) run_user_helper(task);
   EnteredBy entered_by = EnteredBy::other;
   for (;;) {
     // Set by others at any time; whoever sets a bit also makes enter_user() return.

@@ -14,6 +14,7 @@ class VdsoObject final : public core::MemoryObject {
  public:
   Result<core::PageRef> page_for(std::uint64_t, core::FaultAccess) override { return error(Errno::enxio); }
   bool is_special() const override { return true; }
+  bool is_plain_memory() const override { return true; }
   Result<Frame> frame_for(std::uint64_t index) override {
     if (index >= arch::linux_vdso_page_count()) return error(Errno::enxio);
     return Frame{core::PhysicalAddress(arch::linux_vdso_page(static_cast<unsigned>(index)))};

@@ -11,6 +11,7 @@ using base::error;
 namespace {
 
 bool matches(const WaitRequest& request, Process& child) {
+  if (child.nobody_waits) return false;
   switch (request.kind) {
     case WaitId::all:
       break;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include <arch/context.h>
 #include <arch/user.h>
@@ -32,6 +33,12 @@ struct LinuxRegisterSet {
   std::size_t size = 0, unit = 0;
 };
 LinuxRegisterSet linux_register_set(unsigned note);
+// The sets that core files have besides the general one, in their order. Those of size zero are left out.
+struct LinuxCoreNote {
+  std::string_view owner;
+  unsigned type;
+};
+std::span<const LinuxCoreNote> linux_core_notes();
 // `bytes` begins at the start of the set and may end before the set does. EINVAL, EIO: a value that user code
 // must not have, or no such set.
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes);

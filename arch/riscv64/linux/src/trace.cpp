@@ -28,6 +28,11 @@ LinuxRegisterSet linux_register_set(unsigned note) {
   }
 }
 
+std::span<const LinuxCoreNote> linux_core_notes() {
+  static constexpr LinuxCoreNote notes[] = {{"CORE", linux_note_floating_point}};
+  return notes;
+}
+
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes) {
   if (bytes.size() > linux_register_set(note).size) return base::error(base::Errno::einval);
   std::memcpy(bytes.data(), place_of(thread, note), bytes.size());

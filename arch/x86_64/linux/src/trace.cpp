@@ -191,6 +191,11 @@ LinuxRegisterSet linux_register_set(unsigned note) {
   }
 }
 
+std::span<const LinuxCoreNote> linux_core_notes() {
+  static constexpr LinuxCoreNote notes[] = {{"CORE", linux_note_floating_point}, {"LINUX", note_extended}};
+  return notes;
+}
+
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes) {
   if (bytes.size() > linux_register_set(note).size) return base::error(base::Errno::einval);
   if (note == linux_note_general) {

@@ -134,15 +134,28 @@ Result<PageRef> AddressSpace::pin_page(UserAddress address, FaultAccess access) 
   return pin(address.value(), access, false);
 }
 
+// Memory without descriptors, within one page: the vDSO.
+bool AddressSpace::read_special(std::uintptr_t address, std::span<std::byte> to) {
+  ReadGuard guard{lock_};
+  Area* area = areas_.find(address);
+  if (!area || !area->object_ || !area->object_->is_plain_memory() || !permits(*area, FaultAccess::read))
+    return false;
+  auto frame = area->object_->frame_for(area->index_of(address));
+  if (!frame) return false;
+  std::memcpy(to.data(), to_virtual<std::byte>(frame->address) + (address & (page_size - 1)), to.size());
+  return true;
+}
+
 std::size_t AddressSpace::read_remote(UserAddress address, std::span<std::byte> to, RemoteAccess mode) {
   std::size_t done = 0;
   while (done < to.size()) {
     std::uintptr_t at = address.value() + done;
-    auto page = pin(at, FaultAccess::read, mode == RemoteAccess::force);
-    if (!page) break;
     std::size_t offset = at & (page_size - 1), piece = page_size - offset;
     if (piece > to.size() - done) piece = to.size() - done;
-    std::memcpy(to.data() + done, page->data() + offset, piece);
+    if (auto page = pin(at, FaultAccess::read, mode == RemoteAccess::force))
+      std::memcpy(to.data() + done, page->data() + offset, piece);
+    else if (!read_special(at, to.subspan(done, piece)))
+      break;
     done += piece;
   }
   return done;

@@ -8,9 +8,11 @@
 //   exec_stack.cpp    what the new program finds on its stack: strings, pointers, auxiliary vector
 #pragma once
 
+#include <cstring>
 #include <span>
 #include <string_view>
 
+#include "base/string.h"
 #include "linux_abi/syscall.h"
 #include "linux_abi/task.h"
 
@@ -27,6 +29,21 @@ class StringSource {
 
  protected:
   ~StringSource() = default;
+};
+
+// Strings of the kernel's own, for the programs that it starts itself.
+class KernelStrings final : public StringSource {
+ public:
+  explicit KernelStrings(const base::Vector<base::String>& strings) : strings_(strings) {}
+  Result<std::size_t> count() override { return strings_.size(); }
+  Result<std::size_t> size(std::size_t index) override { return strings_[index].size() + 1; }
+  Result<void> copy(std::size_t index, std::size_t offset, std::span<char> to) override {
+    std::memcpy(to.data(), strings_[index].c_str() + offset, to.size());
+    return {};
+  }
+
+ private:
+  const base::Vector<base::String>& strings_;
 };
 
 // The longest single string (MAX_ARG_STRLEN).

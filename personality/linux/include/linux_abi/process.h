@@ -90,6 +90,7 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   bool has_child_subreaper = false;
   bool session_leader = false;
   RefPtr<Pid> creator;           // the thread that made it
+  bool nobody_waits = false;     // started by the kernel: gone when it ends
   Task* ended_leader = nullptr;  // the first thread, when its tracer has to wait for it before the parent
   bool executed = false;         // since fork: setpgid by the parent is refused
   // Woken when a child changes state.
@@ -113,6 +114,9 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   int report_code = 0;         // CLD_STOPPED or CLD_CONTINUED that a thread still has to tell the parent
   bool group_exiting = false;  // exit_group, exec or a fatal signal: every thread ends
   int group_exit_status = 0;
+  Task* dumper = nullptr;             // the thread that writes a core dump (core_dump.h)
+  unsigned threads_to_park = 0;       // until it can begin
+  core::WaitQueue park_queue;         // both wait here
   Task* exec_task = nullptr;          // the thread in execve that outlives the others
   core::WaitQueue stop_queue;         // stopped threads wait here
   core::WaitQueue thread_exit_queue;  // exec waits here for the other threads
@@ -136,6 +140,7 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   void set_limit(Resource resource, Rlimit value);
   void copy_limits(const Process& other);
   std::atomic<std::uint32_t> dumpable{1};
+  std::atomic<std::uint32_t> core_filter{0x33};  // core_dump.h; inherited, kept by exec
   std::atomic<std::int32_t> oom_score_adjustment{0};
   std::atomic<std::int32_t> oom_score_adjustment_minimum{0};
   std::atomic<bool> is_exiting{false};

@@ -82,7 +82,8 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   SignalSet saved_blocked;  // restored when no handler runs (work bit restore_mask)
   SignalSet real_blocked;   // sigtimedwait: what is blocked besides what it waits for
   PendingSignals pending;
-  bool stop_wanted = false;  // group stop: this thread has not stopped yet
+  bool stop_wanted = false;                              // group stop: this thread has not stopped yet
+  bool past_core_gate = false, parked_for_core = false;  // core_dump.h
   SigAltStack alternate_stack{0, ss_disable, 0, 0};
 
   // --- Credentials: replaced by the thread itself; others take credentials_of().
@@ -126,8 +127,9 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   std::uint32_t personality = 0;
   std::atomic<std::uint16_t> disk_priority{0};  // ioprio_set(2)
   bool reset_scheduling_on_fork = false;
-  bool starts_as_init = false;  // the first thread of all
-  int exit_status = 0;          // as wait would report it, when the thread ends
+  bool starts_as_init = false;           // the first thread of all
+  struct HelperStart* helper = nullptr;  // of a program that the kernel starts (user_helper.h)
+  int exit_status = 0;                   // as wait would report it, when the thread ends
   RestartBlock restart;
   RefPtr<VforkWait> vfork;  // the parent sleeping in vfork until exec or exit
   std::atomic<std::uint64_t> minor_faults{0}, major_faults{0}, bytes_read{0}, bytes_written{0}, read_calls{0},

@@ -230,6 +230,7 @@ Result<void> start_process_files() {
   TRY(procfs::add("self", TRY(base::try_make_ref<SelfLink>(SelfLink::Kind::process))));
   TRY(procfs::add("thread-self", TRY(base::try_make_ref<SelfLink>(SelfLink::Kind::thread))));
   procfs::set_process_directory(*processes.leak());
+  TRY(add_core_dump_files());
   return add_kernel_files();
 }
 

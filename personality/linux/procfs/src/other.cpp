@@ -178,6 +178,8 @@ constexpr TextRow rows[] = {
     {"projid_map", 0444, show_id_map},
     {"setgroups", 0444, show_setgroups, nullptr, TextRow::Inspect::free, TextRow::Where::process_only},
     {"cgroup", 0444, show_cgroup},
+    {"coredump_filter", 0644, show_core_filter, store_core_filter, TextRow::Inspect::free,
+     TextRow::Where::process_only},
     {"wchan", 0444, show_no_place},
     {"loginuid", 0444, show_unset_id},
     {"sessionid", 0444, show_unset_id},

@@ -53,6 +53,11 @@ void set_state(Figures& figures, const Subject& subject, const Task* task) {
   }
 }
 
+bool is_dumping(Process& process) {
+  core::MutexGuard guard{process.signal_lock};
+  return process.dumper != nullptr;
+}
+
 Figures collect(const Subject& subject) {
   Figures result;
   Process& process = *subject.process;
@@ -254,6 +259,8 @@ Result<void> show_status(const Subject& subject, TextSink& out) {
   format(out, "\nNStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n", process.id(),
          subject.pid->number(), figures.group, figures.session);
   put_memory(subject, out);
+  if (process.address_space())
+    format(out, "CoreDumping:\t{}\nTHP_enabled:\t1\n", is_dumping(process) ? 1 : 0);
   if (task && task->account)
     format(out, "Threads:\t{}\nSigQ:\t{}/{}\n", figures.threads,
            task->account->pending_signals.load(std::memory_order_relaxed),

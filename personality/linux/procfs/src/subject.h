@@ -53,6 +53,9 @@ Result<RefPtr<pseudo_fs::Entry>> make_namespace_directory(const Subject& subject
 Result<RefPtr<pseudo_fs::Entry>> make_memory_file(const Subject& subject);
 Result<RefPtr<pseudo_fs::Entry>> make_mount_text(const Subject& subject, int style);
 base::Result<void> add_kernel_files();
+base::Result<void> add_core_dump_files();
+Result<void> show_core_filter(const Subject& subject, TextSink& out);
+Result<void> store_core_filter(const Subject& subject, std::string_view text);
 
 // An entry about a subject: gone with it, owned by it.
 template <typename Base>

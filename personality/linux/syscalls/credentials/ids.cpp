@@ -1,5 +1,6 @@
 // getuid(2), setuid(2), setreuid(2), setresuid(2), setfsuid(2) and their group twins. The rules are those of
 // credentials(7) and capabilities(7).
+#include "linux_abi/core_dump.h"
 #include "linux_abi/user_account.h"
 #include "syscalls/credentials/rows.h"
 
@@ -40,7 +41,7 @@ Result<long> commit(Context& context, RefPtr<Credentials> changed) {
   }
   if (old.euid != changed->euid || old.egid != changed->egid || old.fsuid != changed->fsuid ||
       old.fsgid != changed->fsgid || !changed->permitted.is_subset_of(old.permitted)) {
-    context.process.dumpable.store(0);
+    context.process.dumpable.store(static_cast<std::uint32_t>(core_settings.suid_dumpable.load()));
     task.parent_death_signal = 0;
   }
   task.set_credentials(std::move(changed));

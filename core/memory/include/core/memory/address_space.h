@@ -257,6 +257,7 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   Result<void> copy_areas_to_locked(AddressSpace& child) REQUIRES(lock_, child.lock_);
   FaultOutcome fault_area(Area& area, std::uintptr_t address, FaultAccess access, bool force)
       REQUIRES_SHARED(lock_);
+  bool read_special(std::uintptr_t address, std::span<std::byte> to);
   Result<PageRef> pin(std::uintptr_t address, FaultAccess access, bool force);
 
   const AddressSpaceLayout layout_;

@@ -66,6 +66,8 @@ class MemoryObject : public base::RefCounted<MemoryObject> {
   virtual bool is_shared_memory() const { return false; }
   // Pages without descriptors or that must not be counted (device memory, vDSO data).
   virtual bool is_special() const { return false; }
+  // A special object whose frames are memory without side effects: debuggers and core files may read them.
+  virtual bool is_plain_memory() const { return false; }
   // For special objects: the frame to map and how, instead of page_for().
   struct Frame {
     PhysicalAddress address;
