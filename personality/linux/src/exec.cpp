@@ -153,6 +153,7 @@ Result<NewProgram> build_program(Task& task, const Program& program, const Progr
 void replace_program(Task& task, const Program& program, const StackPlan& plan, NewProgram made,
                      ExecCredentials credentials) {
   Process& process = task.process();
+  if (AsyncIo* async = process.async_io.exchange(nullptr)) async->program_ends(task);
   leave_old_memory(task);
   task.thread().set_address_space(made.space);
   process.set_address_space(std::move(made.space));

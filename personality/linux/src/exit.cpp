@@ -90,6 +90,10 @@ void exit_task(Task& task, int status) {
   join_core_dump(task);
   trace_exit(task, status);
   task.exit_status = status;
+  // Waits on the way out (closing a file that drains ...) are not cut short by the signal that ends us.
+  task.thread().set_interrupted(core::InterruptLevel::none);
+  // Before we stop counting: the last thread takes it away from under nobody.
+  if (AsyncIo* async = process.async_io.load(std::memory_order_acquire)) async->thread_ends(task);
   // acq_rel: the last one sees what the others did.
   bool last = process.live_threads.fetch_sub(1, std::memory_order_acq_rel) == 1;
   if (last) {
@@ -99,8 +103,8 @@ void exit_task(Task& task, int status) {
                   process.group_exiting ? process.group_exit_status : status);
     stop_timers(process);
   }
-  // Waits on the way out (closing a file that drains ...) are not cut short by the signal that ends us.
   task.thread().set_interrupted(core::InterruptLevel::none);
+  if (AsyncIo* async = last ? process.async_io.exchange(nullptr) : nullptr) async->program_ends(task);
   release_waiters(task);
   release_memory(task, last);
   if (ExitDuty* duty = last ? process.exit_duty.exchange(nullptr) : nullptr) duty->process_ends(process);

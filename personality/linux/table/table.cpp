@@ -3,6 +3,7 @@
 #include <array>
 
 #include "linux_abi/syscall.h"
+#include "syscalls/async_io/rows.h"
 #include "syscalls/credentials/rows.h"
 #include "syscalls/events/rows.h"
 #include "syscalls/files/rows.h"
@@ -49,11 +50,11 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
 }
 
 constexpr Table table =
-    merge(syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows, syscalls::ipc::rows,
-          syscalls::memory::rows, syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows,
-          syscalls::scheduling::rows, syscalls::signals::rows, syscalls::sockets::rows,
-          syscalls::synchronisation::rows, syscalls::system::rows, syscalls::time::rows,
-          syscalls::tracing::rows, syscalls::watches::rows);
+    merge(syscalls::async_io::rows, syscalls::credentials::rows, syscalls::events::rows,
+          syscalls::files::rows, syscalls::ipc::rows, syscalls::memory::rows, syscalls::pipes::rows,
+          syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
+          syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
+          syscalls::system::rows, syscalls::time::rows, syscalls::tracing::rows, syscalls::watches::rows);
 
 }  // namespace
 

@@ -58,6 +58,19 @@ class ExitDuty {
   ~ExitDuty() = default;
 };
 
+// Asynchronous I/O that a process has started (io_submit, io_uring): what must not outlive a thread or a
+// program. Both functions wait until nothing runs in their name any more; no locks held.
+class AsyncIo {
+ public:
+  // A thread is about to end; called by itself, for each thread.
+  virtual void thread_ends(Task& task) = 0;
+  // The last thread ends, or it executes a new program. Owns itself, and is gone afterwards.
+  virtual void program_ends(Task& task) = 0;
+
+ protected:
+  ~AsyncIo() = default;
+};
+
 class Process : public base::RefCounted<Process>, public ProcessLinks {
  public:
   enum class State : std::uint8_t { running, zombie, dead };
@@ -145,6 +158,7 @@ class Process : public base::RefCounted<Process>, public ProcessLinks {
   std::atomic<std::int32_t> oom_score_adjustment_minimum{0};
   std::atomic<bool> is_exiting{false};
   std::atomic<ExitDuty*> exit_duty{nullptr};
+  std::atomic<AsyncIo*> async_io{nullptr};
   std::atomic<int> membarrier_registrations{0};
 
   ResourceUsage dead_threads, waited_children;  // protected by the tree lock

@@ -1,5 +1,6 @@
 // read(2), write(2), pread64(2), readv(2), preadv2(2) and their twins
 #include "core/memory/io_buffer.h"
+#include "linux_abi/io_flags.h"
 #include "linux_abi/io_vectors.h"
 #include "syscalls/files/rows.h"
 
@@ -28,16 +29,6 @@ Result<long> finish_read(Context& context, Result<std::size_t> done) {
   context.task.account_read(done ? *done : 0);
   if (!done) return error(done.error());
   return static_cast<long>(*done);
-}
-
-constexpr unsigned known_flags = rwf_hipri | rwf_dsync | rwf_sync | rwf_nowait | rwf_append | rwf_noappend;
-
-Result<vfs::IoFlags> checked_flags(const vfs::File& file, unsigned flags, bool writing) {
-  if (flags & ~known_flags) return error(Errno::eopnotsupp);
-  if ((flags & rwf_append) && (flags & rwf_noappend)) return error(Errno::einval);
-  if ((flags & rwf_nowait) && !file.has_trait(vfs::File::no_wait_capable)) return error(Errno::eopnotsupp);
-  if (!writing && (flags & rwf_append)) return error(Errno::eopnotsupp);
-  return flags;  // the values are the same
 }
 
 // For one that does not seek, an offset is an error.
@@ -91,7 +82,7 @@ Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from,
 Result<long> sys_preadv2(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
                          std::int64_t offset, std::uint64_t, unsigned flags) {
   FileUse file = TRY(context.task.files->use(fd.number));
-  vfs::IoFlags io_flags = TRY(checked_flags(*file, flags, false));
+  vfs::IoFlags io_flags = TRY(checked_io_flags(*file, flags, Direction::read));
   if (offset != -1) TRY(check_offset(*file, offset));
   IoVectors segments;
   TRY(segments.read(vectors, count));
@@ -103,7 +94,7 @@ Result<long> sys_preadv2(Context& context, FileDescriptor fd, UserArray<Iovec> v
 Result<long> sys_pwritev2(Context& context, FileDescriptor fd, UserArray<Iovec> vectors, std::size_t count,
                           std::int64_t offset, std::uint64_t, unsigned flags) {
   FileUse file = TRY(context.task.files->use(fd.number));
-  vfs::IoFlags io_flags = TRY(checked_flags(*file, flags, true));
+  vfs::IoFlags io_flags = TRY(checked_io_flags(*file, flags, Direction::write));
   if (offset != -1) TRY(check_offset(*file, offset));
   IoVectors segments;
   TRY(segments.read(vectors, count));

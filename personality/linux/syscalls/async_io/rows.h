@@ -1,0 +1,33 @@
+// Asynchronous I/O: Linux aio.
+#pragma once
+
+#include "linux_abi/abi/signal.h"
+#include "linux_abi/prelude.h"
+#include "syscalls/async_io/aio_abi.h"
+
+namespace linux_abi {
+
+Result<long> sys_io_setup(Context& context, unsigned events, UserInOut<std::uint64_t> out);
+Result<long> sys_io_destroy(Context& context, UserAddress id);
+Result<long> sys_io_submit(Context& context, UserAddress id, long count, UserArray<std::uint64_t> blocks);
+Result<long> sys_io_cancel(Context& context, UserAddress id, UserAddress block, UserAddress result);
+Result<long> sys_io_getevents(Context& context, UserAddress id, long minimum, long count,
+                              UserArray<AioEvent> events, UserIn<Timespec> timeout);
+Result<long> sys_io_pgetevents(Context& context, UserAddress id, long minimum, long count,
+                               UserArray<AioEvent> events, UserIn<Timespec> timeout,
+                               UserIn<AioSignalMask> mask);
+
+namespace syscalls::async_io {
+
+inline constexpr SyscallRow rows[] = {
+    row<number::io_setup, sys_io_setup>("io_setup"),
+    row<number::io_destroy, sys_io_destroy>("io_destroy"),
+    row<number::io_submit, sys_io_submit>("io_submit", "PREAD PWRITE PREADV PWRITEV FSYNC FDSYNC POLL"),
+    row<number::io_cancel, sys_io_cancel>("io_cancel"),
+    row<number::io_getevents, sys_io_getevents>("io_getevents"),
+    row<number::io_pgetevents, sys_io_pgetevents>("io_pgetevents"),
+};
+
+}  // namespace syscalls::async_io
+
+}  // namespace linux_abi
