@@ -44,13 +44,17 @@ INIT_STEP debugfs_step{"debugfs", {"sysfs"}, start_debugfs, {"vfs"}};
 
 Result<void> add_text(std::string_view path, vfs::Mode permissions, pseudo_fs::ShowFunction show,
                       pseudo_fs::StoreFunction store) {
+  return add(path, TRY(pseudo_fs::make_text(permissions, show, store)));
+}
+
+Result<void> add(std::string_view path, RefPtr<pseudo_fs::Entry> entry) {
   RefPtr<StaticDirectory> directory(root_directory);
   std::size_t slash = path.rfind('/');
   if (slash != std::string_view::npos) {
     directory = TRY(directory->directories(path.substr(0, slash)));
     path.remove_prefix(slash + 1);
   }
-  return directory->add(path, TRY(pseudo_fs::make_text(permissions, show, store)));
+  return directory->add(path, std::move(entry));
 }
 
 }  // namespace debugfs

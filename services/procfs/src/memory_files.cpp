@@ -2,6 +2,7 @@
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "core/memory/slab_traces.h"
 #include "procfs/procfs.h"
 #include "procfs_files.h"
 
@@ -134,11 +135,14 @@ Result<void> show_slabinfo(base::TextSink& out) {
       "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> "
       "<pagesperslab> : "
       "tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+  std::uint32_t id = 0;
   core::for_each_slab_cache([&](const core::SlabStatistics& slab) {
+    ++id;
+    std::uint64_t active = core::slab_traces_build ? core::slab_live_objects(id) : slab.active_objects;
     format(out,
            "{:<17} {:>6} {:>6} {:>6} {:>4} {:>4} : tunables    0    0    0 : slabdata {:>6} {:>6}      0\n",
-           std::string_view(slab.name), slab.active_objects, slab.total_objects, slab.slot_size,
-           slab.objects_per_slab, slab.pages_per_slab, slab.slabs, slab.slabs);
+           std::string_view(slab.name), active, slab.total_objects, slab.slot_size, slab.objects_per_slab,
+           slab.pages_per_slab, slab.slabs, slab.slabs);
   });
   return {};
 }

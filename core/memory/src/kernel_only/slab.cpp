@@ -91,11 +91,13 @@ void put_into_magazine(std::uint32_t id, void* object) {
 
 void free_to_cache(std::uint32_t id, void* object) {
   if constexpr (slab_debug_build) {
+    if constexpr (slab_traces_build) slab_trace_freed(id, object);
     slab_mark_freed(SlabInternals::state(id), object);
     object = slab_quarantine(object, id);
     if (!object) return;
   } else if constexpr (kasan_build) {
     kasan_verify_allocated(object);
+    if constexpr (slab_traces_build) slab_trace_freed(id, object);
     kasan_poison(object, SlabInternals::state(id).slot_size, KasanPoison::slab_free);
     object = slab_quarantine(object, id);
     if (!object) return;
@@ -121,6 +123,7 @@ void* SlabCache::allocate(AllocationFlags flags) {
     if (!object) return nullptr;
   }
   if constexpr (slab_debug_build) slab_check_allocated(SlabInternals::state(id), object);
+  if constexpr (slab_traces_build) slab_trace_allocated(id, object);
   kasan_unpoison(object, object_size_);
   if (has(flags, AllocationFlags::zero)) std::memset(object, 0, object_size_);
   return object;

@@ -12,6 +12,7 @@
 
 #include "core/memory/kasan.h"
 #include "core/memory/slab.h"
+#include "core/memory/slab_traces.h"
 #include "core/sync/spin_lock.h"
 
 namespace core {
@@ -46,6 +47,12 @@ struct SlabInternals {
   static std::uint32_t cache_count();
   static Page* slab_of(const void* object);
 };
+
+// Debug builds: who allocated what (slab_traces.cpp). Bytes for each slot at the end of its block.
+inline constexpr std::size_t slot_trace_size = slab_traces_build ? 4 : 0;
+void slab_trace_clear(const SlabState& state, void* slot);
+void slab_trace_allocated(std::uint32_t id, void* object);
+void slab_trace_freed(std::uint32_t id, void* object);
 
 // Debug builds: filling and checking of freed objects, and the quarantine (slab_debug.cpp).
 inline constexpr bool slab_debug_build = base::debug_build && !kasan_build;

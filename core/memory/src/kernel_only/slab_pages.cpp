@@ -77,6 +77,9 @@ Page* make_slab(SlabState& state, std::uint32_t id, AllocationFlags flags) {
   }
   for (std::uint32_t i = 0; i < state.slots_per_slab; ++i)
     write_link(state, slot_at(state, slab, i), i + 1 < state.slots_per_slab ? i + 1 : no_slot);
+  if constexpr (slab_traces_build) {
+    for (std::uint32_t i = 0; i < state.slots_per_slab; ++i) slab_trace_clear(state, slot_at(state, slab, i));
+  }
   kasan_poison(data_of(slab), page_size << state.order, KasanPoison::slab_slack);
   set_detail(slab, 0, 0);
   count_memory(MemoryCounter::slab, 1l << state.order);
@@ -101,12 +104,13 @@ void choose_geometry(SlabState& state, const SlabCache& cache, std::size_t align
   unsigned order = 0;
   for (; order < 3; ++order) {
     std::size_t block = page_size << order;
-    std::size_t waste = block % state.slot_size;
+    std::size_t waste = block % (state.slot_size + slot_trace_size);
     if (block / state.slot_size >= (state.slot_size <= 512 ? 8u : 4u) && waste * 8 <= block) break;
   }
-  while ((page_size << order) < state.slot_size) ++order;
+  while ((page_size << order) < state.slot_size + slot_trace_size) ++order;
   state.order = static_cast<std::uint8_t>(order);
-  state.slots_per_slab = static_cast<std::uint16_t>((page_size << order) / state.slot_size);
+  state.slots_per_slab =
+      static_cast<std::uint16_t>((page_size << order) / (state.slot_size + slot_trace_size));
   state.magazine_capacity = state.slot_size <= 256 ? 30 : state.slot_size <= 1024 ? 14 : 6;
 }
 

@@ -17,5 +17,7 @@ namespace debugfs {
 // Along a path: directories that are missing are made.
 base::Result<void> add_text(std::string_view path, vfs::Mode permissions, pseudo_fs::ShowFunction show,
                             pseudo_fs::StoreFunction store = nullptr);
+// The same with an entry of one's own.
+base::Result<void> add(std::string_view path, base::RefPtr<pseudo_fs::Entry> entry);
 
 }  // namespace debugfs
