@@ -27,8 +27,15 @@ core::FaultAccess to_access(arch::Access access) {
 
 void page_fault(Task& task, const arch::UserFault& fault) {
   core::AddressSpace* space = task.thread().address_space;
-  auto outcome = space->handle_fault(UserAddress(fault.address), to_access(fault.access),
-                                     core::AddressSpace::FaultOrigin::user);
+  // One refusal says little: reclaim and victims were asked already, and what others free comes at any time.
+  constexpr unsigned most_attempts = 16;
+  auto outcome = core::FaultOutcome::out_of_memory;
+  for (unsigned attempt = 0; attempt < most_attempts && outcome == core::FaultOutcome::out_of_memory;
+       ++attempt) {
+    outcome = space->handle_fault(UserAddress(fault.address), to_access(fault.access),
+                                  core::AddressSpace::FaultOrigin::user);
+    if (core::interruption_pending(core::WaitMode::killable)) break;
+  }
   switch (outcome) {
     case core::FaultOutcome::resolved:
       // relaxed: statistics.

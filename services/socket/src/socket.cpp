@@ -259,14 +259,26 @@ class SocketInode final : public vfs::Inode {
 
 }  // namespace
 
-Result<RefPtr<SocketFile>> SocketFile::create(RefPtr<Socket> socket, vfs::OpenFlags flags,
-                                              RefPtr<const vfs::Credentials> credentials) {
+namespace {
+
+Result<RefPtr<SocketFile>> create_open(const RefPtr<Socket>& socket, vfs::OpenFlags flags,
+                                       RefPtr<const vfs::Credentials> credentials) {
   vfs::NewInode properties{vfs::mode_socket | 0777, credentials->fsuid, credentials->fsgid, {}};
   auto* inode = new (std::nothrow) SocketInode(properties);
   if (!inode) return error(Errno::enomem);
   vfs::Path path = TRY(vfs::path_of_anonymous_inode(RefPtr<vfs::Inode>::adopt(inode)));
-  auto file = TRY(base::try_make_ref<SocketFile>(std::move(socket)));
+  auto file = TRY(base::try_make_ref<SocketFile>(socket));
   file->attach(std::move(path), vfs::open_read_write | flags, std::move(credentials));
+  return file;
+}
+
+}  // namespace
+
+Result<RefPtr<SocketFile>> SocketFile::create(RefPtr<Socket> socket, vfs::OpenFlags flags,
+                                              RefPtr<const vfs::Credentials> credentials) {
+  auto file = create_open(socket, flags, std::move(credentials));
+  // A peer that it has is told, and the two do not hold each other for ever.
+  if (!file) socket->close();
   return file;
 }
 

@@ -130,6 +130,23 @@ Result<Path> create_file(const Caller& caller, const Path& parent, std::string_v
   return path;
 }
 
+// A file that was made for an open that failed after that. Who gave it another name meanwhile keeps it.
+void take_back(const Path& parent, const Path& created) {
+  MountWrite write;
+  if (!write.acquire(parent.mount())) return;
+  Inode& directory = parent.inode();
+  {
+    core::WriteGuard guard{directory.lock()};
+    Dentry& entry = created.dentry();
+    Inode* inode = entry.inode();
+    if (!inode || !entry.has(Dentry::hashed) || entry.parent_reference().get() != &parent.dentry()) return;
+    core::WriteGuard victim_guard{inode->lock(), core::LockNesting::child};
+    if (inode->link_count() != 1 || !directory.unlink(entry)) return;
+    entry.removed();
+  }
+  notify_entry(directory, notify_delete, created.dentry().name());
+}
+
 Result<RefPtr<File>> open_creating(const Caller& caller, const Path* start, std::string_view path,
                                    const OpenHow& how, LookupFlags lookup) {
   bool follows = !(how.flags & (open_no_follow | open_exclusive));
@@ -146,8 +163,11 @@ Result<RefPtr<File>> open_creating(const Caller& caller, const Path* start, std:
       Path parent{RefPtr<Mount>(&walk.mount()), RefPtr<Dentry>(&walk.dentry())};
       Created created;
       Path found = TRY(create_file(caller, parent, walk.last(), how, created));
-      if (created == Created::yes)
-        return finish_open(std::move(found), how.flags, share(caller.credentials), created);
+      if (created == Created::yes) {
+        auto file = finish_open(found, how.flags, share(caller.credentials), created);
+        if (!file && file.error() == Errno::enomem) take_back(parent, found);
+        return file;
+      }
       if (how.flags & open_exclusive) return error(Errno::eexist);
       MountTree::cross(found);
       Inode& inode = found.inode();

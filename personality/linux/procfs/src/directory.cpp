@@ -69,6 +69,7 @@ constexpr SpecialRow specials[] = {
      [](const Subject& s) { return make_place_link(s, PlaceKind::current_directory); }},
     {"root", vfs::mode_symlink, [](const Subject& s) { return make_place_link(s, PlaceKind::root); }},
     {"mem", vfs::mode_regular, make_memory_file},
+    {"fail-nth", vfs::mode_regular, make_fail_nth_file},
     {"mounts", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 0); }},
     {"mountinfo", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 1); }},
     {"mountstats", vfs::mode_regular, [](const Subject& s) { return make_mount_text(s, 2); },

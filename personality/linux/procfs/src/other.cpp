@@ -148,25 +148,8 @@ Result<void> store_make_it_fail(const Subject& subject, std::string_view text) {
   return {};
 }
 
-Result<void> show_fail_nth(const Subject& subject, TextSink& out) {
-  RefPtr<Task> task = subject.representative();
-  if (!task) return error(Errno::esrch);
-  format(out, "{}\n", task->fail_nth.load(std::memory_order_relaxed));
-  return {};
-}
-Result<void> store_fail_nth(const Subject& subject, std::string_view text) {
-  std::int64_t value = TRY(procfs::parse_number(text));
-  if (value < 0 || value > INT32_MAX) return error(Errno::einval);
-  RefPtr<Task> task = subject.representative();
-  if (!task) return error(Errno::esrch);
-  core::enable_chosen_failures();
-  task->fail_nth.store(static_cast<std::uint32_t>(value), std::memory_order_relaxed);
-  return {};
-}
-
 constexpr TextRow rows[] = {
     {"make-it-fail", 0644, show_make_it_fail, store_make_it_fail},
-    {"fail-nth", 0644, show_fail_nth, store_fail_nth},
     {"limits", 0444, show_limits},
     {"oom_score", 0444, show_oom_score},
     {"oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj},

@@ -51,6 +51,7 @@ enum class PlaceKind { executable, current_directory, root };
 Result<RefPtr<pseudo_fs::Entry>> make_place_link(const Subject& subject, PlaceKind kind);
 Result<RefPtr<pseudo_fs::Entry>> make_namespace_directory(const Subject& subject);
 Result<RefPtr<pseudo_fs::Entry>> make_memory_file(const Subject& subject);
+Result<RefPtr<pseudo_fs::Entry>> make_fail_nth_file(const Subject& subject);
 Result<RefPtr<pseudo_fs::Entry>> make_mount_text(const Subject& subject, int style);
 base::Result<void> add_kernel_files();
 base::Result<void> add_core_dump_files();

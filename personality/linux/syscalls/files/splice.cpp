@@ -102,13 +102,17 @@ Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, st
   bool non_blocking = flags & non_blocking_flag;
   // The pieces are collected first: one pipe's lock is not taken inside the other's.
   base::Vector<pipe::Piece> pieces;
+  bool no_memory = false;
   auto take = [&](const pipe::Piece& piece) -> std::size_t {
     pipe::Piece copy{piece.page.clone(), piece.offset, piece.length, piece.packet, false};
     std::size_t size = copy.length;
-    return pieces.try_push_back(std::move(copy)) ? size : 0;
+    if (pieces.try_push_back(std::move(copy))) return size;
+    no_memory = true;
+    return 0;
   };
   TRY(to->pipe().wait_for_room(non_blocking));
   TRY(from->pipe().take_pieces(length, pipe::Pipe::Take::copy, non_blocking, take));
+  if (no_memory && pieces.empty()) return error(Errno::enomem);
   std::size_t done = 0;
   for (pipe::Piece& piece : pieces) {
     if (piece.length > length - done) piece.length = static_cast<std::uint32_t>(length - done);
