@@ -15,6 +15,11 @@ LIMIT_SECONDS = 1500
 CASE_LIMIT_SECONDS = 15
 GUEST_PATH = "/conformance"
 INTERVALS = (1009, 101, 29, 7)
+# One line for each call path that has living objects: how many, their cache, the functions.
+TRACES = """awk '/^ *[0-9]+ /{if(key)print count,key; n=split(FILENAME,p,"/"); key=p[n-1]; count=$1; next} \\
+{key=key" "$1} END{if(key)print count,key}' /sys/kernel/debug/slab/*/alloc_traces"""
+GROWN_TRACES = """awk 'NR==FNR{c=$1; $1=""; before[$0]+=c; next} {c=$1; $1=""; after[$0]+=c} END{for(key in after) \\
+if(after[key]-before[key]>=8) print "more by " after[key]-before[key] ":" key}' /traces.1 /traces.2"""
 # Growth of a cache between the rounds that is no leak: what per-CPU lists and late frees make of it.
 HARMLESS_GROWTH = 256
 
@@ -65,7 +70,8 @@ def execute(run: TestRun) -> None:
         once = f"{GUEST_PATH} --isolate={CASE_LIMIT_SECONDS} --fail-every={interval}"
         settle = "sleep 3; echo 2 >/proc/sys/vm/drop_caches; sleep 1; cat /proc/slabinfo"
         with ui.step(f"Running the conformance suite twice while every {interval}th allocation fails"):
-            words = ["/bin/busybox", "sh", "-c", f"{once}; {settle}; {once}; {settle}"]
+            script = f"{once}; {settle}; {TRACES} >/traces.1; {once}; {settle}; {TRACES} >/traces.2; {GROWN_TRACES}"
+            words = ["/bin/busybox", "sh", "-c", script]
             output, problem = run_in_guest(run, name, program, GUEST_PATH, words, LIMIT_SECONDS)
         problem = problem or verdict(output)
         run.report(name, "FAIL" if problem else "PASS", problem or "")
