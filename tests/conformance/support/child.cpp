@@ -24,7 +24,11 @@ pid_t fork_child(const std::function<void()>& body) {
     body();
     finish_child();
   }
-  if (child < 0) ADD_FAILURE() << "fork failed with " << errno_name(errno);
+  if (child < 0) {
+    // Nothing can be learnt without the child, and kill(-1) would be meant for everybody.
+    ADD_FAILURE() << "fork failed with " << errno_name(errno);
+    finish_child();
+  }
   return child;
 }
 

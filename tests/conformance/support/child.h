@@ -25,7 +25,7 @@ inline constexpr unsigned other_user = 12345;
 inline constexpr unsigned other_group = 12346;
 
 // Forks; the child runs the body and exits with 0, or child_failed if an expectation failed in it.
-// Returns the child's process id.
+// Returns the child's process id. Without a child the calling process ends, its case failed.
 pid_t fork_child(const std::function<void()>& body);
 
 // waitpid that repeats after EINTR; returns the status, or -1.
