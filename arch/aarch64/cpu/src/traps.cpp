@@ -9,20 +9,11 @@
 #include "aarch64/cpu_area.h"
 #include "aarch64/registers.h"
 #include "aarch64/tlb.h"
+#include "arch_common/exception_table.h"
 #include "base/format.h"
 #include "core/log/log.h"
 #include "interrupts.h"
 #include "trap_frame.h"
-
-extern "C" {
-// Pairs of distances from the word itself: an instruction that may fault on a user address, and where it goes
-// on then.
-struct ExceptionTableEntry {
-  std::int32_t instruction;
-  std::int32_t fixup;
-};
-extern const ExceptionTableEntry __exception_table_start[], __exception_table_end[];
-}
 
 namespace arch {
 namespace {
@@ -113,17 +104,6 @@ void print_registers(const void* argument) {
   die(memory, frame, syndrome);
 }
 
-const ExceptionTableEntry* find_fixup(std::uintptr_t instruction) {
-  for (const auto* entry = __exception_table_start; entry != __exception_table_end; ++entry) {
-    // SAFETY: distances from the words themselves, made by the assembler.
-    if (reinterpret_cast<std::uintptr_t>(&entry->instruction) +
-            static_cast<std::uintptr_t>(std::intptr_t{entry->instruction}) ==
-        instruction)
-      return entry;
-  }
-  return nullptr;
-}
-
 // A refusal may come from a cached translation that is older than the entry: unlike others, this processor
 // keeps it. The next try sees the entry itself.
 void forget_refusal(std::uint64_t syndrome) {
@@ -137,8 +117,8 @@ bool mend_kernel_trap(TrapFrame& frame, std::uint64_t syndrome) {
   std::uintptr_t address = fault_address();
   if (mend_access_and_dirty(address, syndrome)) return true;
   forget_refusal(syndrome);
-  const ExceptionTableEntry* entry = find_fixup(frame.pc);
-  if (!entry) return false;
+  std::uintptr_t fixup = find_fixup(frame.pc);
+  if (!fixup) return false;
   bool may_sleep = !(frame.pstate & interrupts_masked) && preempt_count() == 0;
   if (is_translation_fault(syndrome) && address < user_address_limit && may_sleep) {
     enable_interrupts();
@@ -146,8 +126,7 @@ bool mend_kernel_trap(TrapFrame& frame, std::uint64_t syndrome) {
     disable_interrupts();
     if (again) return true;
   }
-  frame.pc = reinterpret_cast<std::uintptr_t>(&entry->fixup) +
-             static_cast<std::uintptr_t>(std::intptr_t{entry->fixup});
+  frame.pc = fixup;
   return true;
 }
 

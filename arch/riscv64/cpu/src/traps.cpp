@@ -6,6 +6,7 @@
 #include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
+#include "arch_common/exception_table.h"
 #include "base/format.h"
 #include "boot/boot_info.h"
 #include "core/log/log.h"
@@ -15,16 +16,6 @@
 #include "riscv64/registers.h"
 #include "riscv64/vector.h"
 #include "trap_frame.h"
-
-extern "C" {
-// Pairs of distances from the word itself: an instruction that may fault on a user address, and where it goes
-// on then.
-struct ExceptionTableEntry {
-  std::int32_t instruction;
-  std::int32_t fixup;
-};
-extern const ExceptionTableEntry __exception_table_start[], __exception_table_end[];
-}
 
 namespace arch {
 namespace {
@@ -111,17 +102,6 @@ void print_registers(const void* argument) {
   core::fatal_trap(memory, frame.pc, frame.s0, print_registers, &trap);
 }
 
-const ExceptionTableEntry* find_fixup(std::uintptr_t instruction) {
-  for (const auto* entry = __exception_table_start; entry != __exception_table_end; ++entry) {
-    // SAFETY: distances from the words themselves, made by the assembler.
-    if (reinterpret_cast<std::uintptr_t>(&entry->instruction) +
-            static_cast<std::uintptr_t>(std::intptr_t{entry->instruction}) ==
-        instruction)
-      return entry;
-  }
-  return nullptr;
-}
-
 // A processor may remember for a while that there was no translation: the kernel does not tell it of each new
 // one. True if there is one by now that allows the access.
 bool kernel_translation_exists(std::uintptr_t address, Access access) {
@@ -166,8 +146,8 @@ bool mend_kernel_trap(std::uint64_t cause, std::uint64_t value, TrapFrame& frame
   bool page_fault = is_page_fault(cause);
   if (page_fault && value >= kernel_address_start && mend_kernel_translation(value, access_of(cause)))
     return true;
-  const ExceptionTableEntry* entry = find_fixup(frame.pc);
-  if (!entry) return false;
+  std::uintptr_t fixup = find_fixup(frame.pc);
+  if (!fixup) return false;
   if (page_fault) {
     asm volatile("sfence.vma %0" ::"r"(value) : "memory");
     bool may_sleep = (frame.status & STATUS_PREVIOUS_INTERRUPTS) && preempt_count() == 0;
@@ -178,8 +158,7 @@ bool mend_kernel_trap(std::uint64_t cause, std::uint64_t value, TrapFrame& frame
       if (again) return true;
     }
   }
-  frame.pc = reinterpret_cast<std::uintptr_t>(&entry->fixup) +
-             static_cast<std::uintptr_t>(std::intptr_t{entry->fixup});
+  frame.pc = fixup;
   return true;
 }
 

@@ -34,11 +34,13 @@
   .section .text.entry, "ax"
   .option norvc
 
-// size_t arch_copy_user(void* to, const void* from, size_t size): bytes not copied. Either side may be the user's.
+// size_t arch_copy_to_user, arch_copy_from_user(void* to, const void* from, size_t size): bytes not copied. Either side may be the user's.
   .balign 64
-  .globl arch_copy_user
-  .type arch_copy_user, @function
-arch_copy_user:
+  .globl arch_copy_to_user, arch_copy_from_user
+  .type arch_copy_to_user, @function
+  .type arch_copy_from_user, @function
+arch_copy_to_user:
+arch_copy_from_user:
   OPEN_WINDOW
   sltiu t0, a2, 16
   bnez t0, 6f
@@ -103,7 +105,8 @@ arch_copy_user:
   FIXUP 41b, 6b
   FIXUP 7b, 8b
   FIXUP 71b, 8b
-  .size arch_copy_user, . - arch_copy_user
+  .size arch_copy_to_user, . - arch_copy_to_user
+  .size arch_copy_from_user, . - arch_copy_from_user
 
 // size_t arch_clear_user(void* to, size_t size)
   .globl arch_clear_user
@@ -205,7 +208,7 @@ arch_copy_user_string:
   FIXUP 51b, 8b
   .size arch_copy_user_string, . - arch_copy_user_string
 
-// Atomic operations: bool (fault) arch_user_NAME(address, value*, operand); *value gets what was there, and for compare_exchange
+// Atomic operations: int (1: fault) arch_user_NAME(address, value*, operand); *value gets what was there, and for compare_exchange
 // holds what is expected before.
 .macro BEGIN_USER_OPERATION name
   .globl arch_user_\name
@@ -265,10 +268,11 @@ BEGIN_USER_OPERATION or32
   sw t0, 0(a1)
 END_USER_OPERATION or32
 
-BEGIN_USER_OPERATION and32
+BEGIN_USER_OPERATION and_not32
+  not a2, a2
 1:amoand.w.aqrl t0, a2, (a0)
   sw t0, 0(a1)
-END_USER_OPERATION and32
+END_USER_OPERATION and_not32
 
 BEGIN_USER_OPERATION xor32
 1:amoxor.w.aqrl t0, a2, (a0)

@@ -7,22 +7,13 @@
 #include <arch_impl/context.h>
 
 #include "arch_common/calls.h"
+#include "arch_common/exception_table.h"
 #include "base/format.h"
 #include "core/log/log.h"
 #include "interrupts.h"
 #include "trap_frame.h"
 #include "x86_64/cpu_area.h"
 #include "x86_64/registers.h"
-
-extern "C" {
-// Pairs of distances from the word itself: an instruction that may fault on a user address, and where it goes
-// on then.
-struct ExceptionTableEntry {
-  std::int32_t instruction;
-  std::int32_t fixup;
-};
-extern const ExceptionTableEntry __exception_table_start[], __exception_table_end[];
-}
 
 namespace arch {
 namespace {
@@ -95,17 +86,6 @@ void print_registers(const void* argument) {
   core::fatal_trap(memory, frame.rip, frame.rbp, print_registers, &trap);
 }
 
-const ExceptionTableEntry* find_fixup(std::uintptr_t instruction) {
-  for (const auto* entry = __exception_table_start; entry != __exception_table_end; ++entry) {
-    // SAFETY: distances from the words themselves, made by the assembler.
-    if (reinterpret_cast<std::uintptr_t>(&entry->instruction) +
-            static_cast<std::uintptr_t>(std::intptr_t{entry->instruction}) ==
-        instruction)
-      return entry;
-  }
-  return nullptr;
-}
-
 Access access_of(std::uint64_t error) {
   return error & 16 ? Access::execute : error & 2 ? Access::write : Access::read;
 }
@@ -114,8 +94,8 @@ Access access_of(std::uint64_t error) {
 bool mend_kernel_trap(std::uint64_t vector, std::uint64_t error, TrapFrame& frame) {
   bool page_fault = vector == static_cast<std::uint64_t>(Trap::page_fault);
   if (!page_fault && vector != static_cast<std::uint64_t>(Trap::general_protection)) return false;
-  const ExceptionTableEntry* entry = find_fixup(frame.rip);
-  if (!entry) return false;
+  std::uintptr_t fixup = find_fixup(frame.rip);
+  if (!fixup) return false;
   if (page_fault) {
     std::uintptr_t address = read_cr2();
     bool may_sleep = (frame.flags & 0x200) && preempt_count() == 0;
@@ -126,8 +106,7 @@ bool mend_kernel_trap(std::uint64_t vector, std::uint64_t error, TrapFrame& fram
       if (again) return true;
     }
   }
-  frame.rip = reinterpret_cast<std::uintptr_t>(&entry->fixup) +
-              static_cast<std::uintptr_t>(std::intptr_t{entry->fixup});
+  frame.rip = fixup;
   return true;
 }
 

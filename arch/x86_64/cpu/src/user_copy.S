@@ -27,11 +27,13 @@
 
   .section .text.entry, "ax"
 
-// size_t arch_copy_user(void* to %rdi, const void* from %rsi, size_t size %rdx): bytes not copied. Either side may be the user's.
+// size_t arch_copy_to_user, arch_copy_from_user(void* to %rdi, const void* from %rsi, size_t size %rdx): bytes not copied. Either side may be the user's.
   .balign 64
-  .globl arch_copy_user
-  .type arch_copy_user, @function
-arch_copy_user:
+  .globl arch_copy_to_user, arch_copy_from_user
+  .type arch_copy_to_user, @function
+  .type arch_copy_from_user, @function
+arch_copy_to_user:
+arch_copy_from_user:
   OPEN_WINDOW
   cmpq $64, %rdx
   jae 5f
@@ -99,7 +101,8 @@ arch_copy_user:
   FIXUP 51b, 7b
   FIXUP 6b, 9b
   FIXUP 8b, 9b
-  .size arch_copy_user, . - arch_copy_user
+  .size arch_copy_to_user, . - arch_copy_to_user
+  .size arch_copy_from_user, . - arch_copy_from_user
 
 // size_t arch_clear_user(void* to %rdi, size_t size %rsi)
   .globl arch_clear_user
@@ -174,7 +177,7 @@ arch_copy_user_string:
   FIXUP 4b, 6b
   .size arch_copy_user_string, . - arch_copy_user_string
 
-// Atomic operations: bool (fault) arch_user_NAME(address %rdi, value* %rsi, operand %rdx); *value gets what was there, and for
+// Atomic operations: int (1: fault) arch_user_NAME(address %rdi, value* %rsi, operand %rdx); *value gets what was there, and for
 // compare_exchange holds what is expected before. Written out: a semicolon would end a macro's argument.
 .macro BEGIN_USER_OPERATION name
   .globl arch_user_\name

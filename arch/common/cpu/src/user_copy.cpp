@@ -1,11 +1,12 @@
 #include <arch/user_copy.h>
 
+// Each architecture's user_copy.S.
 extern "C" {
 std::size_t arch_copy_to_user(void* to, const void* from, std::size_t size);
 std::size_t arch_copy_from_user(void* to, const void* from, std::size_t size);
 std::size_t arch_clear_user(void* to, std::size_t size);
 std::ptrdiff_t arch_copy_user_string(char* to, const char* from, std::size_t limit);
-// 0: done, 1: fault, 2: too many others at the same time.
+// 0: done, 1: fault, 2: too many others at the same time. *value gets what was there.
 int arch_user_load32(std::uintptr_t address, std::uint32_t* value);
 int arch_user_load64(std::uintptr_t address, std::uint64_t* value);
 int arch_user_store32(std::uintptr_t address, void* unused, std::uint32_t value);
