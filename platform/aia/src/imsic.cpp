@@ -7,10 +7,12 @@
 #include <array>
 #include <atomic>
 
+#include "core/device/register_block.h"
 #include "core/interrupt/interrupt.h"
 #include "core/interrupt/interrupt_domain.h"
 #include "core/interrupt/message_interrupt.h"
 #include "core/log/log.h"
+#include "core/memory/kernel_map.h"
 #include "core/sync/spin_lock.h"
 #include "riscv64/registers.h"
 #include "riscv64/smp.h"
@@ -38,7 +40,10 @@ constinit std::optional<Node> controller;
 constinit std::uint64_t first_page = 0;
 constinit unsigned page_shift_of_file = 12;
 constinit unsigned identity_count = 0;  // 0 is none of them
-constinit std::array<unsigned, arch::max_cpus> files{};
+// What CPUs send each other; before all others, so that it is taken first.
+constexpr unsigned request_identity = 1;
+constinit core::MemoryRegisters file_pages;
+constinit std::array<unsigned, arch::max_cpus> files{};  // of CPUs that run
 // Which interrupt an identity stands for, plus one; 0: none.
 constinit std::array<std::atomic<unsigned>, most_identities> interrupt_of_identity{};
 
@@ -49,7 +54,7 @@ class MessageDomain final : public core::InterruptDomain, public core::MessageIn
 
   base::Result<std::uint32_t> reserve(core::MessageInterruptSource* source) {
     core::SpinGuard<core::IrqSave> guard{lock_};
-    for (std::uint32_t identity = 1; identity < identity_count; ++identity) {
+    for (std::uint32_t identity = request_identity + 1; identity < identity_count; ++identity) {
       if (taken_[identity]) continue;
       taken_[identity] = true;
       sources_[identity] = source;
@@ -70,7 +75,7 @@ class MessageDomain final : public core::InterruptDomain, public core::MessageIn
   }
 
   void release(unsigned number) override {
-    for (std::uint32_t identity = 1; identity < identity_count; ++identity) {
+    for (std::uint32_t identity = request_identity + 1; identity < identity_count; ++identity) {
       if (interrupt_of_identity[identity].load(std::memory_order_relaxed) != number + 1) continue;
       unmap(number);
       free_identity(identity);
@@ -114,9 +119,19 @@ void message_came(unsigned) {
     asm volatile("csrrw %0, 0x15c, zero" : "=r"(top)::"memory");
     auto identity = static_cast<unsigned>(top >> 16 & (most_identities - 1));
     if (!identity) return;
+    if (identity == request_identity) {
+      arch::take_cpu_requests();
+      continue;
+    }
     unsigned number = interrupt_of_identity[identity].load(std::memory_order_acquire);
     if (number) core::handle_interrupt(number - 1);
   }
+}
+
+bool send_request(unsigned cpu) {
+  auto file = file_of_cpu(cpu);
+  if (file) file_pages.write32(*file << page_shift_of_file, request_identity);
+  return file.has_value();
 }
 
 unsigned find_file(std::uint64_t hart) {
@@ -180,9 +195,13 @@ base::Result<void> start(const device_tree::Tree& tree) {
   // Files for guests follow the hart's own.
   page_shift_of_file = 12 + node->cell("riscv,guest-index-bits").value_or(0);
   identity_count = count < most_identities ? count : most_identities;
+  file_pages = core::MemoryRegisters(TRY(core::map_device_memory(core::PhysicalAddress(range->address),
+                                                                 range->size, arch::CacheType::uncached)),
+                                     range->size);
   arch::set_device_interrupt_handler(message_came);
   arch::set_cpu_start_hook(start_on_cpu);
   start_on_cpu(0);
+  arch::set_cpu_interrupter(send_request);
   core::set_message_interrupt_controller(domain);
   core::log(core::LogLevel::info, "IMSIC: {} identities", identity_count - 1);
   return {};

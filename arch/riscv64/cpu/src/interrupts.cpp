@@ -20,6 +20,7 @@ namespace arch {
 namespace {
 
 constinit void (*device_handler)(unsigned vector) = nullptr;
+constinit std::atomic<bool (*)(unsigned cpu)> interrupter{nullptr};
 
 struct alignas(cache_line_size) Inbox {
   std::atomic<unsigned> requests{0};
@@ -30,8 +31,11 @@ constinit Inbox inboxes[max_cpus];
 enum Statistic : unsigned { timer_count, reschedule_count, call_count, non_maskable_count };
 void count(Statistic statistic) { ++cpu_area(cpu_index()).interrupts[statistic]; }
 
-void take_requests() {
-  clear_sip(interrupt_bit(InterruptCause::software));
+}  // namespace
+
+void set_cpu_interrupter(bool (*send)(unsigned cpu)) { interrupter.store(send, std::memory_order_release); }
+
+void take_cpu_requests() {
   full_memory_barrier();  // a request after this one interrupts again
   Inbox& inbox = inboxes[cpu_index()];
   unsigned requests = inbox.requests.exchange(0, std::memory_order_acq_rel);
@@ -51,14 +55,13 @@ void take_requests() {
   }
 }
 
-}  // namespace
-
 void send_request(unsigned cpu, Request request) {
   unsigned bit = static_cast<unsigned>(request);
   // release: what the request is about is visible to the receiver. Whoever finds the word empty interrupts.
   if (inboxes[cpu].requests.fetch_or(bit, std::memory_order_acq_rel) & bit) return;
   full_memory_barrier();
-  send_hart_interrupt(cpu_local(cpu).hart);
+  auto send = interrupter.load(std::memory_order_acquire);
+  if (!send || !send(cpu)) send_hart_interrupt(cpu_local(cpu).hart);
 }
 
 void dispatch_interrupt(std::uint64_t cause) {
@@ -70,7 +73,8 @@ void dispatch_interrupt(std::uint64_t cause) {
       core::timer_interrupt();
       break;
     case InterruptCause::software:
-      take_requests();
+      clear_sip(interrupt_bit(InterruptCause::software));
+      take_cpu_requests();
       break;
     case InterruptCause::external:
       if (device_handler)

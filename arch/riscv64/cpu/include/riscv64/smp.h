@@ -18,4 +18,10 @@ void enable_external_interrupts();
 // controller's part of the CPU.
 void set_cpu_start_hook(void (*hook)(unsigned cpu));
 
+// A way for CPUs to interrupt each other that is shorter than the firmware's: `send` has take_cpu_requests()
+// called on the other CPU, with interrupts off; false: there is no such way to this one. For the interrupt
+// controller, once; CPUs that send at that moment do either.
+void set_cpu_interrupter(bool (*send)(unsigned cpu));
+void take_cpu_requests();
+
 }  // namespace arch
