@@ -77,6 +77,8 @@ void handle_user_fault(Task& task) {
       return send_fault(task, signal::trap, code(si::trap_trace), at);
     case Kind::divide_error:
       return send_fault(task, signal::fpe, si::fpe_integer_divide, at);
+    case Kind::debug_event:
+      return send_fault(task, signal::trap, code(si::trap_trace), fault.address);
     case Kind::overflow:
     case Kind::bounds:
     case Kind::general_protection:

@@ -103,7 +103,8 @@ leave_hypervisor_level:
   isb
   ret
 1:msr sctlr_el1, x0
-  mov x0, #1 << 31                        // EL1 is AArch64
+  movz x0, #0x8000, lsl #16               // EL1 is AArch64
+  movk x0, #0x300, lsl #32                // pointer authentication does not trap
   msr hcr_el2, x0
   isb
   mrs x0, midr_el1

@@ -1,6 +1,7 @@
 #include <arch/context.h>
 
 #include <new>
+#include <utility>
 
 #include <arch/cpu.h>
 #include <arch/linux_trace.h>
@@ -8,7 +9,9 @@
 #include <arch_impl/context.h>
 
 #include "aarch64/cpu_area.h"
+#include "aarch64/debugging.h"
 #include "aarch64/floating_point.h"
+#include "aarch64/pointer_keys.h"
 #include "aarch64/registers.h"
 #include "base/check.h"
 #include "core/memory/kernel_map.h"
@@ -42,8 +45,21 @@ void take_up_user_state(ThreadState& state, CpuLocal& local) {
   write_thread_pointer(state.thread_pointer);
   if (local.unit_owner == &state && state.unit_cpu == local.cpu_index) return;
   arch_load_floating_point(state.floating_point);
+  load_pointer_keys(state);
   local.unit_owner = &state;
   state.unit_cpu = local.cpu_index;
+}
+
+bool is_debugged(const ThreadState& state) { return state.single_step || state.debug_registers; }
+
+void forget_debug_registers(ThreadState& state) {
+  DebugRegisters* former;
+  {
+    InterruptsOff off;
+    former = std::exchange(state.debug_registers, nullptr);
+    if (former && is_current(state)) load_debugging(state);
+  }
+  delete former;
 }
 
 }  // namespace
@@ -64,6 +80,7 @@ base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)
 void destroy(ThreadState& state) {
   delete state.floating_point;
   state.floating_point = nullptr;
+  forget_debug_registers(state);
   state.unit_cpu = ~0u;
 }
 
@@ -71,6 +88,7 @@ core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previo
   CpuLocal& local = this_cpu_local();
   if (from.floating_point) leave_user_state(from);
   local.current_state = &to;
+  if (is_debugged(from) || is_debugged(to)) load_debugging(to);
   if (to.floating_point) take_up_user_state(to, local);
   return arch_switch_stacks(&from, &to, previous);
 }
@@ -94,11 +112,16 @@ base::Result<void> copy_user_state(ThreadState& child, const ThreadState& parent
   base::verify(is_current(parent), "copy_user_state: the parent is not the caller");
   arch_save_floating_point(child.floating_point);
   child.thread_pointer = read_thread_pointer();
+  child.keys = parent.keys;
+  child.enabled_keys = parent.enabled_keys;
   child.unit_cpu = ~0u;
   return {};
 }
 
 void reset_user_state(ThreadState& state) {
+  state.enabled_keys = address_keys;
+  renew_pointer_keys(state, known_pointer_keys());
+  forget_debug_registers(state);
   InterruptsOff off;
   base::verify(is_current(state), "reset_user_state: not the calling thread");
   state.thread_pointer = 0;
@@ -136,6 +159,7 @@ void thaw_user_state(ThreadState& state) {
   state.floating_point = state.frozen;
   state.frozen = nullptr;
   state.unit_cpu = ~0u;
+  load_debugging(state);
   take_up_user_state(state, this_cpu_local());
 }
 

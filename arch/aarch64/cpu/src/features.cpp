@@ -1,5 +1,6 @@
 #include "aarch64/features.h"
 
+#include "aarch64/debugging.h"
 #include "aarch64/registers.h"
 
 // Read by user_copy.S.
@@ -26,6 +27,11 @@ void detect_cpu_features() {
   features.memory[2] = NOS_READ_REGISTER("id_aa64mmfr2_el1");
   features.pan = id_field(features.memory[1], 20) != 0;
   features.random = id_field(features.instruction_set[0], 60) != 0;
+  // APA, API, APA3 and GPA, GPI, GPA3: one of the three says which algorithm.
+  features.address_authentication =
+      (features.instruction_set[1] & 0xff0) || (features.instruction_set[2] & 0xf000);
+  features.generic_authentication =
+      (features.instruction_set[1] & 0xff00'0000) || (features.instruction_set[2] & 0xf00);
   features.hardware_access_flag = id_field(features.memory[1], 0) >= 1;
   features.hardware_dirty_state = id_field(features.memory[1], 0) >= 2;
   arch_has_pan = features.pan;
@@ -36,8 +42,8 @@ void enable_cpu_features() {
   if (features.pan) asm volatile(".inst 0xd500419f" ::: "memory");  // MSR PAN, #1
   // User code reads the virtual counter (the vDSO does) and nothing else of the timer.
   NOS_WRITE_REGISTER("cntkctl_el1", 2);
-  // No debugging by hardware, no performance counters for user code.
-  NOS_WRITE_REGISTER("mdscr_el1", 1 << 12);
+  enable_debugging();
+  // No performance counters for user code.
   if (id_field(NOS_READ_REGISTER("id_aa64dfr0_el1"), 8) - 1 < 14) NOS_WRITE_REGISTER("pmuserenr_el0", 0);
   NOS_WRITE_REGISTER("tpidrro_el0", 0);
   instruction_barrier();

@@ -12,6 +12,7 @@
 #include "arch_common/exception_table.h"
 #include "base/format.h"
 #include "core/log/log.h"
+#include "id_registers.h"
 #include "interrupts.h"
 #include "trap_frame.h"
 
@@ -180,7 +181,8 @@ void describe_user_trap(UserFault& fault, std::uint64_t syndrome, const TrapFram
       break;
     case TrapClass::hardware_break_user:
     case TrapClass::watch_user:
-      fault.kind = Kind::debug_step;
+      fault.kind = Kind::debug_event;
+      if (class_of(syndrome) == TrapClass::watch_user) fault.address = fault_address();
       fault.signal_code = 4;  // TRAP_HWBKPT
       break;
     case TrapClass::single_step_user:
@@ -215,6 +217,7 @@ extern "C" unsigned arch_handle_user_trap(TrapFrame& frame, std::uint64_t syndro
   if (is_abort(syndrome)) forget_refusal(syndrome);
   describe_user_trap(current_thread_state()->fault, syndrome, frame);
   enable_interrupts();
+  if (emulate_id_register_read(frame, syndrome)) return static_cast<unsigned>(UserEvent::interrupt);
   return static_cast<unsigned>(UserEvent::fault);
 }
 

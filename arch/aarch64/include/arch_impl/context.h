@@ -18,6 +18,13 @@ struct alignas(16) FloatingPointState {
   std::uint64_t padding = 0;
 };
 
+struct DebugRegisters;
+
+// APIA, APIB, APDA, APDB, APGA: how user code signs pointers.
+struct PointerKeys {
+  std::uint64_t words[5][2] = {};
+};
+
 struct ThreadState {
   std::uint64_t stack_pointer = 0;               // of the suspended kernel code; first: known to assembly
   std::uint64_t stack_limit = no_stack_limit;    // lowest address of its stack
@@ -25,8 +32,12 @@ struct ThreadState {
   FloatingPointState* floating_point = nullptr;  // null: the thread never runs user code
   unsigned unit_cpu = ~0u;         // CPU whose unit holds a copy of floating_point that is still good
   bool user_interruption = false;  // interrupt_user(): atomic accesses only; known to assembly
+  std::uint8_t enabled_keys = 0;   // of the first four of `keys`
+  bool single_step = false;        // a debugger wants a trap after each instruction
   UserFault fault;
   FloatingPointState* frozen = nullptr;  // the floating-point registers while a debugger may look at them
+  PointerKeys keys;
+  DebugRegisters* debug_registers = nullptr;  // null: a debugger has not set any
 };
 
 // The thread-local storage pointer that user code sees.

@@ -1,9 +1,10 @@
 #include <arch/linux_abi.h>
 
+#include <array>
+
 #include <arch/page_table.h>
 
-#include "aarch64/features.h"
-#include "aarch64/registers.h"
+#include "aarch64/pointer_keys.h"
 #include "hwcap.h"
 
 namespace arch {
@@ -14,6 +15,31 @@ const char* linux_platform() { return "aarch64"; }
 
 base::Result<long> linux_arch_prctl(UserRegisters&, ThreadState&, int, std::uintptr_t) {
   return base::error(base::Errno::enosys);
+}
+
+base::Result<long> linux_own_prctl(ThreadState& state, long operation,
+                                   std::span<const std::uint64_t, 4> arguments) {
+  constexpr long reset_keys = 54, set_enabled_keys = 60, get_enabled_keys = 61;  // PR_PAC_*
+  unsigned known = known_pointer_keys();
+  auto [first, second, third, fourth] = std::array{arguments[0], arguments[1], arguments[2], arguments[3]};
+  if (third || fourth) return base::error(base::Errno::einval);
+  switch (operation) {
+    case reset_keys:
+      if (second || !known || first & ~std::uint64_t{known}) return base::error(base::Errno::einval);
+      renew_pointer_keys(state, first ? static_cast<unsigned>(first) : known);
+      return 0;
+    case set_enabled_keys:
+      if (!(known & address_keys) || first & ~std::uint64_t{address_keys} || second & ~first)
+        return base::error(base::Errno::einval);
+      set_enabled_pointer_keys(
+          state, (state.enabled_keys & ~static_cast<unsigned>(first)) | static_cast<unsigned>(second));
+      return 0;
+    case get_enabled_keys:
+      if (first || second || !(known & address_keys)) return base::error(base::Errno::einval);
+      return state.enabled_keys;
+    default:
+      return base::error(base::Errno::einval);
+  }
 }
 
 void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter,

@@ -10,7 +10,7 @@ struct Capability {
   std::uint8_t bit;
   const char* name;
   // What an ID register must say: instruction_set[0..2] are 0 to 2, processor[0..1] 3 and 4, memory[0..2] 5
-  // to 7.
+  // to 7; 8 is no register but what hwcap.cpp puts together.
   std::uint8_t id_register;
   std::uint8_t shift;
   std::uint8_t at_least;

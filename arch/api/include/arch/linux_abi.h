@@ -34,6 +34,11 @@ const char* linux_platform();
 base::Result<long> linux_arch_prctl(UserRegisters& registers, ThreadState& state, int operation,
                                     std::uintptr_t argument);
 
+// Operations of prctl(2) that only some architectures have; EINVAL. `state` is the calling thread's. Thread
+// context.
+base::Result<long> linux_own_prctl(ThreadState& state, long operation,
+                                   std::span<const std::uint64_t, 4> arguments);
+
 // A new program's first registers: everything but these is zero.
 void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter,
                          std::uintptr_t stack_pointer);

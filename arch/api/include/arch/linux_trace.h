@@ -39,8 +39,8 @@ struct LinuxCoreNote {
   unsigned type;
 };
 std::span<const LinuxCoreNote> linux_core_notes();
-// `bytes` begins at the start of the set and may end before the set does. EINVAL, EIO: a value that user code
-// must not have, or no such set.
+// `bytes` begins at the start of the set and may end before the set does, but not behind it. EINVAL, EIO: a
+// value that user code must not have, or no such set.
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes);
 base::Result<void> write_linux_registers(TracedThread thread, unsigned note,
                                          std::span<const std::byte> bytes);

@@ -40,7 +40,8 @@ struct UserFault {
     protection_key,  // address, access: as page_fault, refused by a protection key
     illegal_instruction,
     breakpoint,
-    debug_step,  // single step or debug register
+    debug_step,   // single step or debug register
+    debug_event,  // the same, at an address of its own
     divide_error,
     overflow,
     bounds,

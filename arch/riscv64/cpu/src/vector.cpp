@@ -89,6 +89,8 @@ VectorState* replace_vectors(ThreadState& state) {
   return units_of(state).vectors;
 }
 
+VectorState* frozen_vectors(ThreadState& state) { return static_cast<Units&>(*state.frozen).vectors; }
+
 void load_vectors(ThreadState& state) {
   InterruptsOff off;
   save_unit(state);

@@ -51,6 +51,10 @@ base::Result<long> linux_own_system_call(UserRegisters& registers, ThreadState&)
   }
 }
 
+base::Result<long> linux_own_prctl(ThreadState&, long, std::span<const std::uint64_t, 4>) {
+  return base::error(base::Errno::einval);
+}
+
 void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter,
                          std::uintptr_t stack_pointer) {
   registers = UserRegisters::for_program_start(program_counter, stack_pointer);

@@ -1,17 +1,23 @@
-// ptrace on RISC-V: struct user_regs_struct and struct __riscv_d_ext_state, as asm/ptrace.h has them.
+// ptrace on RISC-V: struct user_regs_struct and struct __riscv_d_ext_state and struct
+// __riscv_v_regset_state, as asm/ptrace.h has them.
 #include <arch/linux_trace.h>
 
 #include <cstring>
 
 #include <arch_impl/context.h>
 
+#include "riscv64/vector.h"
+
 namespace arch {
 namespace {
 
+constexpr unsigned note_vectors = 0x900;
 constexpr std::size_t general_size = 32 * 8, floating_point_size = 33 * 8;
 
+// Null: a thread that has used no vectors has none.
 std::byte* place_of(TracedThread thread, unsigned note) {
   if (note == linux_note_general) return reinterpret_cast<std::byte*>(&thread.registers);
+  if (note == note_vectors) return reinterpret_cast<std::byte*>(frozen_vectors(thread.state));
   return reinterpret_cast<std::byte*>(thread.state.frozen);
 }
 
@@ -23,6 +29,9 @@ LinuxRegisterSet linux_register_set(unsigned note) {
       return {general_size, 8};
     case linux_note_floating_point:
       return {floating_point_size, 8};
+    case note_vectors:
+      return vector_registers_size() ? LinuxRegisterSet{sizeof(VectorState) + vector_registers_size(), 4}
+                                     : LinuxRegisterSet{};
     default:
       return {};
   }
@@ -34,29 +43,24 @@ std::span<const LinuxCoreNote> linux_core_notes() {
 }
 
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes) {
-  if (bytes.size() > linux_register_set(note).size) return base::error(base::Errno::einval);
-  std::memcpy(bytes.data(), place_of(thread, note), bytes.size());
+  const std::byte* from = place_of(thread, note);
+  if (!from) return base::error(base::Errno::einval);
+  std::memcpy(bytes.data(), from, bytes.size());
   return {};
 }
 
 base::Result<void> write_linux_registers(TracedThread thread, unsigned note,
                                          std::span<const std::byte> bytes) {
-  if (bytes.size() > linux_register_set(note).size) return base::error(base::Errno::einval);
-  std::memcpy(place_of(thread, note), bytes.data(), bytes.size());
+  std::byte* to = place_of(thread, note);
+  if (!to) return base::error(base::Errno::einval);
+  // The size of the registers is the processor's.
+  if (note == note_vectors && bytes.size() >= sizeof(VectorState) &&
+      std::memcmp(bytes.data() + offsetof(VectorState, register_bytes),
+                  to + offsetof(VectorState, register_bytes), sizeof(VectorState::register_bytes)) != 0)
+    return base::error(base::Errno::einval);
+  std::memcpy(to, bytes.data(), bytes.size());
   if (note == linux_note_floating_point) thread.state.frozen->control &= 0xff;
   return {};
-}
-
-// Only register sets: there are no such requests on this architecture.
-base::Result<std::uint64_t> peek_linux_user(TracedThread, std::uintptr_t) {
-  return base::error(base::Errno::eio);
-}
-base::Result<void> poke_linux_user(TracedThread, std::uintptr_t, std::uint64_t) {
-  return base::error(base::Errno::eio);
-}
-base::Result<LinuxRegisterRequest> linux_register_request(long) { return base::error(base::Errno::eio); }
-base::Result<long> linux_own_trace_request(TracedThread, long, std::uintptr_t, std::uintptr_t) {
-  return base::error(base::Errno::eio);
 }
 
 // As on Linux: debuggers put break points behind the instruction.

@@ -64,6 +64,10 @@ base::Result<long> linux_arch_prctl(UserRegisters& registers, ThreadState& state
   }
 }
 
+base::Result<long> linux_own_prctl(ThreadState&, long, std::span<const std::uint64_t, 4>) {
+  return base::error(base::Errno::einval);
+}
+
 void linux_start_program(UserRegisters& registers, std::uintptr_t program_counter,
                          std::uintptr_t stack_pointer) {
   registers = UserRegisters::for_program_start(program_counter, stack_pointer);

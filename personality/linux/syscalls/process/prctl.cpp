@@ -1,4 +1,8 @@
 // prctl(2)
+#include <array>
+
+#include <arch/linux_abi.h>
+
 #include "linux_abi/seccomp.h"
 #include "syscalls/process/rows.h"
 
@@ -182,7 +186,8 @@ Result<long> sys_prctl(Context& context, Prctl operation, std::uint64_t a, std::
     case Prctl::set_vma:
       return error(Errno::einval);  // as without CONFIG_ANON_VMA_NAME
     default:
-      return error(Errno::einval);
+      return arch::linux_own_prctl(task.thread().arch_state, static_cast<long>(operation),
+                                   std::array{a, b, c, d});
   }
 }
 

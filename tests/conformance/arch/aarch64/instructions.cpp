@@ -1,5 +1,6 @@
 // What only AArch64 has: exceptions as signals, registers across system calls and signals.
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 
@@ -26,6 +27,31 @@ TEST(Aarch64Exceptions, PrivilegedInstructionsAreSIGILL) {
     EXPECT_EQ(fault.signal, SIGILL) << which;
     EXPECT_EQ(fault.code, ILL_ILLOPC) << which;
   }
+}
+
+// HWCAP_CPUID: the kernel reads these registers in the program's place.
+TEST(Aarch64Identification, RegistersCanBeRead) {
+  ASSERT_TRUE(getauxval(AT_HWCAP) >> 11 & 1);
+  uint64_t main, multiprocessor, features, instructions, debug, unknown;
+  asm volatile("mrs %0, midr_el1" : "=r"(main));
+  asm volatile("mrs %0, mpidr_el1" : "=r"(multiprocessor));
+  asm volatile("mrs %0, id_aa64pfr0_el1" : "=r"(features));
+  asm volatile("mrs %0, id_aa64isar0_el1" : "=r"(instructions));
+  asm volatile("mrs %0, id_aa64dfr0_el1" : "=r"(debug));
+  asm volatile("mrs %0, S3_0_C0_C7_7" : "=r"(unknown));
+  EXPECT_EQ(main >> 16 & 15, 15u) << "features are in the registers";
+  EXPECT_EQ(multiprocessor, uint64_t{1} << 31);
+  EXPECT_EQ(features & 0xff00, 0u) << "EL2 and EL3";
+  EXPECT_EQ(features & 0xff, 0x11u);
+  EXPECT_EQ(instructions >> 20 & 15, getauxval(AT_HWCAP) >> 8 & 1 ? 2u : 0u) << "atomics";
+  EXPECT_EQ(debug, 6u);
+  EXPECT_EQ(unknown, 0u);
+  asm volatile("mrs xzr, id_aa64mmfr0_el1");
+}
+
+TEST(Aarch64Identification, OthersOfTheSpaceAreSIGILL) {
+  const Fault fault = provoke([] { asm volatile("mrs x9, S3_0_C0_C0_1" ::: "x9"); });
+  EXPECT_EQ(fault.signal, SIGILL);
 }
 
 TEST(Aarch64Exceptions, BreakpointIsSIGTRAPAtTheInstruction) {

@@ -11,6 +11,7 @@ struct CpuFeatures {
   std::uint64_t memory[3] = {};           // ID_AA64MMFR0 … 2
   bool pan = false;
   bool random = false;  // RNDR
+  bool address_authentication = false, generic_authentication = false;
   bool hardware_access_flag = false;
   bool hardware_dirty_state = false;
 };

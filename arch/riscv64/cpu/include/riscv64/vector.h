@@ -41,4 +41,7 @@ const VectorState* capture_vectors(ThreadState& state);
 VectorState* replace_vectors(ThreadState& state);
 void load_vectors(ThreadState& state);
 
+// Of a thread whose user state is frozen. Null: it has not used them.
+VectorState* frozen_vectors(ThreadState& state);
+
 }  // namespace arch
