@@ -45,11 +45,10 @@ std::uint64_t Ext4FileSystem::goal_for(const Ext4Inode& inode) const {
 }
 
 Result<void> Ext4FileSystem::reserve_blocks(std::uint64_t count) {
-  // A little is kept for the extent blocks that what is promised will need.
-  constexpr std::uint64_t slack = 64;
   std::uint64_t promised = promised_blocks_.load();
   do {
-    if (free_blocks_.load() < promised + count + slack + promised / 32) return error(Errno::enospc);
+    if (free_blocks_.load() < promised + count + blocks_for_trees + promised / 32)
+      return error(Errno::enospc);
   } while (!promised_blocks_.compare_exchange_weak(promised, promised + count));
   return {};
 }
@@ -114,6 +113,13 @@ bool Ext4FileSystem::has_blocks_to_come() {
   return !freed_.empty();
 }
 
+bool Ext4FileSystem::make_room() {
+  if (!writable_ || journal_.is_aborted()) return false;
+  if (promised_blocks_.load() == 0) return has_blocks_to_come() && journal_.commit_running();
+  (void)sync();  // whose data could not be written hears of it from his own fsync
+  return true;
+}
+
 Result<BlockRun> Ext4FileSystem::allocate_blocks(Handle& handle, std::uint64_t goal, std::uint32_t count) {
   if (goal <= first_data_block_ || goal >= block_count_) goal = first_data_block_ + 1;
   auto goal_group = static_cast<std::uint32_t>((goal - first_data_block_) / blocks_per_group_);
@@ -145,8 +151,14 @@ Result<BlockRun> Ext4FileSystem::allocate_blocks(Handle& handle, std::uint64_t g
   return error(Errno::enospc);
 }
 
-Result<std::uint64_t> Ext4FileSystem::allocate_metadata_block(Handle& handle, std::uint64_t goal) {
+Result<std::uint64_t> Ext4FileSystem::allocate_tree_block(Handle& handle, std::uint64_t goal) {
   return TRY(allocate_blocks(handle, goal, 1)).start;
+}
+Result<std::uint64_t> Ext4FileSystem::allocate_name_block(Handle& handle, std::uint64_t goal) {
+  TRY(reserve_blocks(1));
+  auto run = allocate_blocks(handle, goal, 1);
+  unreserve_blocks(1);
+  return TRY(run).start;
 }
 
 Result<void> Ext4FileSystem::free_blocks(Handle& handle, BlockRun run) {

@@ -133,13 +133,14 @@ Result<std::uint64_t> Ext4Inode::write_run(std::uint64_t at, std::uint64_t end, 
   core::WriteGuard guard{map_lock_};
   Indivisible change(handle);
   if (written && fresh) written = insert_extent(handle, static_cast<std::uint32_t>(at), run, false);
+  if (written && !fresh && mapping.unwritten)
+    written = mark_written(handle, static_cast<std::uint32_t>(at), run.count);
   if (!written) {
+    // The tree may have grown before it failed; it is a valid one.
     if (fresh) TRY(ext4().free_blocks(handle, run));
+    TRY(store(handle));
     TRY(change.done());
     return error(written.error());
-  }
-  if (!fresh && mapping.unwritten) {
-    TRY(mark_written(handle, static_cast<std::uint32_t>(at), run.count));
   }
   update_disk_size((at + run.count) << ext4().block_shift());
   TRY(store(handle));
@@ -210,8 +211,7 @@ void Ext4Inode::cancel_reservation(std::uint64_t pages) {
 
 Result<void> Ext4Inode::allocate_range(std::uint64_t from, std::uint64_t to) {
   auto result = try_allocate_range(from, to);
-  if (result || result.error() != Errno::enospc || !ext4().has_blocks_to_come()) return result;
-  TRY(ext4().journal().commit_running());
+  if (result || result.error() != Errno::enospc || !ext4().make_room()) return result;
   return try_allocate_range(from, to);  // what it has got is not made again
 }
 

@@ -421,7 +421,7 @@ Result<BufferRef> Ext4Inode::append_block(Handle& handle, std::uint32_t& logical
     Mapping last = TRY(map(logical - 1));
     if (!last.is_hole()) goal = last.physical + 1;
   }
-  std::uint64_t block = TRY(ext4().allocate_metadata_block(handle, goal));
+  std::uint64_t block = TRY(ext4().allocate_name_block(handle, goal));
   BufferRef buffer = TRY(ext4().buffers().make(block));
   TRY(handle.access(buffer));
   TRY(insert_extent(handle, logical, {block, 1}, false));

@@ -136,7 +136,7 @@ Result<void> ExtentTree::access(Handle& handle, Level& level) {
 }
 
 Result<std::uint64_t> ExtentTree::new_block(Handle& handle, std::uint64_t near) {
-  std::uint64_t block = TRY(file_system_.allocate_metadata_block(handle, near));
+  std::uint64_t block = TRY(file_system_.allocate_tree_block(handle, near));
   inode_.add_blocks(1);
   return block;
 }
@@ -279,9 +279,12 @@ Result<void> ExtentTree::insert(Handle& handle, std::uint32_t logical, BlockRun 
   }
   TRY(make_room(handle, logical, way));
   Level& leaf = way.leaf();
-  TRY(access(handle, leaf));
   ExtentEntry* entries = entries_of(leaf.header);
   int at = leaf.position + 1;
+  // A new first entry is known to the nodes above, too. Nothing can fail once the leaf has it: who is told
+  // of an error frees the blocks.
+  for (int level = at == 0 ? 0 : way.depth; level <= way.depth; ++level)
+    TRY(access(handle, way.levels[level]));
   std::memmove(static_cast<void*>(entries + at + 1), entries + at,
                static_cast<std::size_t>(leaf.header->entries - at) * 12);
   entries[at] = fresh;

@@ -83,8 +83,10 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   // ---- block_allocator.cpp ----
   // Up to `count` blocks near `goal`, at least one. ENOSPC.
   Result<BlockRun> allocate_blocks(Handle& handle, std::uint64_t goal, std::uint32_t count);
-  // For one metadata block, from what is reserved for them if need be.
-  Result<std::uint64_t> allocate_metadata_block(Handle& handle, std::uint64_t goal);
+  // A block of an extent tree, from what is kept for them if need be.
+  Result<std::uint64_t> allocate_tree_block(Handle& handle, std::uint64_t goal);
+  // A block of a directory or of attributes: none of those that are promised or kept.
+  Result<std::uint64_t> allocate_name_block(Handle& handle, std::uint64_t goal);
   // Usable again after the handle's transaction. EUCLEAN for blocks that cannot be.
   Result<void> free_blocks(Handle& handle, BlockRun run);
   // Promises for delayed allocation.
@@ -93,6 +95,11 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   std::uint64_t goal_for(const Ext4Inode& inode) const;
   // Freed blocks that the next commit makes usable.
   bool has_blocks_to_come();
+  // Before anybody is told ENOSPC: gives dirty pages their blocks (which need less than was promised for
+  // them) and commits. True: there may be more room now, it is worth another try. No handle, no map_lock.
+  bool make_room();
+  // What promises leave alone, so that the extent trees of what was promised can grow.
+  static constexpr std::uint64_t blocks_for_trees = 64;
   static constexpr unsigned allocation_credits = 4;  // bitmap, descriptor, and one more group's
 
   // ---- inode_allocator.cpp ----

@@ -100,7 +100,6 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
   core::RwMutex& map_lock() RETURN_CAPABILITY(map_lock_) { return map_lock_; }
   // Blocks [from, to) of holes get unwritten extents (fallocate).
   Result<void> allocate_range(std::uint64_t from, std::uint64_t to);
-  Result<void> try_allocate_range(std::uint64_t from, std::uint64_t to);
 
   // ---- directory.cpp; lock() held ----
   struct Found {
@@ -134,6 +133,9 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
   friend class Ext4FileSystem;
 
   Result<RefPtr<Ext4Inode>> make_child(Handle& handle, const NewInode& properties);
+  Result<void> try_allocate_range(std::uint64_t from, std::uint64_t to);
+  Result<void> try_link(Inode& target, Dentry& entry);
+  Result<void> try_rename(Dentry& source, Inode& new_directory, Dentry& target, vfs::RenameKind kind);
   Result<RefPtr<Inode>> create_named(Dentry& entry, const NewInode& properties, std::string_view link_target);
   Result<void> drop_name(Handle& handle, Ext4Inode& inode);
   Result<BufferRef> directory_block(std::uint32_t logical);

@@ -13,6 +13,14 @@ namespace {
 constexpr unsigned create_credits = Ext4Inode::entry_credits + 16;
 
 void touch(Ext4Inode& directory) { directory.touch_modified(); }
+
+// Operations that need blocks: once more where room could be made. What failed left nothing behind.
+template <typename Operation>
+auto with_room(Ext4FileSystem& file_system, Operation&& operation) -> decltype(operation()) {
+  auto result = operation();
+  if (result || result.error() != Errno::enospc || !file_system.make_room()) return result;
+  return operation();
+}
 }  // namespace
 
 Result<RefPtr<vfs::Inode>> Ext4Inode::lookup(std::string_view name) {
@@ -99,19 +107,19 @@ Result<void> Ext4Inode::set_link_target(Handle& handle, std::string_view target)
 }
 
 Result<RefPtr<vfs::Inode>> Ext4Inode::create(Dentry& entry, const NewInode& properties) {
-  return create_named(entry, properties, {});
+  return with_room(ext4(), [&] { return create_named(entry, properties, {}); });
 }
 Result<RefPtr<vfs::Inode>> Ext4Inode::make_directory(Dentry& entry, const NewInode& properties) {
   if (link_count() >= links_max && !ext4().has_read_only(read_only::directory_links))
     return error(Errno::emlink);
-  return create_named(entry, properties, {});
+  return with_room(ext4(), [&] { return create_named(entry, properties, {}); });
 }
 Result<RefPtr<vfs::Inode>> Ext4Inode::make_symlink(Dentry& entry, std::string_view target,
                                                    const NewInode& properties) {
-  return create_named(entry, properties, target);
+  return with_room(ext4(), [&] { return create_named(entry, properties, target); });
 }
 Result<RefPtr<vfs::Inode>> Ext4Inode::make_node(Dentry& entry, const NewInode& properties) {
-  return create_named(entry, properties, {});
+  return with_room(ext4(), [&] { return create_named(entry, properties, {}); });
 }
 
 Result<RefPtr<vfs::Inode>> Ext4Inode::create_temporary(const NewInode& properties) {
@@ -125,6 +133,10 @@ Result<RefPtr<vfs::Inode>> Ext4Inode::create_temporary(const NewInode& propertie
 }
 
 Result<void> Ext4Inode::link(Inode& target, Dentry& entry) {
+  return with_room(ext4(), [&] { return try_link(target, entry); });
+}
+
+Result<void> Ext4Inode::try_link(Inode& target, Dentry& entry) {
   auto& inode = static_cast<Ext4Inode&>(target);
   if (inode.link_count() >= links_max) return error(Errno::emlink);
   Handle handle;
@@ -172,6 +184,11 @@ Result<void> Ext4Inode::remove_directory(Dentry& entry) {
 }
 
 Result<void> Ext4Inode::rename(Dentry& source, Inode& new_directory, Dentry& target, vfs::RenameKind kind) {
+  return with_room(ext4(), [&] { return try_rename(source, new_directory, target, kind); });
+}
+
+Result<void> Ext4Inode::try_rename(Dentry& source, Inode& new_directory, Dentry& target,
+                                   vfs::RenameKind kind) {
   if (kind == vfs::RenameKind::whiteout) return error(Errno::einval);
   auto& destination = static_cast<Ext4Inode&>(new_directory);
   auto& moved = static_cast<Ext4Inode&>(*source.inode());

@@ -365,7 +365,8 @@ Result<void> Ext4FileSystem::statistics(vfs::FileSystemStatistics& out) {
   out.block_size = out.fragment_size = block_size_;
   out.blocks = block_count_ - (overhead_blocks_ < block_count_ ? overhead_blocks_ : 0);
   out.blocks_free = free;
-  out.blocks_available = free > reserved_for_root_ ? free - reserved_for_root_ : 0;
+  std::uint64_t kept = reserved_for_root_ + blocks_for_trees;
+  out.blocks_available = free > kept ? free - kept : 0;
   out.inodes = inodes_count_;
   out.inodes_free = free_inodes_.load();
   std::uint64_t halves[2];

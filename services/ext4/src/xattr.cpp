@@ -176,7 +176,7 @@ Result<void> XattrAccess::save(Handle& handle) {
     block = {};
   }
   if (rest && !block) {
-    std::uint64_t number = TRY(file_system_.allocate_metadata_block(handle, file_system_.goal_for(inode_)));
+    std::uint64_t number = TRY(file_system_.allocate_name_block(handle, file_system_.goal_for(inode_)));
     block = TRY(file_system_.buffers().make(number));
     inode_.xattr_block_ = number;
     inode_.add_blocks(1);

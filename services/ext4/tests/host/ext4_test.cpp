@@ -193,6 +193,62 @@ TEST(Ext4, RunsOutOfRoomWithoutLosingAnything) {
   disk.expect_clean();
 }
 
+// What was deleted a moment ago is room, for data and for names, without anybody's sync.
+TEST(Ext4, FullDisksTakeWhatDeletionsGaveBack) {
+  ImageDisk disk(make_image(8));
+  {
+    World w(disk);
+    int result = 0;
+    unsigned files = 0;
+    for (; !result; ++files) result = w.write_file("/f" + std::to_string(files), pattern(50000, files));
+    EXPECT_TRUE(result == 28 || result == -1) << result;
+    ASSERT_GT(files, 20u);
+    for (unsigned i = 0; i < 30; ++i) {
+      std::string name = "/f" + std::to_string(i % (files - 1));
+      if (i % 3 == 0) ASSERT_EQ(w.sync_file("/"), 0);
+      ASSERT_EQ(w.unlink(name), 0) << i;
+      ASSERT_EQ(w.write_file(name, pattern(50000, i)), 0) << i;
+    }
+    ASSERT_EQ(w.unlink("/f0"), 0);
+    for (int i = 0; i < 10; ++i) ASSERT_EQ(w.mkdir("/d" + std::to_string(i)), 0) << i;
+  }
+  disk.expect_clean();
+}
+
+// Small files are promised a page each and need a block of 1 KiB.
+TEST(Ext4, PromisesDoNotUseUpTheDisk) {
+  ImageDisk disk(make_image(8, "-b 1024 -N 8192"));
+  {
+    World w(disk);
+    FileSystemStatistics before;
+    EXPECT_TRUE(vfs::statistics(w.path(w.full("/")), before));
+    unsigned files = 0;
+    while (files < 8000 && w.write_file("/f" + std::to_string(files), "small") == 0) ++files;
+    // All but what the directory and its growth took.
+    EXPECT_GT(files, before.blocks_available * 8 / 10);
+    for (unsigned i = 0; i < files; i += 97) EXPECT_EQ(w.read_file("/f" + std::to_string(i)), "small");
+  }
+  disk.expect_clean();
+}
+
+// What a write was promised is not given to somebody's directories.
+TEST(Ext4, NamesDoNotTakeWhatDataWasPromised) {
+  ImageDisk disk(make_image(8, "-N 8192"));
+  unsigned files = 0, directories = 0;
+  {
+    World w(disk);
+    while (w.write_file("/f" + std::to_string(files), pattern(100000, files)) == 0) ++files;
+    w.unlink("/f" + std::to_string(files));
+    while (directories < 5000 && w.mkdir("/d" + std::to_string(directories)) == 0) ++directories;
+    EXPECT_LT(directories, 5000u);
+    for (unsigned i = 0; i < files; ++i) EXPECT_EQ(w.sync_file("/f" + std::to_string(i)), 0) << i;
+  }
+  disk.expect_clean();
+  World w(disk);
+  for (unsigned i = 0; i < files; ++i)
+    EXPECT_TRUE(w.read_file("/f" + std::to_string(i)) == pattern(100000, i)) << i;
+}
+
 TEST(Ext4, DeletesFilesThatAreStillOpen) {
   ImageDisk disk(make_image(16));
   Bytes while_open;
