@@ -120,6 +120,27 @@ def test_linux_and_nos_in_turn(boot: Boot) -> None:
             fsck(image)
 
 
+# ---- A file as a disk ----
+
+
+def test_loop_devices(boot: Boot) -> None:
+    """mount -o loop makes the device and lets it go; an offset, a limit and read-only are kept; a loop on itself is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = make_ext4(Path(folder) / "disk")
+        script = (
+            "mkdir -p /mnt /tmp; cat /dev/vda >/tmp/img; mount -o loop -t ext4 /tmp/img /mnt || exit 1; "
+            f"{WORK}\nlosetup -a | grep -q /tmp/img; cat /sys/block/loop0/loop/backing_file; umount /mnt; "
+            'test -z "$(losetup -a)"; test ! -e /sys/block/loop0/loop; test $(cat /sys/block/loop0/size) = 0; cat /tmp/img >/dev/vda; '
+            "losetup -r -o 1024 /dev/loop0 /tmp/img; cmp -n 4096 -s /dev/loop0 /tmp/img && exit 3; "
+            "dd if=/tmp/img bs=1024 skip=1 count=8 2>/dev/null | cmp -n 8192 - /dev/loop0; cat /sys/block/loop0/ro /sys/block/loop0/size; "
+            "! dd if=/dev/zero of=/dev/loop0 bs=512 count=1 conv=fsync 2>/dev/null; losetup -d /dev/loop0; ! losetup /dev/loop0 /dev/loop0; echo done"
+        )
+        outcome = boot.command(script, "", "--disk", str(image)).succeeds()
+        outcome.prints("/tmp/img\n").prints("1\n131070\n").prints("done\n")
+        fsck(image)
+        assert_equal(content(image, "hard"), b"2\n", "the content of a file")
+
+
 # ---- The root on a disk ----
 
 

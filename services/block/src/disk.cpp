@@ -25,6 +25,8 @@ Disk::Disk(DiskDriver& driver, const DiskDescription& description)
       major_(description.major),
       first_minor_(description.first_minor),
       minors_(description.minors),
+      partition_major_(description.partition_major),
+      first_partition_minor_(description.first_partition_minor),
       sectors_(description.sectors),
       read_only_(description.limits.read_only),
       watchdog_([](core::Work& work) {
@@ -81,7 +83,7 @@ Result<void> Disk::announce() {
   core::log(core::LogLevel::info, "{}: {} blocks of {} bytes{}", name(),
             sectors() * sector_size / limits_.logical_block, limits_.logical_block,
             is_read_only() ? ", read-only" : "");
-  if (minors_ > 1) (void)read_partitions();  // a disk without a readable table is a disk
+  if (minors_ > 1 && sectors()) (void)read_partitions();  // a disk without a readable table is a disk
   return {};
 }
 
@@ -138,6 +140,15 @@ void Disk::remove() {
 void Disk::for_each_volume(base::FunctionRef<void(Volume&)> visit) {
   visit(*whole_);
   for (auto& partition : partitions_) visit(*partition);
+}
+
+unsigned Disk::users() {
+  unsigned count = 0;
+  core::MutexGuard guard{registry_mutex};
+  for_each_volume([&](Volume& volume) {
+    count += volume.open_count.load() + volume.closing_count.load() + volume.is_claimed();
+  });
+  return count;
 }
 
 void for_each_volume(base::FunctionRef<void(Volume&)> visit) {

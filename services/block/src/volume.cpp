@@ -10,11 +10,7 @@ using core::page_shift;
 using core::page_size;
 
 Volume::Volume(Disk& disk, unsigned number, std::uint64_t start, std::uint64_t sectors)
-    : disk_(disk),
-      number_(number),
-      start_(start),
-      sectors_(sectors),
-      device_{disk.major(), disk.first_minor() + number} {}
+    : disk_(disk), number_(number), start_(start), sectors_(sectors), device_(disk.number_of(number)) {}
 
 Result<std::unique_ptr<Volume>> Volume::create(Disk& disk, unsigned number, std::uint64_t start,
                                                std::uint64_t sectors) {
@@ -160,6 +156,7 @@ void Volume::release(const void* holder) {
   base::verify(holder_.compare_exchange_strong(expected, nullptr),
                "a volume released by who does not hold it");
   (void)cache_->drop_clean();
+  disk_.driver().closed();
 }
 
 Result<void> Volume::sync() {

@@ -159,12 +159,20 @@ Result<void> change_times(const Caller& caller, const Path& path, TimeChange acc
 
 namespace {
 constinit std::atomic<SizeLimitHook> size_limit_hook{nullptr};
-}
+constinit std::atomic<DescriptorHook> descriptor_hook{nullptr};
+}  // namespace
 
 void set_size_limit_hook(SizeLimitHook hook) { size_limit_hook.store(hook, std::memory_order_release); }
 Result<std::size_t> limit_write(std::uint64_t offset, std::size_t count) {
   SizeLimitHook hook = size_limit_hook.load(std::memory_order_acquire);
   return hook ? hook(offset, count) : Result<std::size_t>(count);
+}
+
+void set_descriptor_hook(DescriptorHook hook) { descriptor_hook.store(hook, std::memory_order_release); }
+Result<RefPtr<File>> file_of_descriptor(int descriptor) {
+  DescriptorHook hook = descriptor_hook.load(std::memory_order_acquire);
+  if (!hook) return error(Errno::ebadf);
+  return hook(descriptor);
 }
 
 void drop_set_id_bits(Inode& inode, const Credentials& credentials) {

@@ -1,5 +1,7 @@
-// RLIMIT_FSIZE, which the vfs asks for at each write that may grow a file.
+// What the vfs asks the tasks for: RLIMIT_FSIZE at each write that may grow a file, and the files behind
+// descriptors.
 #include "core/init/init_step.h"
+#include "linux_abi/file_table.h"
 #include "linux_abi/signal_state.h"
 #include "linux_abi/task.h"
 #include "vfs/operations.h"
@@ -22,8 +24,15 @@ Result<std::size_t> limited_size(std::uint64_t offset, std::size_t count) {
   return count < limit - offset ? count : static_cast<std::size_t>(limit - offset);
 }
 
+Result<RefPtr<vfs::File>> descriptor_of_task(int descriptor) {
+  Task* task = current_task_or_null();
+  if (!task || !task->files) return error(Errno::ebadf);
+  return task->files->get(descriptor);
+}
+
 Result<void> install_size_limit() {
   vfs::set_size_limit_hook(limited_size);
+  vfs::set_descriptor_hook(descriptor_of_task);
   return {};
 }
 INIT_STEP size_limit_step{"files.size_limit", {"threads"}, install_size_limit, {"personality"}};

@@ -74,6 +74,8 @@ struct DiskDescription {
   std::uint32_t major = 0, first_minor = 0, minors = 16;  // the disk itself and its partitions
   std::uint64_t sectors = 0;                              // of 512 bytes
   DiskLimits limits;
+  // Where partitions have numbers of their own; 0: those after the disk's.
+  std::uint32_t partition_major = 0, first_partition_minor = 0;
   std::string_view parent = "virtual/block";  // below /sys/devices
   std::string_view serial = "";
 };
@@ -90,6 +92,8 @@ class DiskDriver {
   virtual void timed_out(Request& request) {}
   // The block device file of this disk got an ioctl that the block layer does not know. ENOTTY.
   virtual Result<long> ioctl(unsigned command, std::uintptr_t argument) { return error(Errno::enotty); }
+  // Somebody closed the disk or a partition, or gave up a claim on one. May sleep.
+  virtual void closed() {}
   // The last reference to the disk is gone: the driver may end itself.
   virtual void released() {}
 
@@ -149,6 +153,12 @@ class Disk : public base::RefCounted<Disk> {
   Result<void> read_partitions();
   // Each volume, the whole first. volumes_mutex() held.
   void for_each_volume(base::FunctionRef<void(Volume&)> visit);
+  // Open files and claims of all volumes.
+  unsigned users();
+  vfs::DeviceNumber number_of(unsigned partition) const {
+    if (partition && partition_major_) return {partition_major_, first_partition_minor_ + partition};
+    return {major_, first_minor_ + partition};
+  }
   // Reads and writes in flight.
   unsigned in_flight() const;
 
@@ -177,7 +187,7 @@ class Disk : public base::RefCounted<Disk> {
   DiskDriver& driver_;
   base::String name_, serial_, parent_;
   DiskLimits limits_;
-  std::uint32_t major_, first_minor_, minors_;
+  std::uint32_t major_, first_minor_, minors_, partition_major_, first_partition_minor_;
   std::atomic<std::uint64_t> sectors_;
   std::atomic<bool> removed_{false}, read_only_{false}, announced_{false};
   HardwareQueue* queues_ = nullptr;

@@ -55,7 +55,8 @@ class Volume final : public page_cache::PageStore {
   Result<void> claim(const void* holder);
   void release(const void* holder);
   bool is_claimed() const { return holder_.load(std::memory_order_acquire) != nullptr; }
-  std::atomic<std::uint32_t> open_count{0};
+  // Files, and those of them that are being closed and may still write.
+  std::atomic<std::uint32_t> open_count{0}, closing_count{0};
 
   // Of the block special file.
   page_cache::PageCache& cache() const { return *cache_; }

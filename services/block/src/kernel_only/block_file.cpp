@@ -111,9 +111,13 @@ class BlockFile final : public vfs::File {
 
   void release() override {
     // As on Linux, the last close writes what was written.
-    if (volume_->open_count.fetch_sub(1) != 1) return;
-    if (!volume_->is_read_only() && cache().has_dirty_pages()) (void)!volume_->sync();
-    (void)cache().drop_clean();
+    volume_->closing_count.fetch_add(1);
+    if (volume_->open_count.fetch_sub(1) == 1) {
+      if (!volume_->is_read_only() && cache().has_dirty_pages()) (void)!volume_->sync();
+      (void)cache().drop_clean();
+    }
+    volume_->closing_count.fetch_sub(1);
+    volume_->disk().driver().closed();
   }
 
  private:

@@ -111,6 +111,11 @@ void set_sync_devices_hook(void (*hook)());
 // when nothing. The personality supplies the limit.
 using SizeLimitHook = Result<std::size_t> (*)(std::uint64_t offset, std::size_t count);
 void set_size_limit_hook(SizeLimitHook hook);
+// For drivers whose ioctl(2) names a descriptor: the file behind it in the current task. EBADF. Who has the
+// descriptors installs it.
+using DescriptorHook = Result<RefPtr<File>> (*)(int descriptor);
+void set_descriptor_hook(DescriptorHook hook);
+Result<RefPtr<File>> file_of_descriptor(int descriptor);
 Result<std::size_t> limit_write(std::uint64_t offset, std::size_t count);
 // Set-id bits go when somebody without CAP_FSETID writes to the file. The inode's lock is held.
 void drop_set_id_bits(Inode& inode, const Credentials& credentials);
