@@ -7,9 +7,9 @@ import argparse
 import re
 import threading
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import List, Optional
 
-from . import guest, packages, profile, programs, qemu, roots, ui
+from . import figures, guest, packages, profile, programs, qemu, roots, ui
 from .tree import check_architecture, scratch_folder
 from .ui import NosError
 
@@ -18,38 +18,31 @@ MEMORY_MIB = 256
 BOOT_LIMIT_SECONDS = 60.0
 LARGEST_TRIED_MIB = 512
 
-ROWS = {
-    "first-user-instruction": "first user instruction after",
-    "getppid": "getppid",
-    "read-zero": "read one byte of /dev/zero",
-    "fstat": "fstat",
-    "open-close": "open + close",
-    "pipe-round-trip": "pipe round trip",
-    "fork-exit-wait": "fork + exit + wait",
-    "anonymous-fault": "anonymous page fault",
-    "signal-to-self": "signal to self",
-    "futex-round-trip": "futex round trip",
-    "smallest-memory": "smallest --memory (MiB)",
-    "memory-used": "memory in use at the prompt (KiB)",
-}
-# Of the benchmark: name, cost of one operation, operations between its marks.
-ROW_LINE = re.compile(r"^row (\S+) (\d+) (\d+)\r*$", re.MULTILINE)
-COUNTED_ROWS = [row for row in ROWS if "memory" not in row]
+# Of the benchmark: name, cost of one operation, operations between its marks, title.
+ROW_LINE = re.compile(r"^row (\S+) (\d+) (\d+) (.*?)\r*$", re.MULTILINE)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("bench", help="compare the cost of operations with Linux", usage="./nos bench [options]")
     guest.add_build_options(parser, default="release")
     parser.add_argument("--kernel", action="append", metavar="FILE", help="kernels to compare (repeatable; default: NOS and `linux`, Debian 13's)")
+    parser.add_argument("--compare", nargs=2, metavar=("OLD", "NEW"), help="two kernels of your own: only the counted rows, and NEW / OLD")
+    parser.add_argument("--check", action="store_true", help="compare NOS with the figures kept in the tree; more than 5 %% worse is a failure")
+    parser.add_argument("--keep", action="store_true", help="make the figures of this run those that the tree keeps")
+    parser.add_argument("--linux-arguments", metavar="WORDS", default="", help="words for Linux's command line, such as mitigations=off")
     parser.add_argument("--no-memory", action="store_true", help="leave out the rows about memory, which take a dozen starts")
-    parser.add_argument("--profile", metavar="ROW", choices=COUNTED_ROWS, help=f"where the instructions of one row go: {', '.join(COUNTED_ROWS)}")
+    parser.add_argument("--json", metavar="FILE", help="write the results as JSON, too")
+    parser.add_argument("--plot", metavar="FILE", help="draw the results as SVG, too")
+    parser.add_argument("--profile", metavar="ROW", help="where the instructions of one row go; the rows are those of --json: getppid, stat-8, ...")
     parser.set_defaults(function=run)
 
 
-def machine(kernel: Path, architecture: str, initrd: Path, memory_mib: int, icount: bool, status: Optional[Path] = None) -> qemu.Machine:
+def machine(
+    kernel: Path, architecture: str, initrd: Path, memory_mib: int, icount: bool, status: Optional[Path] = None, arguments: str = ""
+) -> qemu.Machine:
     return qemu.Machine(
         kernel=kernel, initrd=initrd, architecture=architecture, memory_mib=memory_mib, cpus=1, icount=icount,
-        kernel_arguments=guest.default_kernel_arguments(architecture), status_file=status,
+        kernel_arguments=f"{guest.default_kernel_arguments(architecture)} {arguments}".strip(), status_file=status,
     )  # fmt: skip
 
 
@@ -64,16 +57,18 @@ def console_output(description: qemu.Machine, limit_seconds: float) -> str:
     return text
 
 
-def operation_costs(kernel: Path, architecture: str, root: roots.Root, folder: Path) -> Dict[str, int]:
+def operation_costs(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
     overlay, initrd = folder / "overlay.cpio", folder / "initrd"
     roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
     guest.concatenate([root.archive, overlay], initrd)
-    text = console_output(machine(kernel, architecture, initrd, MEMORY_MIB, icount=True), LIMIT_SECONDS)
-    costs = {name: int(value) for name, value, _ in ROW_LINE.findall(text)}
-    if not re.search(r"^done\r*$", text, re.MULTILINE):
+    description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True, arguments=arguments)
+    text = console_output(description, LIMIT_SECONDS)
+    for name, value, _, title in ROW_LINE.findall(text):
+        column.add(name, title, int(value))
+    column.complete = re.search(r"^done\r*$", text, re.MULTILINE) is not None
+    if not column.complete:
         log = ui.log_text(f"bench-{kernel.name}", text)
         ui.note(f"{kernel.name} did not finish the benchmark; what it printed is in {log}")
-    return costs
 
 
 def show_profile(options: argparse.Namespace, architecture: str) -> int:
@@ -87,42 +82,55 @@ def show_profile(options: argparse.Namespace, architecture: str) -> int:
         with ui.step("Counting executions of each instruction"):
             rows = ROW_LINE.findall(console_output(profile.counting(description, counts), LIMIT_SECONDS))
         # Two intervals to a row, the second of them measured.
-        for number, (name, _, operations) in enumerate(rows):
+        for number, (name, _, operations, _) in enumerate(rows):
             if name == options.profile:
                 profile.print_profile(kernel, profile.interval(counts, 2 * number), int(operations))
                 return 0
-    raise NosError(f"The benchmark did not get as far as {options.profile}.")
+    names = ", ".join(name for name, *_ in rows)
+    raise NosError(f"There is no figure for {options.profile}. The benchmark measured {names or 'nothing'}.")
 
 
-def boots(kernel: Path, architecture: str, initrd: Path, memory_mib: int, folder: Path) -> Optional[str]:
+def boots(kernel: Path, architecture: str, initrd: Path, memory_mib: int, folder: Path, arguments: str) -> Optional[str]:
     """The output of the command in `initrd` when the guest gets as far as to end it well, else None."""
     status = folder / "status"
     status.unlink(missing_ok=True)
-    text = console_output(machine(kernel, architecture, initrd, memory_mib, icount=False, status=status), BOOT_LIMIT_SECONDS)
+    text = console_output(machine(kernel, architecture, initrd, memory_mib, icount=False, status=status, arguments=arguments), BOOT_LIMIT_SECONDS)
     return text if qemu.read_status(status) == 0 else None
 
 
-def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path) -> Dict[str, int]:
+def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
     overlay, initrd = folder / "overlay.cpio", folder / "initrd"
     command = b"\0".join([b"sh", b"-c", b"cat /proc/meminfo", b""])
     roots.write_overlay(overlay, root.folders, programs.init(architecture), [], [(".nos/command", command), (".nos/plain-output", b"")])
     guest.concatenate([root.archive, overlay], initrd)
-    text = boots(kernel, architecture, initrd, MEMORY_MIB, folder)
-    figures: Dict[str, int] = {}
-    free = re.search(r"^MemFree:\s+(\d+) kB", text or "", re.MULTILINE)
-    if free:
-        figures["memory-used"] = MEMORY_MIB * 1024 - int(free.group(1))
-    too_small, enough = 0, LARGEST_TRIED_MIB
+    text = boots(kernel, architecture, initrd, MEMORY_MIB, folder, arguments)
     if text is None:
-        return figures
+        return
+    too_small, enough = 0, LARGEST_TRIED_MIB
     while enough - too_small > 1:
         middle = (too_small + enough) // 2
-        if boots(kernel, architecture, initrd, middle, folder) is None:
+        if boots(kernel, architecture, initrd, middle, folder, arguments) is None:
             too_small = middle
         else:
             enough = middle
-    figures["smallest-memory"] = enough
-    return figures
+    column.add("smallest-memory", "smallest --memory (MiB)", enough)
+    free = re.search(r"^MemFree:\s+(\d+) kB", text, re.MULTILINE)
+    if free:
+        column.add("memory-used", "memory in use at the prompt (KiB)", MEMORY_MIB * 1024 - int(free.group(1)))
+
+
+def measure(name: Optional[str], architecture: str, options: argparse.Namespace, memory: bool) -> figures.Column:
+    kernel = guest.kernel_file(name, architecture, options.flavour)
+    column = figures.Column("NOS" if name is None else "Linux" if name == "linux" else Path(name).name)
+    arguments = options.linux_arguments if name == "linux" else ""
+    root = roots.get("tiny", architecture)
+    with scratch_folder() as folder:
+        with ui.step(f"Counting the instructions of {column.title}"):
+            operation_costs(kernel, architecture, root, folder, column, arguments)
+        if memory:
+            with ui.step(f"Looking for the smallest memory of {column.title}"):
+                memory_figures(kernel, architecture, root, folder, column, arguments)
+    return column
 
 
 def run(options: argparse.Namespace) -> int:
@@ -132,35 +140,34 @@ def run(options: argparse.Namespace) -> int:
         ui.note("Counting instructions needs emulation; KVM is left aside.")
     if options.profile:
         return show_profile(options, architecture)
-    names: List[Optional[str]] = options.kernel or [None, "linux"]
-    root = roots.get("tiny", architecture)
-    columns: List[Tuple[str, Dict[str, int]]] = []
-    for name in names:
-        kernel = guest.kernel_file(name, architecture, options.flavour)
-        title = "NOS" if name is None else "Linux" if name == "linux" else Path(name).name
-        with scratch_folder() as folder:
-            with ui.step(f"Counting the instructions of {title}"):
-                costs = operation_costs(kernel, architecture, root, folder)
-            if not options.no_memory:
-                with ui.step(f"Looking for the smallest memory of {title}"):
-                    costs.update(memory_figures(kernel, architecture, root, folder))
-        columns.append((title, costs))
-    print_table(columns)
-    if not all(costs for _, costs in columns):
-        raise NosError("A kernel gave no figures at all.")
+    if options.check or options.keep:
+        return kept(options, architecture)
+    names: List[Optional[str]] = options.compare or options.kernel or [None, "linux"]
+    memory = not (options.no_memory or options.compare)
+    columns = [measure(name, architecture, options, memory) for name in names]
+    if options.compare:
+        columns.reverse()  # what is new stands before what it is divided by
+    figures.print_table(columns)
+    if options.json:
+        figures.write_json(Path(options.json), architecture, columns)
+    if options.plot:
+        figures.draw(Path(options.plot), architecture, columns)
+    if not all(column.complete for column in columns):
+        raise NosError("A kernel did not finish the benchmark.")
     return 0
 
 
-def print_table(columns: List[Tuple[str, Dict[str, int]]]) -> None:
-    """One row per figure; with two columns also the first divided by the second."""
-    header = f"{'instructions':36}" + "".join(f"{title:>16}" for title, _ in columns)
-    ratio = len(columns) == 2
-    print(header + (f"{columns[0][0] + '/' + columns[1][0]:>14}" if ratio else ""))
-    for row, title in ROWS.items():
-        values = [costs.get(row) for _, costs in columns]
-        if not any(value is not None for value in values):
-            continue
-        line = f"{title:36}" + "".join(f"{value:>16,}" if value is not None else f"{'–':>16}" for value in values)
-        if ratio and values[0] is not None and values[1]:
-            line += f"{values[0] / values[1]:>14.2f}"
-        print(line)
+def kept(options: argparse.Namespace, architecture: str) -> int:
+    """NOS against the figures in the tree, or the figures in the tree from NOS."""
+    column = measure(None, architecture, options, memory=False)
+    if not column.complete:
+        raise NosError("The kernel did not finish the benchmark.")
+    if options.keep:
+        figures.keep(architecture, column)
+        return 0
+    before = figures.kept(architecture)
+    figures.print_table([column, before])
+    worse = figures.worse(column, before)
+    for line in worse:
+        ui.say(line)
+    return 1 if worse else 0
