@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <new>
@@ -68,7 +69,13 @@ class Vector {
   [[nodiscard]] Result<void> try_resize(std::size_t size) {
     TRY(try_reserve(size));
     while (size_ > size) pop_back();
-    while (size_ < size) std::construct_at(data_ + size_++);
+    if constexpr (std::is_trivially_default_constructible_v<T> && std::is_trivially_copyable_v<T>) {
+      // All bits zero is what such a type begins with.
+      if (size_ < size) std::memset(static_cast<void*>(data_ + size_), 0, (size - size_) * sizeof(T));
+      size_ = size;
+    } else {
+      while (size_ < size) std::construct_at(data_ + size_++);
+    }
     return {};
   }
   [[nodiscard]] Result<void> try_append(std::span<const T> values) {

@@ -24,7 +24,10 @@ class UserDirectory final : public vfs::DirectorySink {
       too_small_ = done_ == 0;
       return vfs::SinkState::full;
     }
-    char record[base::align_up(std::size_t{20 + vfs::name_max}, std::size_t{8}) + 8] = {};
+    // Every byte up to `length` is written: what lies behind the name is zeroed first, with what it shares a
+    // word with.
+    [[clang::uninitialized]] char record[base::align_up(std::size_t{20 + vfs::name_max}, std::size_t{8}) + 8];
+    std::memset(record + length - 8, 0, 8);
     auto length16 = static_cast<std::uint16_t>(length);
     std::memcpy(record, &inode, 8);
     std::memcpy(record + 8, &next, 8);
