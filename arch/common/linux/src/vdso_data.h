@@ -10,7 +10,20 @@ struct VdsoData {
   __UINT64_TYPE__ counter_base;
   __UINT64_TYPE__ multiplier, raw_multiplier;
   __UINT64_TYPE__ shift;
-  __UINT64_TYPE__ monotonic_base_ns, raw_base_ns;
-  __UINT64_TYPE__ realtime_offset_ns, boot_offset_ns;
-  __INT64_TYPE__ tai_offset_ns;
+  // What each clock showed when the counter was at `counter_base`, by its number; only for those of
+  // `known_clocks`.
+  __UINT64_TYPE__ base_ns[12];
 };
+
+enum VdsoClock {
+  clock_realtime = 0,
+  clock_monotonic = 1,
+  clock_monotonic_raw = 4,
+  clock_realtime_coarse = 5,
+  clock_monotonic_coarse = 6,
+  clock_boot_time = 7,
+  clock_tai = 11,
+};
+constexpr __UINT32_TYPE__ known_clocks =
+    1u << clock_realtime | 1u << clock_monotonic | 1u << clock_monotonic_raw | 1u << clock_realtime_coarse |
+    1u << clock_monotonic_coarse | 1u << clock_boot_time | 1u << clock_tai;

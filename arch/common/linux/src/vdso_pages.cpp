@@ -50,11 +50,13 @@ void set_linux_vdso_clocks(const LinuxVdsoClocks& clocks) {
   data.multiplier = clocks.multiplier;
   data.raw_multiplier = clocks.raw_multiplier;
   data.shift = clocks.shift;
-  data.monotonic_base_ns = clocks.monotonic_base_ns;
-  data.raw_base_ns = clocks.raw_base_ns;
-  data.realtime_offset_ns = clocks.realtime_offset_ns;
-  data.boot_offset_ns = clocks.boot_offset_ns;
-  data.tai_offset_ns = clocks.tai_offset_s * 1'000'000'000;
+  std::uint64_t monotonic = clocks.monotonic_base_ns;
+  std::uint64_t realtime = monotonic + clocks.realtime_offset_ns;
+  data.base_ns[clock_realtime] = data.base_ns[clock_realtime_coarse] = realtime;
+  data.base_ns[clock_monotonic] = data.base_ns[clock_monotonic_coarse] = monotonic;
+  data.base_ns[clock_monotonic_raw] = clocks.raw_base_ns;
+  data.base_ns[clock_boot_time] = monotonic + clocks.boot_offset_ns;
+  data.base_ns[clock_tai] = realtime + static_cast<std::uint64_t>(clocks.tai_offset_s * 1'000'000'000);
   __atomic_store_n(&data.sequence, data.sequence + 1, __ATOMIC_RELEASE);
 }
 

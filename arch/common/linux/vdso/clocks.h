@@ -31,16 +31,6 @@ struct timezone {
 
 namespace vdso {
 
-enum Clock {
-  realtime = 0,
-  monotonic = 1,
-  monotonic_raw = 4,
-  realtime_coarse = 5,
-  monotonic_coarse = 6,
-  boot_time = 7,
-  tai = 11
-};
-
 constexpr uint64_t ns_per_second = 1000000000;
 
 // False: ask the kernel.
@@ -48,47 +38,31 @@ inline bool read_clock(long clock, uint64_t& ns) {
   const volatile VdsoData& data = vdso_data;
   for (;;) {
     uint32_t sequence = __atomic_load_n(&vdso_data.sequence, __ATOMIC_ACQUIRE);
-    if (sequence & 1) {
+    if (sequence & 1) [[unlikely]] {
       relax();
       continue;
     }
-    if (!data.usable) return false;
+    if (!data.usable) [[unlikely]]
+      return false;
     uint64_t now = read_counter(), base = data.counter_base;
     uint64_t passed = now > base ? now - base : 0;
-    uint64_t multiplier = clock == monotonic_raw ? data.raw_multiplier : data.multiplier;
+    uint64_t multiplier = clock == clock_monotonic_raw ? data.raw_multiplier : data.multiplier;
     auto shift = static_cast<unsigned>(data.shift);
     uint64_t value = static_cast<uint64_t>(static_cast<unsigned __int128>(passed) * multiplier >> shift);
-    value += clock == monotonic_raw ? data.raw_base_ns : data.monotonic_base_ns;
-    switch (clock) {
-      case realtime:
-      case realtime_coarse:
-        value += data.realtime_offset_ns;
-        break;
-      case boot_time:
-        value += data.boot_offset_ns;
-        break;
-      case tai:
-        value += data.realtime_offset_ns + static_cast<uint64_t>(data.tai_offset_ns);
-        break;
-      default:
-        break;
-    }
+    value += data.base_ns[clock];
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&vdso_data.sequence, __ATOMIC_RELAXED) != sequence) continue;
+    if (__atomic_load_n(&vdso_data.sequence, __ATOMIC_RELAXED) != sequence) [[unlikely]]
+      continue;
     ns = value;
     return true;
   }
 }
 
-inline bool is_known(long clock) {
-  return clock >= 0 && clock < 32 &&
-         (1u << clock & (1u << realtime | 1u << monotonic | 1u << monotonic_raw | 1u << realtime_coarse |
-                         1u << monotonic_coarse | 1u << boot_time | 1u << tai));
-}
+inline bool is_known(long clock) { return clock >= 0 && clock < 32 && (known_clocks >> clock & 1); }
 
 inline int clock_gettime(int clock, timespec* result) {
   uint64_t ns;
-  if (!is_known(clock) || !read_clock(clock, ns))
+  if (!is_known(clock) || !read_clock(clock, ns)) [[unlikely]]
     return static_cast<int>(system_call(number_clock_gettime, clock, result));
   result->seconds = static_cast<long>(ns / ns_per_second);
   result->nanoseconds = static_cast<long>(ns % ns_per_second);
@@ -97,7 +71,7 @@ inline int clock_gettime(int clock, timespec* result) {
 
 inline int clock_getres(int clock, timespec* result) {
   // The coarse clocks' answer is the kernel's affair.
-  if (!is_known(clock) || clock == realtime_coarse || clock == monotonic_coarse)
+  if (!is_known(clock) || clock == clock_realtime_coarse || clock == clock_monotonic_coarse)
     return static_cast<int>(system_call(number_clock_getres, clock, result));
   if (result) {
     result->seconds = 0;
@@ -108,7 +82,7 @@ inline int clock_getres(int clock, timespec* result) {
 
 inline int gettimeofday(timeval* result, timezone* zone) {
   uint64_t ns;
-  if (zone || !read_clock(realtime, ns))
+  if (zone || !read_clock(clock_realtime, ns))
     return static_cast<int>(system_call(number_gettimeofday, reinterpret_cast<long>(result), zone));
   if (result) {
     result->seconds = static_cast<long>(ns / ns_per_second);

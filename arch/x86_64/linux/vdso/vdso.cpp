@@ -8,7 +8,7 @@ EXPORT int __vdso_gettimeofday(timeval* result, timezone* zone) { return vdso::g
 
 EXPORT long __vdso_time(long* result) {
   uint64_t ns;
-  if (!vdso::read_clock(vdso::realtime, ns))
+  if (!vdso::read_clock(clock_realtime, ns))
     return vdso::system_call(vdso::number_time, reinterpret_cast<long>(result), nullptr);
   auto seconds = static_cast<long>(ns / vdso::ns_per_second);
   if (result) *result = seconds;
