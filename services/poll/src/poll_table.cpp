@@ -47,6 +47,7 @@ void PollTable::watch(core::WaitQueue& queue) {
     entry = &chunks_->entries[chunks_->used++];
   }
   entry->table = this;
+  entry->file = base::RefPtr<vfs::File>(asked_);
   entry->queue = &queue;
   entry->interest = interest;
   queue.add(*entry);

@@ -5,6 +5,8 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 
+#include <thread>
+
 #include "support/conformance.h"
 
 namespace {
@@ -169,6 +171,76 @@ TEST_F(Polling, PselectRawMaskArgument) {
     argument.size = 4;
     EXPECT_ERRNO(sys(SYS_pselect6, 0, 0, 0, 0, 0, &argument), EINVAL);
   });
+}
+
+TEST_F(Polling, AnswersReplaceWhatWasThere) {
+  int ends[2];
+  ASSERT_OK(pipe(ends));
+  const ScopedFd reader = ends[0], writer = ends[1];
+  pollfd list[3] = {{reader, POLLIN, 0x7777}, {writer, POLLOUT, 0x7777}, {-1, POLLIN, 0x7777}};
+  EXPECT_EQ(poll(list, 3, 0), 1);
+  EXPECT_EQ(list[0].revents, 0);
+  EXPECT_EQ(list[1].revents, POLLOUT);
+  EXPECT_EQ(list[2].revents, 0);
+  // The first look finds nothing and the second something.
+  list[0].revents = POLLIN;
+  std::thread late([&] {
+    usleep(30000);
+    EXPECT_EQ(write(writer, "x", 1), 1);
+  });
+  EXPECT_EQ(poll(list, 1, 5000), 1);
+  EXPECT_EQ(list[0].revents, POLLIN);
+  late.join();
+}
+
+TEST_F(Polling, AClosedDescriptorWhileWaiting) {
+  int ends[2];
+  int other[2];
+  ASSERT_OK(pipe(ends));
+  ASSERT_OK(pipe(other));
+  const ScopedFd writer = ends[1], other_reader = other[0], other_writer = other[1];
+  pollfd list[2] = {{ends[0], POLLIN, 0}, {other_reader, POLLIN, 0}};
+  std::thread closer([&] {
+    usleep(30000);
+    close(ends[0]);
+    usleep(30000);
+    EXPECT_EQ(write(other_writer, "x", 1), 1);
+  });
+  EXPECT_GE(poll(list, 2, 5000), 1) << "the file lives as long as somebody waits for it";
+  EXPECT_EQ(list[1].revents, POLLIN);
+  closer.join();
+}
+
+TEST_F(Polling, SelectOfManyDescriptorsInAllSets) {
+  constexpr int count = 200;
+  ScopedFd ends[count];
+  fd_set readable, writable, exceptional;
+  FD_ZERO(&readable);
+  FD_ZERO(&writable);
+  FD_ZERO(&exceptional);
+  int largest = 0;
+  for (int i = 0; i < count; i += 2) {
+    int pair[2];
+    ASSERT_OK(pipe(pair));
+    ends[i] = pair[0];
+    ends[i + 1] = pair[1];
+    FD_SET(pair[0], &readable);
+    FD_SET(pair[0], &exceptional);
+    FD_SET(pair[1], &writable);
+    if (i % 20 == 0) EXPECT_EQ(write(pair[1], "x", 1), 1);
+    largest = pair[1];
+  }
+  timeval now = {};
+  EXPECT_EQ(select(largest + 1, &readable, &writable, &exceptional, &now), 10 + 100);
+  for (int i = 0; i < count; i += 2) {
+    EXPECT_EQ(FD_ISSET(ends[i], &readable) != 0, i % 20 == 0) << i;
+    EXPECT_TRUE(FD_ISSET(ends[i + 1], &writable)) << i;
+    EXPECT_FALSE(FD_ISSET(ends[i], &exceptional)) << i;
+  }
+  // The number ends the set in the middle of a word.
+  FD_SET(ends[0], &readable);
+  FD_SET(largest, &writable);
+  EXPECT_EQ(select(ends[0], &readable, nullptr, nullptr, &now), 0);
 }
 
 }  // namespace

@@ -6,61 +6,63 @@ namespace linux_abi {
 
 namespace {
 
-// One entry, with its file held for the length of the call.
-struct Watched {
-  PollDescriptor entry;
-  RefPtr<vfs::File> file;
+// What is asked, and what the program's `returned` holds: only what changes is written.
+struct List {
+  static constexpr unsigned inline_entries = 32;
+  PollDescriptor few[inline_entries];
+  base::Vector<PollDescriptor> many;
+  std::span<PollDescriptor> entries;
+
+  Result<void> read(UserArray<PollDescriptor> from, unsigned count) {
+    if (count > inline_entries) TRY(many.try_resize(count));
+    entries = {count > inline_entries ? many.data() : few, count};
+    return from.read(entries);
+  }
 };
 
-vfs::PollEvents events_of(Watched& watched, poll::PollTable& table) {
-  if (watched.entry.fd < 0) return 0;
-  if (!watched.file) return vfs::poll_invalid;
-  auto wanted = static_cast<std::uint16_t>(watched.entry.events) | vfs::poll_error | vfs::poll_hang_up;
-  return watched.file->poll(table.registering() ? &table.watching(wanted) : nullptr) & wanted;
+vfs::PollEvents events_of(FileTable& files, const PollDescriptor& entry, poll::PollTable& table) {
+  if (entry.fd < 0) return 0;
+  auto file = files.use(entry.fd);
+  if (!file) return vfs::poll_invalid;
+  auto wanted = static_cast<std::uint16_t>(entry.events) | vfs::poll_error | vfs::poll_hang_up;
+  return table.ask(**file, wanted) & wanted;
 }
 
-Result<long> wait_for_any(base::Vector<Watched>& list, core::Deadline deadline) {
+// One look at all of them; the answers go straight to the program. How many are ready.
+Result<long> look(FileTable& files, std::span<PollDescriptor> entries, UserArray<PollDescriptor> list,
+                  poll::PollTable& table) {
+  long ready = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    auto returned = static_cast<std::int16_t>(events_of(files, entries[i], table));
+    if (returned) {
+      ++ready;
+      table.registered();  // no need to wait any more
+    }
+    if (returned == entries[i].returned) continue;
+    UserAddress place = list.address() + i * sizeof(PollDescriptor) + offsetof(PollDescriptor, returned);
+    TRY(UserOut<std::int16_t>(place).write(returned));
+    entries[i].returned = returned;
+  }
+  table.registered();
+  return ready;
+}
+
+Result<long> poll_list(Context& context, UserArray<PollDescriptor> list, unsigned count,
+                       core::Deadline deadline) {
+  if (count > descriptor_limit(context)) return error(Errno::einval);
+  List asked;
+  TRY(asked.read(list, count));
   poll::PollTable table;
   if (deadline == core::Deadline::passed()) table.registered();  // only looks
   for (;;) {
     table.rearm();
-    long ready = 0;
-    for (Watched& watched : list) {
-      watched.entry.returned = static_cast<std::int16_t>(events_of(watched, table));
-      if (watched.entry.returned) {
-        ++ready;
-        table.registered();  // no need to wait any more
-      }
-    }
-    table.registered();
+    long ready = TRY(look(*context.task.files, asked.entries, list, table));
     if (ready || deadline == core::Deadline::passed()) return ready;
     auto waited = table.wait(deadline);
     if (waited) continue;
     if (waited.error() == Errno::etimedout) return 0;
     return error(waited.error());
   }
-}
-
-Result<long> poll_list(Context& context, UserArray<PollDescriptor> list, unsigned count,
-                       core::Deadline deadline) {
-  if (count > descriptor_limit(context)) return error(Errno::einval);
-  base::Vector<Watched> watched;
-  TRY(watched.try_reserve(count));
-  for (unsigned i = 0; i < count; ++i) {
-    PollDescriptor entry = TRY(UserIn<PollDescriptor>(list.address()).read_at(i));
-    RefPtr<vfs::File> file;
-    if (entry.fd >= 0) {
-      if (auto found = context.task.files->use(entry.fd)) file = found->share();
-    }
-    watched.push_back_reserved({entry, std::move(file)});
-  }
-  Result<long> ready = wait_for_any(watched, deadline);
-  if (!ready) return ready;
-  for (unsigned i = 0; i < count; ++i) {
-    UserAddress place = list.address() + i * sizeof(PollDescriptor) + offsetof(PollDescriptor, returned);
-    TRY(UserOut<std::int16_t>(place).write(watched[i].entry.returned));
-  }
-  return ready;
 }
 
 // Continues after a stop signal with what is left of the time.

@@ -1,5 +1,6 @@
 // select(2), pselect(2)
 #include <algorithm>
+#include <bit>
 
 #include "poll/poll_table.h"
 #include "syscalls/polling/wait.h"
@@ -18,73 +19,88 @@ constexpr vfs::PollEvents set_events[3] = {
 };
 constexpr vfs::PollEvents asked_events[3] = {vfs::poll_readable, vfs::poll_writable, vfs::poll_priority};
 
+// Three sets of descriptors that are asked for and three of those that were found ready, word by word.
 struct Sets {
-  UserAddress address[3];
-  base::Vector<std::uint64_t> wanted[3], found[3];
-  unsigned words = 0;
+  static constexpr unsigned inline_words = 4;
+  using Words = std::span<std::uint64_t>;
 
-  Result<void> read(int count) {
-    words = (static_cast<unsigned>(count) + bits_per_word - 1) / bits_per_word;
-    for (int set = 0; set < 3; ++set) {
-      TRY(wanted[set].try_resize(words));
-      TRY(found[set].try_resize(words));
-      if (!address[set].is_null()) TRY(UserArray<std::uint64_t>(address[set]).read(wanted[set].span()));
+  UserAddress address[3];
+  Words wanted[3], found[3];
+  unsigned words = 0;
+  std::uint64_t few[6 * inline_words] = {};
+  base::Vector<std::uint64_t> many;
+
+  explicit Sets(UserAddress readable, UserAddress writable, UserAddress exceptional)
+      : address{readable, writable, exceptional} {}
+
+  Result<void> read(unsigned count) {
+    words = (count + bits_per_word - 1) / bits_per_word;
+    if (words > inline_words) TRY(many.try_resize(std::size_t{6} * words));
+    std::uint64_t* memory = words > inline_words ? many.data() : few;
+    for (unsigned set = 0; set < 3; ++set) {
+      wanted[set] = {memory + std::size_t{2} * set * words, words};
+      found[set] = {memory + (std::size_t{2} * set + 1) * words, words};
+      if (!address[set].is_null()) TRY(UserArray<std::uint64_t>(address[set]).read(wanted[set]));
     }
+    // What lies beyond the count in the last word was not asked for.
+    if (count % bits_per_word)
+      for (Words& set : wanted) set[words - 1] &= (std::uint64_t{1} << (count % bits_per_word)) - 1;
     return {};
   }
   Result<void> write() {
-    for (int set = 0; set < 3; ++set)
-      if (!address[set].is_null()) TRY(UserArray<std::uint64_t>(address[set]).write(found[set].span()));
+    for (unsigned set = 0; set < 3; ++set)
+      if (!address[set].is_null())
+        TRY(UserArray<std::uint64_t>(address[set]).write(std::span<const std::uint64_t>(found[set])));
     return {};
   }
 };
 
-struct Watched {
-  unsigned fd;
-  vfs::PollEvents asked;
-  RefPtr<vfs::File> file;
-};
-
-Result<void> collect(Context& context, Sets& sets, int count, base::Vector<Watched>& list) {
-  for (unsigned fd = 0; fd < static_cast<unsigned>(count); ++fd) {
-    vfs::PollEvents asked = 0;
-    for (int set = 0; set < 3; ++set)
-      if (sets.wanted[set][fd / bits_per_word] >> (fd % bits_per_word) & 1) asked |= asked_events[set];
-    if (!asked) continue;
-    auto found = context.task.files->use(static_cast<int>(fd));
-    if (!found) return error(Errno::ebadf);
-    TRY(list.try_push_back({fd, asked, found->share()}));
+// Asks about one descriptor; `bit` of word `index` stands for it. How many of the sets it is in now.
+Result<long> look_at(FileTable& files, Sets& sets, unsigned index, std::uint64_t bit,
+                     poll::PollTable& table) {
+  vfs::PollEvents asked = 0;
+  for (unsigned set = 0; set < 3; ++set)
+    if (sets.wanted[set][index] & bit) asked |= asked_events[set];
+  auto number = static_cast<int>(index * bits_per_word + static_cast<unsigned>(std::countr_zero(bit)));
+  FileUse file = TRY(files.use(number));
+  vfs::PollEvents now = table.ask(*file, asked);
+  long ready = 0;
+  for (unsigned set = 0; set < 3; ++set) {
+    if (!(sets.wanted[set][index] & bit) || !(now & set_events[set])) continue;
+    sets.found[set][index] |= bit;
+    ++ready;
   }
-  return {};
+  return ready;
 }
 
-long look(Sets& sets, base::Vector<Watched>& list, poll::PollTable& table) {
+// EBADF when one is not open; Linux, too, looks at them again after it waited, and leaves out one that was
+// closed meanwhile.
+enum class Round : bool { first, later };
+Result<long> look(FileTable& files, Sets& sets, Round round, poll::PollTable& table) {
   long ready = 0;
-  for (int set = 0; set < 3; ++set)
-    for (std::uint64_t& word : sets.found[set]) word = 0;
-  for (Watched& one : list) {
-    vfs::PollEvents now = one.file->poll(table.registering() ? &table.watching(one.asked) : nullptr);
-    for (int set = 0; set < 3; ++set) {
-      if (!(one.asked & asked_events[set]) || !(now & set_events[set])) continue;
-      sets.found[set][one.fd / bits_per_word] |= std::uint64_t{1} << (one.fd % bits_per_word);
-      ++ready;
+  for (unsigned index = 0; index < sets.words; ++index) {
+    for (auto& found : sets.found) found[index] = 0;
+    std::uint64_t left = sets.wanted[0][index] | sets.wanted[1][index] | sets.wanted[2][index];
+    for (; left; left &= left - 1) {
+      auto now = look_at(files, sets, index, left & -left, table);
+      if (!now && round == Round::first) return now;
+      if (!now || !*now) continue;
+      ready += *now;
+      table.registered();
     }
-    if (ready) table.registered();
   }
   return ready;
 }
 
 Result<long> select_sets(Context& context, int count, Sets& sets, core::Deadline deadline) {
   if (count < 0) return error(Errno::einval);
-  count = static_cast<int>(std::min<unsigned>(static_cast<unsigned>(count), context.task.files->capacity()));
-  TRY(sets.read(count));
-  base::Vector<Watched> list;
-  TRY(collect(context, sets, count, list));
+  FileTable& files = *context.task.files;
+  TRY(sets.read(std::min(static_cast<unsigned>(count), files.capacity())));
   poll::PollTable table;
   if (deadline == core::Deadline::passed()) table.registered();
-  for (;;) {
+  for (Round round = Round::first;; round = Round::later) {
     table.rearm();
-    long ready = look(sets, list, table);
+    long ready = TRY(look(files, sets, round, table));
     table.registered();
     if (!ready && deadline != core::Deadline::passed()) {
       auto waited = table.wait(deadline);
@@ -110,7 +126,7 @@ Result<long> sys_select(Context& context, int count, UserAddress readable, UserA
     given.microseconds %= 1'000'000;
     deadline = TRY(deadline_of(given));
   }
-  Sets sets{{readable, writable, exceptional}, {}, {}};
+  Sets sets{readable, writable, exceptional};
   auto result = select_sets(context, count, sets, deadline);
   if (timeout && !deadline.is_never()) (void)!timeout.write(to_timeval(deadline.remaining_ns()));
   return result;
@@ -124,7 +140,7 @@ Result<long> sys_pselect6(Context& context, int count, UserAddress readable, Use
     PselectMask where = TRY(mask.read());
     TRY(install_mask(context, UserIn<SignalSet>(static_cast<std::uintptr_t>(where.address)), where.size));
   }
-  Sets sets{{readable, writable, exceptional}, {}, {}};
+  Sets sets{readable, writable, exceptional};
   auto result = finish_with_mask(context, select_sets(context, count, sets, deadline));
   if (timeout && !deadline.is_never()) (void)!timeout.write(to_timespec(deadline.remaining_ns()));
   return result;

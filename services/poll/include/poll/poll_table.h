@@ -3,14 +3,15 @@
 //   PollTable table;
 //   for (;;) {
 //     table.rearm();                                        // before looking
-//     for (each file) ready += matches(file.poll(table.registering() ? &table.watching(interest) : nullptr));
+//     for (each file) ready += matches(table.ask(file, interest));
 //     table.registered();                                   // the first round has put us on all queues
 //     if (ready || deadline.is_over()) break;
 //     TRY(table.wait(deadline));
 //   }
 //
 // Used by one thread, on its stack. Entries for eight queues lie inside; more are allocated in chunks. If an
-// allocation fails the table remembers it and wait() returns ENOMEM.
+// allocation fails the table remembers it and wait() returns ENOMEM. A file on whose queue we are is kept
+// until the table goes; the caller needs it only while it asks.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include "base/result.h"
 #include "base/vector.h"
 #include "core/sync/wait_queue.h"
+#include "vfs/file.h"
 #include "vfs/poll.h"
 
 namespace poll {
@@ -28,11 +30,13 @@ class PollTable final : public vfs::PollWaiter {
   PollTable();
   ~PollTable();
 
-  bool registering() const { return registering_; }
-  // The waiter to hand to File::poll for a file of which these events matter (errors and hang-ups always do).
-  PollTable& watching(vfs::PollEvents events) {
+  // What is true of a file now. In the first round it is also watched for `events`; errors and hang-ups
+  // always matter.
+  vfs::PollEvents ask(vfs::File& file, vfs::PollEvents events) {
+    if (!registering_) return file.poll(nullptr);
     interest = events | vfs::poll_error | vfs::poll_hang_up;
-    return *this;
+    asked_ = &file;
+    return file.poll(this);
   }
   void registered() { registering_ = false; }
   void watch(core::WaitQueue& queue) override;
@@ -46,6 +50,7 @@ class PollTable final : public vfs::PollWaiter {
    public:
     bool woken(std::uint64_t key) override;
     PollTable* table = nullptr;
+    base::RefPtr<vfs::File> file;
     core::WaitQueue* queue = nullptr;
     vfs::PollEvents interest = 0;
   };
@@ -60,6 +65,7 @@ class PollTable final : public vfs::PollWaiter {
   std::atomic<bool> triggered_{false};
   bool registering_ = true;
   bool out_of_memory_ = false;
+  vfs::File* asked_ = nullptr;
   std::size_t inline_used_ = 0;
   Entry inline_[inline_entries];
   std::unique_ptr<Chunk> chunks_;
