@@ -2,11 +2,11 @@
 #include "vfs/file.h"
 #include "core/memory/address_space.h"
 #include "core/memory/io_buffer.h"
+#include "core/memory/page_transfer.h"
 #include "core/memory/slab.h"
 #include "inode.h"
 #include "page_cache/writeback.h"
 #include "vfs/operations.h"
-#include "vfs/splice.h"
 
 namespace ext4 {
 
@@ -65,7 +65,7 @@ class Ext4File final : public vfs::File {
   }
 
   Result<void> allocate(int mode, std::uint64_t offset, std::uint64_t length) override;
-  Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, vfs::PageSink& sink) override;
+  Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, core::PageSink& sink) override;
 
  private:
   Ext4Inode& object() const { return static_cast<Ext4Inode&>(inode()); }
@@ -184,27 +184,8 @@ Result<void> Ext4File::allocate(int mode, std::uint64_t offset, std::uint64_t le
   return inode.store_if_changed();
 }
 
-Result<std::size_t> Ext4File::splice_read(std::uint64_t offset, std::size_t length, vfs::PageSink& sink) {
-  page_cache::PageCache& cache = *object().cache();
-  std::size_t total = 0;
-  while (total < length) {
-    std::uint64_t size = cache.size();
-    if (offset >= size) break;
-    std::size_t within = offset & (core::page_size - 1), count = core::page_size - within;
-    if (count > size - offset) count = static_cast<std::size_t>(size - offset);
-    if (count > length - total) count = length - total;
-    auto page = cache.get(offset >> core::page_shift);
-    if (!page) {
-      if (total) break;
-      return error(page.error());
-    }
-    std::size_t taken =
-        sink.take(std::move(*page), static_cast<std::uint32_t>(within), static_cast<std::uint32_t>(count));
-    total += taken;
-    offset += taken;
-    if (taken < count) break;
-  }
-  return total;
+Result<std::size_t> Ext4File::splice_read(std::uint64_t offset, std::size_t length, core::PageSink& sink) {
+  return object().cache()->read_pages(offset, length, sink);
 }
 
 class Ext4Directory final : public vfs::File {

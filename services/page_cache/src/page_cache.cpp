@@ -142,6 +142,32 @@ Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset
   return total;
 }
 
+Result<std::size_t> PageCache::read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink) {
+  std::size_t total = 0;
+  while (total < length) {
+    std::uint64_t end = size();
+    if (offset >= end) break;
+    std::size_t within = offset & (page_size - 1);
+    std::size_t count = page_size - within;
+    if (count > end - offset) count = static_cast<std::size_t>(end - offset);
+    if (count > length - total) count = length - total;
+    Result<PageRef> page = memory_only_ ? Result<PageRef>(find(offset >> page_shift))
+                                        : read_page(offset >> page_shift,
+                                                    (within + length - total + page_size - 1) >> page_shift);
+    if (page && !*page) page = core::allocate_page(core::AllocationFlags::user | core::AllocationFlags::zero);
+    if (!page) {
+      if (total) break;
+      return error(page.error());
+    }
+    std::size_t taken =
+        sink.take(std::move(*page), static_cast<std::uint32_t>(within), static_cast<std::uint32_t>(count));
+    total += taken;
+    offset += taken;
+    if (taken < count) break;
+  }
+  return total;
+}
+
 Result<std::size_t> PageCache::write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within,
                                           std::size_t count) {
   if (!memory_only_) return write_disk_page(buffer, index, within, count);

@@ -31,10 +31,12 @@ void Pipe::drop_first_locked() {
 // ---- Reading ----
 
 Result<void> Pipe::wait_readable_locked(MutexGuard& guard, bool non_blocking) {
-  if (!empty_locked() || writer_count_ == 0) return {};
+  auto ready = [&]() NO_THREAD_SAFETY_ANALYSIS {
+    return !transferring_ && (!empty_locked() || writer_count_ == 0);
+  };
+  if (ready()) return {};
   if (non_blocking) return error(Errno::eagain);
-  return readers_.wait(guard, WaitMode::interruptible,
-                       [&]() NO_THREAD_SAFETY_ANALYSIS { return !empty_locked() || writer_count_ == 0; });
+  return readers_.wait(guard, WaitMode::interruptible, ready);
 }
 
 Result<std::size_t> Pipe::read(IoBuffer& buffer, bool non_blocking) {
@@ -237,30 +239,59 @@ Result<std::size_t> Pipe::set_capacity(std::size_t bytes, bool privileged) {
 
 // ---- Pages ----
 
-Result<std::size_t> Pipe::take_pieces(std::size_t length, Take take, bool non_blocking,
+Result<std::size_t> Pipe::peek_pieces(std::size_t length, bool non_blocking,
                                       base::FunctionRef<std::size_t(const Piece&)> accept) {
+  MutexGuard guard{lock_};
+  TRY(wait_readable_locked(guard, non_blocking));
   std::size_t total = 0;
-  {
-    MutexGuard guard{lock_};
-    TRY(wait_readable_locked(guard, non_blocking));
-    for (std::uint32_t index = tail_; index != head_ && total < length;) {
-      Piece& piece = at_locked(index);
-      std::uint32_t wanted = static_cast<std::uint32_t>(std::min<std::size_t>(piece.length, length - total));
-      Piece offered{piece.page.clone(), piece.offset, wanted, piece.packet, false};
-      std::size_t done = accept(offered);
-      total += done;
-      if (take == Take::consume) {
-        piece.offset += static_cast<std::uint32_t>(done);
-        piece.length -= static_cast<std::uint32_t>(done);
-        offered.page = {};
-        if (piece.length == 0) drop_first_locked();
-      }
-      if (done < wanted) break;
-      index = take == Take::consume ? tail_ : index + 1;
-    }
+  for (std::uint32_t index = tail_; index != head_ && total < length; ++index) {
+    Piece& piece = at_locked(index);
+    auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(piece.length, length - total));
+    std::size_t done = accept({piece.page.clone(), piece.offset, wanted, piece.packet, false});
+    total += done;
+    if (done < wanted) break;
   }
-  if (total && take == Take::consume) writers_.wake_one(vfs::poll_writable);
   return total;
+}
+
+Result<void> Pipe::Transfer::begin(bool non_blocking) {
+  MutexGuard guard{pipe_.lock_};
+  TRY(pipe_.wait_readable_locked(guard, non_blocking));
+  pipe_.transferring_ = begun_ = true;
+  return {};
+}
+
+Piece Pipe::Transfer::first(std::size_t length) {
+  MutexGuard guard{pipe_.lock_};
+  if (pipe_.empty_locked() || length == 0) return {};
+  Piece& piece = pipe_.at_locked(pipe_.tail_);
+  auto shown = static_cast<std::uint32_t>(std::min<std::size_t>(piece.length, length));
+  // The second reference keeps writers from continuing in the page.
+  return {piece.page.clone(), piece.offset, shown, piece.packet, false};
+}
+
+void Pipe::Transfer::consume(Piece piece, std::size_t length) {
+  if (length == 0) return;
+  piece.page = {};  // a page that is empty now may be used again
+  MutexGuard guard{pipe_.lock_};
+  Piece& first = pipe_.at_locked(pipe_.tail_);
+  first.offset += static_cast<std::uint32_t>(length);
+  first.length -= static_cast<std::uint32_t>(length);
+  if (first.length > 0) return;
+  pipe_.drop_first_locked();
+  consumed_ = true;
+}
+
+Pipe::Transfer::~Transfer() {
+  if (!begun_) return;
+  bool readable;
+  {
+    MutexGuard guard{pipe_.lock_};
+    pipe_.transferring_ = false;
+    readable = !pipe_.empty_locked() || pipe_.writer_count_ == 0;
+  }
+  if (readable) pipe_.readers_.wake_all(vfs::poll_readable);  // all who wait because of us
+  if (consumed_) pipe_.writers_.wake_one(vfs::poll_writable);
 }
 
 Result<void> Pipe::wait_for_room(bool non_blocking) {
@@ -274,7 +305,7 @@ Result<void> Pipe::wait_for_room(bool non_blocking) {
   return {};
 }
 
-bool Pipe::put_piece(Piece piece) {
+bool Pipe::put_piece(Piece&& piece) {
   {
     MutexGuard guard{lock_};
     if (reader_count_ == 0 || full_locked()) return false;

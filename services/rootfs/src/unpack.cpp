@@ -5,10 +5,10 @@
 #include "base/string.h"
 #include "base/vector.h"
 #include "core/memory/io_buffer.h"
+#include "core/memory/page_transfer.h"
 #include "core/memory/slab.h"
 #include "rootfs/rootfs.h"
 #include "vfs/operations.h"
-#include "vfs/splice.h"
 
 namespace rootfs {
 
@@ -93,7 +93,7 @@ class Unpacker final : public archive::EntrySink {
   // The whole pages at the front of `bytes`, where the image holds them at page boundaries, become the file's
   // without copying. Returns how many bytes that were.
   Result<std::size_t> take_pages(std::span<const std::uint8_t> bytes) {
-    class Pages final : public vfs::PageSource {
+    class Pages final : public core::PageSource {
      public:
       Pages(ImageOwner& owner, const std::uint8_t* at) : owner_(owner), at_(at) {}
       Piece next() override {

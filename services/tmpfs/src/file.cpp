@@ -1,9 +1,9 @@
 // Open files of tmpfs, and memfd.
 #include "core/memory/address_space.h"
 #include "core/memory/io_buffer.h"
+#include "core/memory/page_transfer.h"
 #include "core/memory/slab.h"
 #include "tmpfs_internal.h"
-#include "vfs/splice.h"
 
 namespace tmpfs {
 
@@ -102,36 +102,20 @@ class TmpfsFile final : public vfs::File {
     return {};
   }
 
-  Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, vfs::PageSink& sink) override {
+  Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, core::PageSink& sink) override {
+    // Without a cache nothing was ever written, and reading goes through read_at().
     PageCache* cache = object().cache();
-    std::size_t total = 0;
-    while (cache && total < length) {
-      std::uint64_t size = cache->size();
-      if (offset >= size) break;
-      std::size_t within = offset & (core::page_size - 1), count = core::page_size - within;
-      if (count > size - offset) count = static_cast<std::size_t>(size - offset);
-      if (count > length - total) count = length - total;
-      auto page = cache->get(offset >> core::page_shift);
-      if (!page) {
-        if (total) break;
-        return error(page.error());
-      }
-      std::size_t taken =
-          sink.take(std::move(*page), static_cast<std::uint32_t>(within), static_cast<std::uint32_t>(count));
-      total += taken;
-      offset += taken;
-      if (taken < count) break;
-    }
-    return total;
+    if (!cache) return error(Errno::einval);
+    return cache->read_pages(offset, length, sink);
   }
 
   // Whole pages that the file has not yet are taken as they are; the rest is copied.
   Result<std::size_t> splice_write(std::uint64_t offset, std::size_t length,
-                                   vfs::PageSource& source) override {
+                                   core::PageSource& source) override {
     core::WriteGuard guard{inode().lock()};
     std::size_t total = 0;
     while (total < length) {
-      vfs::PageSource::Piece piece = source.next();
+      core::PageSource::Piece piece = source.next();
       if (!piece.page) break;
       std::size_t count = piece.length < length - total ? piece.length : length - total;
       auto taken = put_piece(offset + total, piece, count);
@@ -176,7 +160,7 @@ class TmpfsFile final : public vfs::File {
            !page.has(core::PageFlag::compound_tail);
   }
   // The inode's lock is held exclusively.
-  Result<std::size_t> put_piece(std::uint64_t offset, vfs::PageSource::Piece& piece, std::size_t count) {
+  Result<std::size_t> put_piece(std::uint64_t offset, core::PageSource::Piece& piece, std::size_t count) {
     PageCache* cache = TRY(object().ensure_cache());
     bool whole = piece.offset == 0 && count == core::page_size && (offset & (core::page_size - 1)) == 0;
     std::uint64_t largest = inode().file_system().maximum_size();

@@ -116,6 +116,16 @@ Result<std::size_t> File::positioned_read(core::IoBuffer& buffer, std::uint64_t 
   return count;
 }
 
+Result<std::size_t> File::read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink) {
+  if (!can_read()) return error(Errno::ebadf);
+  std::size_t count = TRY(splice_read(offset, length, sink));
+  if (count) {
+    if (!(flags() & open_no_access_time)) inode_->touch_accessed(path_.mount());
+    notify(path_.dentry(), *inode_, notify_access);
+  }
+  return count;
+}
+
 Result<std::size_t> File::positioned_write(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags) {
   if (!can_write()) return error(Errno::ebadf);
   if (!has_any_position()) return error(Errno::espipe);
@@ -208,8 +218,10 @@ Result<void> File::check_flags(OpenFlags flags) {
   return flags & open_direct && !inode_->memory_object() ? Result<void>(error(Errno::einval))
                                                          : Result<void>();
 }
-Result<std::size_t> File::splice_read(std::uint64_t, std::size_t, PageSink&) { return error(Errno::einval); }
-Result<std::size_t> File::splice_write(std::uint64_t, std::size_t, PageSource&) {
+Result<std::size_t> File::splice_read(std::uint64_t, std::size_t, core::PageSink&) {
+  return error(Errno::einval);
+}
+Result<std::size_t> File::splice_write(std::uint64_t, std::size_t, core::PageSource&) {
   return error(Errno::einval);
 }
 

@@ -1,67 +1,11 @@
 // sendfile(2), copy_file_range(2)
 #include <algorithm>
 
-#include "core/memory/io_buffer.h"
 #include "syscalls/files/rows.h"
+#include "syscalls/files/transfer.h"
 #include "vfs/inode.h"
 
 namespace linux_abi {
-
-namespace {
-
-constexpr std::size_t block_size = 16 * 1024;
-
-// Where one side of a copy stands: the file's own position, or an offset of the program's.
-struct Side {
-  vfs::File& file;
-  bool own_position;
-  std::uint64_t offset;
-
-  Result<std::size_t> read(std::span<std::byte> to) {
-    auto buffer = core::IoBuffer::kernel(to);
-    std::size_t done = TRY(own_position ? file.read(buffer) : file.positioned_read(buffer, offset));
-    offset += done;
-    return done;
-  }
-  Result<std::size_t> write(std::span<const std::byte> from) {
-    auto buffer = core::IoBuffer::kernel(from);
-    std::size_t done = TRY(own_position ? file.write(buffer) : file.positioned_write(buffer, offset));
-    offset += done;
-    return done;
-  }
-  // Gives back what was read but could not be written.
-  void unread(std::size_t count) {
-    offset -= count;
-    if (own_position && file.has_trait(vfs::File::has_position)) file.set_position(file.position() - count);
-  }
-};
-
-Result<std::size_t> copy(Context& context, Side& from, Side& to, std::size_t count) {
-  base::Vector<std::byte> memory;
-  TRY(memory.try_resize(count < block_size ? count : block_size));
-  std::size_t total = 0;
-  while (total < count) {
-    std::size_t part = count - total < memory.size() ? count - total : memory.size();
-    auto got = from.read(memory.span().first(part));
-    if (!got) {
-      if (total) break;
-      return error(got.error());
-    }
-    if (*got == 0) break;
-    auto put = to.write(memory.span().first(*got));
-    std::size_t done = put ? *put : 0;
-    if (done < *got) from.unread(*got - done);
-    total += done;
-    if (!put) {
-      if (total) break;
-      return error(put.error());
-    }
-    if (done < *got || context.task.thread().interrupted(core::WaitMode::interruptible)) break;
-  }
-  return total;
-}
-
-}  // namespace
 
 Result<long> sys_sendfile(Context& context, FileDescriptor out, FileDescriptor in,
                           UserInOut<std::int64_t> offset, std::size_t count) {
@@ -74,7 +18,10 @@ Result<long> sys_sendfile(Context& context, FileDescriptor out, FileDescriptor i
   if (start < 0) return error(Errno::einval);
   if (offset && !source->has_trait(vfs::File::has_position)) return error(Errno::espipe);
   Side from{*source, !offset, static_cast<std::uint64_t>(start)}, to{*target, true, 0};
-  auto done = copy(context, from, to, count < max_transfer ? count : max_transfer);
+  std::size_t most = count < max_transfer ? count : max_transfer;
+  auto* pipe = target->as<pipe::PipeFile>();
+  auto done = pipe ? fill_pipe(from, pipe->pipe(), most, target->is_non_blocking())
+                   : copy_between(context.task, from, to, most);
   if (!done) {
     if (done.error() == Errno::epipe) (void)send_signal(context.task, SigInfo(signal::pipe, si::user));
     return error(done.error());
@@ -105,7 +52,7 @@ Result<long> sys_copy_file_range(Context& context, FileDescriptor in, UserInOut<
     return error(Errno::einval);
   Side from{*source, !in_offset, from_begin};
   Side to{*target, !out_offset, to_begin};
-  std::size_t done = TRY(copy(context, from, to, length));
+  std::size_t done = TRY(copy_between(context.task, from, to, length));
   if (in_offset) TRY(in_offset.write(static_cast<std::int64_t>(from.offset)));
   if (out_offset) TRY(out_offset.write(static_cast<std::int64_t>(to.offset)));
   return static_cast<long>(done);

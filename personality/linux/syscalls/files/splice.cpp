@@ -1,8 +1,11 @@
 // splice(2), tee(2), vmsplice(2)
+#include <algorithm>
+
 #include "core/memory/io_buffer.h"
 #include "linux_abi/io_vectors.h"
 #include "pipe/pipe.h"
 #include "syscalls/files/rows.h"
+#include "syscalls/files/transfer.h"
 #include "vfs/inode.h"
 
 namespace linux_abi {
@@ -11,38 +14,39 @@ namespace {
 
 constexpr unsigned move_flag = 1, non_blocking_flag = 2, more_flag = 4, gift_flag = 8;
 constexpr unsigned known_flags = move_flag | non_blocking_flag | more_flag | gift_flag;
-constexpr std::size_t block_size = 16 * 1024;
 
-struct End {
-  vfs::File& file;
-  UserInOut<std::int64_t> offset_pointer;
-  std::int64_t offset = 0;
+// The side that is not a pipe.
+Result<Side> side_of(vfs::File& file, UserInOut<std::int64_t> offset_pointer) {
+  if (!offset_pointer) return Side{file, true, 0};
+  if (!file.has_trait(vfs::File::has_position)) return error(Errno::einval);
+  std::int64_t offset = TRY(offset_pointer.read());
+  if (offset < 0) return error(Errno::einval);
+  return Side{file, false, static_cast<std::uint64_t>(offset)};
+}
 
-  Result<void> prepare() {
-    if (!offset_pointer) return {};
-    if (file.has_trait(vfs::File::pipe_file)) return error(Errno::espipe);
-    if (!file.has_trait(vfs::File::has_position)) return error(Errno::einval);
-    offset = TRY(offset_pointer.read());
-    if (offset < 0) return error(Errno::einval);
-    return {};
-  }
-  Result<std::size_t> read(core::IoBuffer& buffer, vfs::IoFlags flags) {
-    if (!offset_pointer) return file.read(buffer, flags);
-    return file.positioned_read(buffer, static_cast<std::uint64_t>(offset), flags);
-  }
-  Result<std::size_t> write(core::IoBuffer& buffer, vfs::IoFlags flags) {
-    if (!offset_pointer) return file.write(buffer, flags);
-    return file.positioned_write(buffer, static_cast<std::uint64_t>(offset), flags);
-  }
-  Result<void> finish(std::size_t done) {
-    if (!offset_pointer) return {};
-    return offset_pointer.write(offset + static_cast<std::int64_t>(done));
+struct Splice {
+  vfs::File &source, &target;
+  UserInOut<std::int64_t> in_offset, out_offset;
+  std::size_t length;
+  bool non_blocking;
+
+  Result<std::size_t> run() {
+    auto *from = source.as<pipe::PipeFile>(), *to = target.as<pipe::PipeFile>();
+    if (from && to)
+      return move_between(from->pipe(), to->pipe(), length,
+                          non_blocking || source.is_non_blocking() || target.is_non_blocking());
+    Side side = TRY(to ? side_of(source, in_offset) : side_of(target, out_offset));
+    std::size_t done =
+        TRY(to ? fill_pipe(side, to->pipe(), length, non_blocking || target.is_non_blocking())
+               : empty_pipe(from->pipe(), side, length, non_blocking || source.is_non_blocking()));
+    auto& pointer = to ? in_offset : out_offset;
+    if (pointer) TRY(pointer.write(static_cast<std::int64_t>(side.offset)));
+    return done;
   }
 };
 
 }  // namespace
 
-// One block at a time and by copying: what was read is written before anything else happens.
 Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int64_t> in_offset,
                         FileDescriptor out, UserInOut<std::int64_t> out_offset, std::size_t length,
                         unsigned flags) {
@@ -54,40 +58,17 @@ Result<long> sys_splice(Context& context, FileDescriptor in, UserInOut<std::int6
   if (!source->can_read() || !target->can_write()) return error(Errno::ebadf);
   if (!from_pipe && !to_pipe) return error(Errno::einval);
   if (from_pipe && to_pipe && &source->inode() == &target->inode()) return error(Errno::einval);
-  if (target->flags() & vfs::open_append) return error(Errno::einval);
-  End from{*source, in_offset}, to{*target, out_offset};
-  TRY(from.prepare());
-  TRY(to.prepare());
-  base::Vector<std::byte> memory;
-  TRY(memory.try_resize(length < block_size ? length : block_size));
-  vfs::IoFlags io_flags = flags & non_blocking_flag ? vfs::io_no_wait : vfs::io_none;
-  // Never read more than a pipe at the other end takes without blocking for ever.
-  auto input = core::IoBuffer::kernel(memory.span());
-  std::size_t got = TRY(from.read(input, from_pipe ? io_flags : vfs::io_none));
-  std::size_t written = 0;
-  while (written < got) {
-    auto output =
-        core::IoBuffer::kernel(std::span<const std::byte>(memory.span()).subspan(written, got - written));
-    // Once data has been taken out of a pipe it must arrive: no give-up in between.
-    auto done = to.write(output, to_pipe && !from_pipe && written == 0 ? io_flags : vfs::io_none);
-    if (!done) {
-      if (!written) {
-        if (!from_pipe && !in_offset && source->has_trait(vfs::File::has_position))
-          source->set_position(source->position() - got);
-        if (done.error() == Errno::epipe) (void)send_signal(context.task, SigInfo(signal::pipe, si::user));
-        return error(done.error());
-      }
-      break;
-    }
-    written += *done;
-    to.offset += static_cast<std::int64_t>(*done);
-    if (!*done) break;
-  }
-  if (!from_pipe && !in_offset && written < got && source->has_trait(vfs::File::has_position))
-    source->set_position(source->position() - (got - written));
-  TRY(from.finish(written));
-  TRY(to.finish(0));
-  return static_cast<long>(written);
+  if (!to_pipe && (target->flags() & vfs::open_append)) return error(Errno::einval);
+  Splice splice{*source,
+                *target,
+                in_offset,
+                out_offset,
+                std::min<std::size_t>(length, max_transfer),
+                (flags & non_blocking_flag) != 0};
+  auto done = splice.run();
+  if (done) return static_cast<long>(*done);
+  if (done.error() == Errno::epipe) (void)send_signal(context.task, SigInfo(signal::pipe, si::user));
+  return error(done.error());
 }
 
 // The pages are shared between the two pipes.
@@ -111,7 +92,7 @@ Result<long> sys_tee(Context& context, FileDescriptor in, FileDescriptor out, st
     return 0;
   };
   TRY(to->pipe().wait_for_room(non_blocking));
-  TRY(from->pipe().take_pieces(length, pipe::Pipe::Take::copy, non_blocking, take));
+  TRY(from->pipe().peek_pieces(length, non_blocking, take));
   if (no_memory && pieces.empty()) return error(Errno::enomem);
   std::size_t done = 0;
   for (pipe::Piece& piece : pieces) {

@@ -2,9 +2,9 @@
 
 #include "core/memory/address_space.h"
 #include "core/memory/io_buffer.h"
+#include "core/memory/page_transfer.h"
 #include "core/memory/user_pointer.h"
 #include "vfs/operations.h"
-#include "vfs/splice.h"
 
 namespace block {
 
@@ -90,21 +90,8 @@ class BlockFile final : public vfs::File {
     return volume_->flush();
   }
 
-  Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, vfs::PageSink& sink) override {
-    std::size_t total = 0;
-    while (total < length && offset < volume_->bytes()) {
-      std::size_t within = offset & (core::page_size - 1), count = core::page_size - within;
-      if (count > volume_->bytes() - offset) count = static_cast<std::size_t>(volume_->bytes() - offset);
-      if (count > length - total) count = length - total;
-      auto page = cache().get(offset >> core::page_shift);
-      if (!page) return total ? Result<std::size_t>(total) : Result<std::size_t>(error(page.error()));
-      std::size_t taken =
-          sink.take(std::move(*page), static_cast<std::uint32_t>(within), static_cast<std::uint32_t>(count));
-      total += taken;
-      offset += taken;
-      if (taken < count) break;
-    }
-    return total;
+  Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, core::PageSink& sink) override {
+    return cache().read_pages(offset, length, sink);
   }
 
   Result<long> ioctl(unsigned command, std::uintptr_t argument) override;

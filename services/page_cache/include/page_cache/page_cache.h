@@ -45,6 +45,7 @@
 #include "base/ref.h"
 #include "core/memory/io_buffer.h"
 #include "core/memory/memory_object.h"
+#include "core/memory/page_transfer.h"
 #include "core/sync/mutex.h"
 #include "core/sync/rw_mutex.h"
 #include "page_cache/folio_tree.h"
@@ -99,6 +100,8 @@ class PageCache final : public core::MemoryObject {
 
   // From `offset` to the size at most; 0 at the end. EFAULT if nothing could be copied.
   Result<std::size_t> read(core::IoBuffer& buffer, std::uint64_t offset);
+  // The same, by reference: `sink` gets the pages. The page of a hole is one of zeroes of its own.
+  Result<std::size_t> read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink);
   // Grows the file as it goes. A short count after a fault or when room ends; an error if nothing was
   // written.
   Result<std::size_t> write(core::IoBuffer& buffer, std::uint64_t offset);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/vector.h"
 #include "core/memory/io_buffer.h"
@@ -40,6 +41,9 @@ struct Piece {
   std::uint32_t length = 0;
   bool packet = false;  // never merged, read one at a time
   bool owned = false;   // our own page: may be appended to while nobody else holds it
+
+  explicit operator bool() const { return static_cast<bool>(page); }
+  std::span<const std::byte> bytes() const { return {page.data<const std::byte>() + offset, length}; }
 };
 
 class Pipe final : public vfs::InodeAttachment {
@@ -74,15 +78,37 @@ class Pipe final : public vfs::InodeAttachment {
   Result<std::size_t> set_capacity(std::size_t bytes, bool privileged) EXCLUDES(lock_);
 
   // ---- Moving pages (splice, tee, vmsplice) ----
-  enum class Take { consume, copy };
-  // Hands out up to `length` bytes piece by piece; `accept` takes a counted page and returns how many of its
-  // bytes it took (fewer ends the call). Called with lock_ held: it must not wait, nor touch another pipe.
-  Result<std::size_t> take_pieces(std::size_t length, Take take, bool non_blocking,
+  // Shows up to `length` bytes piece by piece; `accept` gets a counted page and returns how many of its bytes
+  // it took (fewer ends the call). Called with lock_ held: it must not wait, nor touch another pipe.
+  Result<std::size_t> peek_pieces(std::size_t length, bool non_blocking,
                                   base::FunctionRef<std::size_t(const Piece&)> accept) EXCLUDES(lock_);
+  // Takes pieces out while all other readers wait, so that what could not be passed on is still the first:
+  //
+  //   Pipe::Transfer transfer{pipe};
+  //   TRY(transfer.begin(non_blocking));           // waits for something to read (EAGAIN)
+  //   while (Piece piece = transfer.first(wanted)) transfer.consume(std::move(piece), written(piece));
+  //
+  // The holder may sleep in between.
+  class Transfer {
+   public:
+    explicit Transfer(Pipe& pipe) : pipe_(pipe) {}
+    ~Transfer();
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+    Result<void> begin(bool non_blocking) EXCLUDES(pipe_.lock_);
+    // At most `length` bytes of the first piece; nothing when the pipe is empty. It is not written to
+    // meanwhile.
+    Piece first(std::size_t length) EXCLUDES(pipe_.lock_);
+    void consume(Piece piece, std::size_t length) EXCLUDES(pipe_.lock_);
+
+   private:
+    Pipe& pipe_;
+    bool begun_ = false, consumed_ = false;
+  };
   // Waits for room for one piece (EAGAIN, EPIPE).
   Result<void> wait_for_room(bool non_blocking) EXCLUDES(lock_);
-  // False when there is no room (any more) or nobody reads.
-  bool put_piece(Piece piece) EXCLUDES(lock_);
+  // False, and the piece is still the caller's, when there is no room (any more) or nobody reads.
+  bool put_piece(Piece&& piece) EXCLUDES(lock_);
 
   core::WaitQueue& readers() { return readers_; }
   core::WaitQueue& writers() { return writers_; }
@@ -104,7 +130,8 @@ class Pipe final : public vfs::InodeAttachment {
   // Protected by lock_:
   base::Vector<Piece> ring_ GUARDED_BY(lock_);                             // size: a power of two
   std::uint32_t head_ GUARDED_BY(lock_) = 0, tail_ GUARDED_BY(lock_) = 0;  // free running
-  core::PageRef spare_ GUARDED_BY(lock_);  // the last emptied page, for the next write
+  core::PageRef spare_ GUARDED_BY(lock_);        // the last emptied page, for the next write
+  bool transferring_ GUARDED_BY(lock_) = false;  // readers wait for the end of a transfer
   std::uint32_t reader_count_ GUARDED_BY(lock_) = 0, writer_count_ GUARDED_BY(lock_) = 0;
   // Count opens, so that an open that waits notices an end that came and went.
   std::uint32_t reader_generation_ GUARDED_BY(lock_) = 0, writer_generation_ GUARDED_BY(lock_) = 0;

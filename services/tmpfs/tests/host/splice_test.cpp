@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/memory/page_allocator.h"
-#include "vfs/splice.h"
+#include "core/memory/page_transfer.h"
 #include "world.h"
 
 using namespace vfs;
@@ -14,7 +14,7 @@ using test::World;
 
 namespace {
 
-class OnePage final : public PageSource {
+class OnePage final : public core::PageSource {
  public:
   OnePage(core::PageRef page, std::uint32_t offset, std::uint32_t length)
       : piece_{std::move(page), offset, length} {}

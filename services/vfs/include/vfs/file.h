@@ -28,14 +28,14 @@
 
 namespace core {
 class IoBuffer;
+class PageSink;
+class PageSource;
 struct MapRequest;
 }  // namespace core
 
 namespace vfs {
 
 class File;
-class PageSink;
-class PageSource;
 
 // Told when a file is released: epoll drops its items. file_released() runs before File::release(), with
 // release_observer_mutex() held, and must take the observer off the file's list. Who removes or destroys an
@@ -99,6 +99,8 @@ class File : public base::RefCounted<File>, public core::MappedFile {
                                       IoFlags io_flags = io_none);
   Result<std::size_t> positioned_write(core::IoBuffer& buffer, std::uint64_t offset,
                                        IoFlags io_flags = io_none);
+  // Hands pages of the file to `sink` by reference. EINVAL, and nothing happened: it has none; read it.
+  Result<std::size_t> read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink);
   Result<std::int64_t> seek(std::int64_t offset, Whence whence);
   Result<void> list_directory(DirectorySink& sink);
   // A hint (for fdinfo, splice).
@@ -135,8 +137,9 @@ class File : public base::RefCounted<File>, public core::MappedFile {
   // Extra lines of /proc/PID/fdinfo/N.
   virtual void put_fdinfo(base::TextSink& out) {}
   // Page-wise transfer without copying (splice, sendfile). EINVAL: the caller copies through read and write.
-  virtual Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, PageSink& sink);
-  virtual Result<std::size_t> splice_write(std::uint64_t offset, std::size_t length, PageSource& source);
+  virtual Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, core::PageSink& sink);
+  virtual Result<std::size_t> splice_write(std::uint64_t offset, std::size_t length,
+                                           core::PageSource& source);
   // memfd: F_ADD_SEALS, F_GET_SEALS.
   virtual Result<unsigned> seals() const { return error(Errno::einval); }
   virtual Result<void> add_seals(unsigned) { return error(Errno::einval); }
