@@ -245,7 +245,7 @@ inline constexpr SyscallRow rows[] = {
     row<number::sendfile, sys_sendfile>("sendfile"),
     row<number::copy_file_range, sys_copy_file_range>("copy_file_range", "by copying"),
     row<number::memfd_create, sys_memfd_create>("memfd_create", "all but MFD_HUGETLB (EINVAL)"),
-    row<number::splice, sys_splice>("splice", "by copying"),
+    row<number::splice, sys_splice>("splice"),
     row<number::tee, sys_tee>("tee"),
     row<number::vmsplice, sys_vmsplice>("vmsplice", "by copying"),
 };
