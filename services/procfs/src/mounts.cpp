@@ -30,6 +30,7 @@ void put_mount_options(base::TextSink& out, const vfs::Mount& mount) {
 
 struct Scratch {
   char path[vfs::path_max];
+  char inside[vfs::path_max];
 };
 
 }  // namespace
@@ -67,22 +68,8 @@ Result<void> show_mounts(base::TextSink& out, const vfs::Path& root, MountFormat
         vfs::DeviceNumber device = file_system.device();
         format(out, "{} {} {}:{} ", mount.id(), parent ? parent->id() : mount.id(), device.major,
                device.minor);
-        // The part of the file system that is shown.
-        char inside[256];
-        std::size_t at = sizeof(inside);
-        bool fits = true;
-        for (vfs::Dentry* dentry = &mount.root(); !dentry->is_root() && fits; dentry = dentry->parent()) {
-          std::string_view name = dentry->name();
-          if (name.size() + 1 > at) {
-            fits = false;
-          } else {
-            at -= name.size();
-            name.copy(inside + at, name.size());
-            inside[--at] = '/';
-          }
-        }
-        if (at == sizeof(inside)) inside[--at] = '/';
-        vfs::put_escaped(out, {inside + at, sizeof(inside) - at}, escaped);
+        auto inside = vfs::mount_root_text(mount, scratch->inside);
+        vfs::put_escaped(out, inside ? *inside : std::string_view("/"), escaped);
         format(out, " ");
         vfs::put_escaped(out, *text, escaped);
         format(out, " {}", writable);

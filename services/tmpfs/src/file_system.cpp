@@ -29,7 +29,8 @@ Result<RefPtr<vfs::FileSystem>> refuse(const vfs::MountOptions&) { return error(
 
 }  // namespace
 
-constinit vfs::FileSystemType tmpfs_type{"tmpfs", vfs::FileSystemType::no_device, mount_tmpfs};
+constinit vfs::FileSystemType tmpfs_type{"tmpfs", vfs::FileSystemType::no_device, mount_tmpfs,
+                                         TmpfsFileSystem::check_option};
 constinit vfs::FileSystemType ramfs_type{"ramfs", vfs::FileSystemType::no_device, mount_ramfs};
 constinit vfs::FileSystemType rootfs_type{"rootfs", vfs::FileSystemType::no_device, refuse};
 
@@ -47,44 +48,52 @@ Result<void> initialize() {
   return {};
 }
 
+TmpfsFileSystem::Verdict TmpfsFileSystem::parse_option(const vfs::MountOption& option, Options& options) {
+  std::string_view value = option.value;
+  if (option.name == "size" && value.ends_with('%')) {
+    auto percent = base::parse_unsigned(value.substr(0, value.size() - 1));
+    if (!percent) return Verdict::bad_value;
+    options.pages_given = true;
+    options.pages = core::memory_statistics().total_pages * *percent / 100;
+  } else if (option.name == "size") {
+    auto bytes = base::parse_size(value);
+    if (!bytes) return Verdict::bad_value;
+    options.pages_given = true;
+    options.pages = base::divide_round_up(*bytes, std::uint64_t{core::page_size});
+  } else if (option.name == "nr_blocks") {
+    auto count = base::parse_size(value);
+    if (!count) return Verdict::bad_value;
+    options.pages = *count;
+    options.pages_given = true;
+  } else if (option.name == "nr_inodes") {
+    auto count = base::parse_size(value);
+    if (!count) return Verdict::bad_value;
+    options.inodes = *count;
+    options.inodes_given = true;
+  } else if (option.name == "mode") {
+    auto mode = base::parse_unsigned(value, 8);
+    if (!mode) return Verdict::bad_value;
+    options.mode = static_cast<vfs::Mode>(*mode & vfs::mode_permissions);
+  } else if (option.name == "uid" || option.name == "gid") {
+    auto id = base::parse_unsigned(value);
+    if (!id || *id > 0xfffffffe) return Verdict::bad_value;
+    (option.name == "uid" ? options.uid : options.gid) = static_cast<std::uint32_t>(*id);
+  } else if (option.name != "huge" && option.name != "inode32" && option.name != "inode64" &&
+             option.name != "noswap" && option.name != "mpol") {
+    return Verdict::unknown;
+  }
+  return Verdict::good;
+}
+
+TmpfsFileSystem::Verdict TmpfsFileSystem::check_option(std::string_view text) {
+  Options ignored;
+  return parse_option(vfs::next_mount_option(text), ignored);
+}
+
 Result<void> TmpfsFileSystem::parse(std::string_view text, Options& options) {
   while (!text.empty()) {
     vfs::MountOption option = vfs::next_mount_option(text);
-    if (option.name.empty()) continue;
-    std::string_view value = option.value;
-    if (option.name == "size") {
-      options.pages_given = true;
-      if (value.ends_with('%')) {
-        auto percent = base::parse_unsigned(value.substr(0, value.size() - 1));
-        if (!percent) return error(Errno::einval);
-        options.pages = core::memory_statistics().total_pages * *percent / 100;
-      } else {
-        auto bytes = base::parse_size(value);
-        if (!bytes) return error(Errno::einval);
-        options.pages = base::divide_round_up(*bytes, std::uint64_t{core::page_size});
-      }
-    } else if (option.name == "nr_blocks") {
-      auto count = base::parse_size(value);
-      if (!count) return error(Errno::einval);
-      options.pages = *count;
-      options.pages_given = true;
-    } else if (option.name == "nr_inodes") {
-      auto count = base::parse_size(value);
-      if (!count) return error(Errno::einval);
-      options.inodes = *count;
-      options.inodes_given = true;
-    } else if (option.name == "mode") {
-      auto mode = base::parse_unsigned(value, 8);
-      if (!mode) return error(Errno::einval);
-      options.mode = static_cast<vfs::Mode>(*mode & vfs::mode_permissions);
-    } else if (option.name == "uid" || option.name == "gid") {
-      auto id = base::parse_unsigned(value);
-      if (!id || *id > 0xfffffffe) return error(Errno::einval);
-      (option.name == "uid" ? options.uid : options.gid) = static_cast<std::uint32_t>(*id);
-    } else if (option.name != "huge" && option.name != "inode32" && option.name != "inode64" &&
-               option.name != "noswap" && option.name != "mpol") {
-      return error(Errno::einval);
-    }
+    if (!option.name.empty() && parse_option(option, options) != Verdict::good) return error(Errno::einval);
   }
   return {};
 }

@@ -22,6 +22,8 @@ class TmpfsFileSystem final : public vfs::FileSystem, public page_cache::PageSto
 
   TmpfsFileSystem(const vfs::FileSystemType& type, std::uint64_t magic)
       : FileSystem(type, magic, type.name()) {}
+  using Verdict = vfs::FileSystemType::OptionVerdict;
+  static Verdict check_option(std::string_view option);
   Result<void> start(std::string_view options, Limits limits, vfs::Mode root_mode);
 
   bool dentries_are_storage() const override { return true; }
@@ -43,6 +45,7 @@ class TmpfsFileSystem final : public vfs::FileSystem, public page_cache::PageSto
     vfs::GroupId gid = 0;
     bool pages_given = false, inodes_given = false;
   };
+  static Verdict parse_option(const vfs::MountOption& option, Options& options);
   static Result<void> parse(std::string_view text, Options& options);
 
   std::atomic<std::uint64_t> pages_{0}, inodes_{0};

@@ -31,9 +31,22 @@ Result<void> attach(RefPtr<Mount> mount, const Path& given) {
   return {};
 }
 
+bool is_detached(const Mount& mount) {
+  core::MutexGuard guard{mount_mutex()};
+  return !mount.parent() && !mount.mount_namespace();
+}
+
 bool is_mount_root(const Path& path) { return &path.dentry() == &path.mount().root(); }
 
 }  // namespace
+
+Result<RefPtr<FileSystem>> make_file_system(const Caller& caller, const FileSystemType& type,
+                                            std::string_view source, std::string_view data, bool read_only) {
+  MountOptions options{source, data, read_only, &caller};
+  auto file_system = TRY(type.mount(options));
+  if (read_only) file_system->set_read_only(true);
+  return file_system;
+}
 
 Result<void> mount_new(const Caller& caller, std::string_view source, const Path& target,
                        std::string_view type_name, MountFlags flags, bool file_system_read_only,
@@ -41,9 +54,7 @@ Result<void> mount_new(const Caller& caller, std::string_view source, const Path
   TRY(may_mount(caller));
   const FileSystemType* type = find_file_system(type_name);
   if (!type) return error(Errno::enodev);
-  MountOptions options{source, data, file_system_read_only, &caller};
-  auto file_system = TRY(type->mount(options));
-  if (file_system_read_only) file_system->set_read_only(true);
+  auto file_system = TRY(make_file_system(caller, *type, source, data, file_system_read_only));
   RefPtr<Dentry> root = file_system->root();
   auto mount =
       TRY(Mount::create(std::move(file_system), std::move(root), source.empty() ? "none" : source, flags));
@@ -64,35 +75,29 @@ Result<void> mount_root_device(const FileSystemType& type, const MountOptions& o
   return attach(std::move(mount), target);
 }
 
-Result<void> mount_bind(const Caller& caller, const Path& source, const Path& target, Recursion recursion) {
+Result<RefPtr<Mount>> copy_mounts(const Caller& caller, const Path& source, Recursion recursion) {
   TRY(may_mount(caller));
-  RefPtr<Mount> copy;
-  {
-    core::MutexGuard guard{mount_mutex()};
-    if (!source.mount().mount_namespace()) return error(Errno::einval);
-    if (source.mount().propagation() == Propagation::unbindable) return error(Errno::einval);
-    copy = recursion == Recursion::recursive
-               ? TRY(MountTree::clone_tree_locked(source.mount(), source.dentry_reference()))
-               : TRY(MountTree::clone_locked(source.mount(), source.dentry_reference()));
-  }
+  core::MutexGuard guard{mount_mutex()};
+  if (!source.mount().mount_namespace()) return error(Errno::einval);
+  if (source.mount().propagation() == Propagation::unbindable) return error(Errno::einval);
+  return recursion == Recursion::recursive
+             ? MountTree::clone_tree_locked(source.mount(), source.dentry_reference())
+             : MountTree::clone_locked(source.mount(), source.dentry_reference());
+}
+
+Result<void> mount_bind(const Caller& caller, const Path& source, const Path& target, Recursion recursion) {
+  RefPtr<Mount> copy = TRY(copy_mounts(caller, source, recursion));
   auto result = attach(copy, target);
-  if (!result && !copy->children.empty()) {
-    base::Vector<RefPtr<Mount>> dropped;
-    core::MutexGuard guard{mount_mutex()};
-    std::size_t count = 0;
-    MountTree::for_each_below_locked(*copy, [&](Mount&) { ++count; });
-    if (dropped.try_reserve(count))
-      while (Mount* child = copy->children.first()) MountTree::detach_all_locked(*child, dropped);
-    guard.unlock();
-    dropped.clear();
-    guard.lock();
-  }
+  if (!result) dissolve_detached_mounts(*copy);
   return result;
 }
 
 Result<void> mount_move(const Caller& caller, const Path& source, const Path& given_target) {
   TRY(may_mount(caller));
   if (!is_mount_root(source)) return error(Errno::einval);
+  if (is_directory(given_target.inode().mode()) != is_directory(source.inode().mode()))
+    return error(Errno::einval);
+  if (is_detached(source.mount())) return attach(source.mount_reference(), given_target);
   RefPtr<Mount> old_parent;
   RefPtr<Dentry> old_point;
   core::MutexGuard guard{mount_mutex()};
@@ -102,8 +107,6 @@ Result<void> mount_move(const Caller& caller, const Path& source, const Path& gi
   if (!mount.parent() || !mount.mount_namespace() || !target.mount().mount_namespace())
     return error(Errno::einval);
   if (mount.parent()->propagation() == Propagation::shared) return error(Errno::einval);
-  if (is_directory(target.inode().mode()) != is_directory(source.inode().mode()))
-    return error(Errno::enotdir);
   if (MountTree::is_below_locked(target.mount(), mount)) return error(Errno::eloop);
   RefPtr<Mount> reference = MountTree::detach_locked(mount);
   MountTree::keep_place(mount, old_parent, old_point);
@@ -126,11 +129,9 @@ Result<void> mount_change_flags(const Caller& caller, const Path& target, MountF
   return {};
 }
 
-Result<void> mount_remount(const Caller& caller, const Path& target, MountFlags flags, bool read_only,
-                           std::string_view data) {
+Result<void> reconfigure_file_system(const Caller& caller, FileSystem& file_system, bool read_only,
+                                     std::string_view data) {
   TRY(may_mount(caller));
-  if (!is_mount_root(target)) return error(Errno::einval);
-  FileSystem& file_system = target.mount().file_system();
   bool was_read_only = file_system.is_read_only();
   if (read_only && !was_read_only) {
     core::MutexGuard guard{mount_mutex()};
@@ -146,10 +147,15 @@ Result<void> mount_remount(const Caller& caller, const Path& target, MountFlags 
     }
   }
   auto result = file_system.remount(data, read_only);
-  if (!result) {
-    file_system.set_read_only(was_read_only);
-    return result;
-  }
+  if (!result) file_system.set_read_only(was_read_only);
+  return result;
+}
+
+Result<void> mount_remount(const Caller& caller, const Path& target, MountFlags flags, bool read_only,
+                           std::string_view data) {
+  TRY(may_mount(caller));
+  if (!is_mount_root(target)) return error(Errno::einval);
+  TRY(reconfigure_file_system(caller, target.mount().file_system(), read_only, data));
   core::MutexGuard guard{mount_mutex()};
   MountTree::set_flags_locked(target.mount(), flags);
   MountTree::changed_locked(target.mount().mount_namespace());

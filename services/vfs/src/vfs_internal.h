@@ -26,6 +26,8 @@ Result<void> initialize_anonymous();
 
 void destroy_inode_locks(InodeLocks* locks);
 void destroy_notify_marks(NotifyMarks* marks);
+// Takes apart what is mounted below a mount that is in no tree; nothing if it has got a place.
+void dissolve_detached_mounts(Mount& top);
 Result<RefPtr<File>> open_fifo(Inode& inode, const OpenRequest& request);
 // The plain fields of an inode; does not sleep.
 void fill_attributes(const Inode& inode, Attributes& out);

@@ -129,6 +129,20 @@ Result<long> sys_fremovexattr(Context& context, FileDescriptor fd, UserString na
 Result<long> sys_mount(Context& context, UserString source_argument, UserString target_argument,
                        UserString type_argument, std::uint64_t flags, UserString data_argument);
 Result<long> sys_umount2(Context& context, UserString target_argument, unsigned flags);
+Result<long> sys_fsopen(Context& context, UserString name, unsigned flags);
+Result<long> sys_fsconfig(Context& context, int fd, unsigned command, UserString key, UserAddress value,
+                          int aux);
+Result<long> sys_fsmount(Context& context, int fd, unsigned flags, unsigned attributes);
+Result<long> sys_fspick(Context& context, int directory, UserString path, unsigned flags);
+Result<long> sys_open_tree(Context& context, int directory, UserString path, unsigned flags);
+Result<long> sys_move_mount(Context& context, int from_directory, UserString from_path, int to_directory,
+                            UserString to_path, unsigned flags);
+Result<long> sys_mount_setattr(Context& context, int directory, UserString path, unsigned flags,
+                               UserAddress attributes, std::size_t size);
+Result<long> sys_statmount(Context& context, UserAddress request, UserAddress buffer, std::size_t size,
+                           unsigned flags);
+Result<long> sys_listmount(Context& context, UserAddress request, UserAddress ids, std::size_t count,
+                           unsigned flags);
 Result<long> sys_pivot_root(Context& context, UserString new_argument, UserString old_argument);
 Result<long> sys_sendfile(Context& context, FileDescriptor out, FileDescriptor in,
                           UserInOut<std::int64_t> offset, std::size_t count);
@@ -242,6 +256,16 @@ inline constexpr SyscallRow rows[] = {
     row<number::mount, sys_mount>("mount", "new, bind, move, remount, propagation"),
     row<number::umount2, sys_umount2>("umount2"),
     row<number::pivot_root, sys_pivot_root>("pivot_root"),
+    row<number::fsopen, sys_fsopen>("fsopen"),
+    row<number::fsconfig, sys_fsconfig>("fsconfig", "parameters are flags and strings"),
+    row<number::fsmount, sys_fsmount>("fsmount"),
+    row<number::fspick, sys_fspick>("fspick"),
+    row<number::open_tree, sys_open_tree>("open_tree"),
+    row<number::move_mount, sys_move_mount>("move_mount",
+                                            "all but MOVE_MOUNT_SET_GROUP and MOVE_MOUNT_BENEATH (EINVAL)"),
+    row<number::mount_setattr, sys_mount_setattr>("mount_setattr", "all but MOUNT_ATTR_IDMAP (EINVAL)"),
+    row<number::statmount, sys_statmount>("statmount"),
+    row<number::listmount, sys_listmount>("listmount"),
     row<number::sendfile, sys_sendfile>("sendfile"),
     row<number::copy_file_range, sys_copy_file_range>("copy_file_range", "by copying"),
     row<number::memfd_create, sys_memfd_create>("memfd_create", "all but MFD_HUGETLB (EINVAL)"),

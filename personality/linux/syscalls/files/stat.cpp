@@ -1,5 +1,6 @@
 // stat(2), fstat(2), lstat(2), newfstatat(2), statx(2), statfs(2), access(2)
 #include "arch/linux_abi.h"
+#include "syscalls/files/mount_context.h"
 #include "syscalls/files/rows.h"
 #include "vfs/operations.h"
 
@@ -104,7 +105,10 @@ Result<long> sys_statx(Context& context, int directory, UserString path, unsigne
   if ((flags & at_statx_sync_type) == at_statx_sync_type) return error(Errno::einval);
   if (flags & ~(at_symlink_nofollow | at_no_automount | at_empty_path | at_statx_sync_type))
     return error(Errno::einval);
-  TRY(out.write(to_statx(TRY(attributes_at(context, directory, path, flags)))));
+  Statx found = to_statx(TRY(attributes_at(context, directory, path, flags)));
+  if (found.mount_id) found.mask |= mask & statx_mnt_id_unique ? statx_mnt_id_unique : statx_mnt_id;
+  if (found.mask & statx_mnt_id_unique) found.mount_id += unique_mount_offset;
+  TRY(out.write(found));
   return 0;
 }
 

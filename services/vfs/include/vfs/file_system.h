@@ -35,8 +35,15 @@ class FileSystemType {
  public:
   enum Flag : unsigned { no_flags = 0, requires_device = 1, no_device = 2, single_instance = 4 };
   using MountFunction = Result<RefPtr<FileSystem>> (*)(const MountOptions& options);
-  constexpr FileSystemType(std::string_view name, unsigned flags, MountFunction mount)
-      : name_(name), flags_(flags), mount_(mount) {}
+  // Is one option ("size=1m") of this kind of file system? What a type does not check, its mount() does.
+  enum class OptionVerdict : std::uint8_t { good, unknown, bad_value };
+  using CheckFunction = OptionVerdict (*)(std::string_view option);
+  constexpr FileSystemType(std::string_view name, unsigned flags, MountFunction mount,
+                           CheckFunction check = nullptr)
+      : name_(name), flags_(flags), mount_(mount), check_(check) {}
+  OptionVerdict check_option(std::string_view option) const {
+    return check_ ? check_(option) : OptionVerdict::good;
+  }
   std::string_view name() const { return name_; }
   bool needs_device() const { return flags_ & requires_device; }
   Result<RefPtr<FileSystem>> mount(const MountOptions& options) const { return mount_(options); }
@@ -47,6 +54,7 @@ class FileSystemType {
   const std::string_view name_;
   const unsigned flags_;
   const MountFunction mount_;
+  const CheckFunction check_;
   FileSystemType* next_ = nullptr;
 };
 

@@ -97,6 +97,25 @@ Result<void> mount_set_propagation(const Caller& caller, const Path& target, Pro
                                    Recursion recursion);
 inline constexpr unsigned unmount_force = 1, unmount_detach = 2, unmount_expire = 4, unmount_no_follow = 8;
 Result<void> unmount(const Caller& caller, const Path& target, unsigned flags);
+// The steps of mount_new() and mount_remount() one by one.
+Result<RefPtr<FileSystem>> make_file_system(const Caller& caller, const FileSystemType& type,
+                                            std::string_view source, std::string_view data, bool read_only);
+Result<void> reconfigure_file_system(const Caller& caller, FileSystem& file_system, bool read_only,
+                                     std::string_view data);
+// A mount that is in no tree, behind a path-only file; mount_move() gives it a place. What never gets one goes
+// with the file, together with what is mounted below it.
+Result<RefPtr<File>> open_detached_mount(RefPtr<Mount> mount, RefPtr<const Credentials> credentials);
+// The copy that a bind mount shows, in no tree yet.
+Result<RefPtr<Mount>> copy_mounts(const Caller& caller, const Path& source, Recursion recursion);
+// mount_setattr(2): of one mount or of all below it, all or none.
+struct MountChange {
+  MountFlags set = 0, clear = 0;
+  std::optional<Propagation> propagation;
+};
+Result<void> mount_change(const Caller& caller, const Path& target, const MountChange& change,
+                          Recursion recursion);
+// The part of its file system that a mount shows, as a path in it.
+Result<std::string_view> mount_root_text(const Mount& mount, std::span<char> memory);
 Result<void> pivot_root(const Caller& caller, const Path& new_root, const Path& put_old);
 // The kernel's own mount on an existing directory (rootfs set-up), without checks.
 Result<void> mount_kernel(const FileSystemType& type, const MountOptions& options, const Path& target,
