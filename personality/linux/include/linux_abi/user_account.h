@@ -1,5 +1,5 @@
 // What is counted per user, over all their processes: processes (RLIMIT_NPROC), queued signals
-// (RLIMIT_SIGPENDING).
+// (RLIMIT_SIGPENDING), bytes of POSIX message queues (RLIMIT_MSGQUEUE).
 #pragma once
 
 #include <atomic>
@@ -18,6 +18,7 @@ class UserAccount : public base::RefCounted<UserAccount> {
   std::uint32_t uid() const { return uid_; }
 
   std::atomic<std::int64_t> processes{0}, pending_signals{0};
+  std::atomic<std::uint64_t> queue_bytes{0};
 
  private:
   friend class base::RefCounted<UserAccount>;
