@@ -45,6 +45,20 @@ Result<void> show_devices(base::TextSink& out) {
   return {};
 }
 
+// Interrupts are handled by threads here: of Linux's soft interrupts there never is one.
+Result<void> show_soft_interrupts(base::TextSink& out) {
+  static constexpr std::string_view kinds[] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                               "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+  format(out, "                    ");
+  core::for_each_cpu([&](unsigned cpu) { format(out, "CPU{:<8}", cpu); });
+  for (std::string_view kind : kinds) {
+    format(out, "\n{:>12}:", kind);
+    core::for_each_cpu([&](unsigned) { format(out, " {:>10}", 0); });
+  }
+  format(out, "\n");
+  return {};
+}
+
 Result<void> show_interrupts(base::TextSink& out) {
   format(out, "    ");
   core::for_each_cpu([&](unsigned cpu) { format(out, "       CPU{:<4}", cpu); });
@@ -121,6 +135,7 @@ Result<void> add_system_files() {
   TRY(add_text("filesystems", 0444, show_filesystems));
   TRY(add_text("devices", 0444, show_devices));
   TRY(add_text("interrupts", 0444, show_interrupts));
+  TRY(add_text("softirqs", 0444, show_soft_interrupts));
   TRY(add_text("uptime", 0444, show_uptime));
   TRY(add_text("cpuinfo", 0444, show_cpuinfo));
   TRY(add_text("locks", 0444, show_locks));

@@ -123,6 +123,29 @@ Result<void> show_no_place(const Subject&, TextSink& out) {
   return {};
 }
 
+// The system call in which the thread waits, with its arguments, stack and instruction pointer.
+Result<void> show_system_call(const Subject& subject, TextSink& out) {
+  RefPtr<Task> task = subject.representative();
+  if (!task) return error(Errno::esrch);
+  switch (task->thread().state()) {
+    case core::RunState::asleep_interruptible:
+    case core::RunState::asleep_uninterruptible:
+    case core::RunState::stopped:
+      break;
+    default:
+      if (task.get() == linux_abi::current_task_or_null()) break;
+      format(out, "running\n");
+      return {};
+  }
+  const arch::UserRegisters& registers = task->registers;
+  long call = registers.system_call_number();
+  format(out, "{}", call < 0 ? -1 : call);
+  if (call >= 0)
+    for (unsigned i = 0; i < 6; ++i) format(out, " {:#x}", registers.argument(i));
+  format(out, " {:#x} {:#x}\n", registers.stack_pointer(), registers.program_counter());
+  return {};
+}
+
 Result<void> show_children(const Subject& subject, TextSink& out) {
   core::MutexGuard tree{linux_abi::process_tree_lock()};
   for (linux_abi::ProcessLinks& links : subject.process->children)
@@ -166,6 +189,7 @@ constexpr TextRow rows[] = {
     {"wchan", 0444, show_no_place},
     {"loginuid", 0444, show_unset_id},
     {"sessionid", 0444, show_unset_id},
+    {"syscall", 0400, show_system_call, nullptr, TextRow::Inspect::checked},
     {"children", 0444, show_children, nullptr, TextRow::Inspect::free, TextRow::Where::thread_only},
 };
 
