@@ -102,8 +102,8 @@ Result<RefPtr<FileSystem>> make_file_system(const Caller& caller, const FileSyst
                                             std::string_view source, std::string_view data, bool read_only);
 Result<void> reconfigure_file_system(const Caller& caller, FileSystem& file_system, bool read_only,
                                      std::string_view data);
-// A mount that is in no tree, behind a path-only file; mount_move() gives it a place. What never gets one goes
-// with the file, together with what is mounted below it.
+// A mount that is in no tree, behind a path-only file; mount_move() gives it a place. What never gets one
+// goes with the file, together with what is mounted below it.
 Result<RefPtr<File>> open_detached_mount(RefPtr<Mount> mount, RefPtr<const Credentials> credentials);
 // The copy that a bind mount shows, in no tree yet.
 Result<RefPtr<Mount>> copy_mounts(const Caller& caller, const Path& source, Recursion recursion);
