@@ -104,7 +104,11 @@ Result<void> store_drop_caches(std::string_view text) {
   std::int64_t value = TRY(parse_number(text));
   if (value < 1 || value > 4) return error(Errno::einval);
   if (value & 2) {
-    vfs::shrink_dentry_cache(~std::size_t{0} / 4);
+    // A directory becomes unused only with the last name in it, so each round takes a level of the tree.
+    // Bounded, because others make names meanwhile.
+    constexpr unsigned most_rounds = 32;
+    for (unsigned round = 0; round < most_rounds; ++round)
+      if (!vfs::shrink_dentry_cache(~std::size_t{0} / 4)) break;
     core::purge_kernel_map();
     core::shrink_slab_caches();
   }

@@ -194,6 +194,30 @@ TEST(EachAllocationOfProcesses, MemoryOfAnother) {
   sweep({.call = [&] { return sys(SYS_process_vm_readv, getpid(), &here, 1, &there, 1, 0); }});
 }
 
+// Names that /proc had for processes keep nothing of them once the caches are dropped.
+TEST(DropCaches, ForgetsProcessesThatEnded) {
+  if (access("/proc/sys/vm/drop_caches", W_OK) != 0 || access("/proc/thread-self/fail-nth", F_OK) != 0 ||
+      !slab_counts_are_exact())
+    GTEST_SKIP() << "objects are not counted exactly here";
+  constexpr int processes = 100;
+  auto drop_names = [] {
+    ScopedFd drop = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+    EXPECT_EQ(write(drop, "2", 1), 1);
+  };
+  for (int i = 0; i < 5; i++) drop_names();
+  sleep_milliseconds(300);
+  const SlabCounts before = slab_counts();
+  for (int i = 0; i < processes; i++) EXPECT_CHILD_OK([] { EXPECT_NE(slurp("/proc/self/status"), ""); });
+  drop_names();
+  std::string grown;
+  for (int wait = 0; wait < 30; wait++) {
+    grown = slab_growth(before, processes / 2);
+    if (grown.empty()) return;
+    sleep_milliseconds(100);
+  }
+  FAIL() << "objects of " << processes << " processes:" << grown;
+}
+
 // ---- Memory ----
 
 constexpr size_t page = 4096;

@@ -13,7 +13,7 @@ constexpr int rounds = 12;
 constexpr int most_allocations = 400;
 constexpr char exact_counts[] = "/sys/kernel/debug/slab";
 
-using SlabCounts = std::map<std::string, long>;
+}  // namespace
 
 SlabCounts slab_counts() {
   std::istringstream lines(slurp("/proc/slabinfo"));
@@ -28,7 +28,7 @@ SlabCounts slab_counts() {
   return counts;
 }
 
-bool counts_are_exact() {
+bool slab_counts_are_exact() {
   if (access("/sys/kernel", F_OK) != 0) {
     mkdir("/sys", 0555);
     mount("sysfs", "/sys", "sysfs", 0, nullptr);
@@ -37,24 +37,25 @@ bool counts_are_exact() {
   return access(exact_counts, F_OK) == 0;
 }
 
+namespace {
+
 // Names, and what is freed later.
 void settle() {
   ScopedFd drop = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
   if (drop >= 0 && write(drop, "2", 1) != 1) printf("drop_caches: %s\n", errno_name(errno));
 }
 
-// Empty if nothing grew by an object in each round.
-std::string growth(const SlabCounts& before) {
+}  // namespace
+
+std::string slab_growth(const SlabCounts& before, long least) {
   std::string text;
   for (const auto& [name, count] : slab_counts()) {
     const auto found = before.find(name);
     const long more = count - (found == before.end() ? 0 : found->second);
-    if (more >= rounds) text += " " + name + " +" + std::to_string(more);
+    if (more >= least) text += " " + name + " +" + std::to_string(more);
   }
   return text;
 }
-
-}  // namespace
 
 AllocationSweep::AllocationSweep(std::vector<int> allowed_errors)
     : allowed_errors_(std::move(allowed_errors)),
@@ -132,7 +133,7 @@ void AllocationSweep::once_in_children(const std::function<long()>& call, Progra
 void AllocationSweep::repeat(const std::function<void()>& once) {
   failures_ = 0;
   once();  // what is made once for all
-  const bool exact = counts_are_exact();
+  const bool exact = slab_counts_are_exact();
   if (testing::Test::HasFatalFailure()) return;
   if (exact) settle();
   const SlabCounts before = exact ? slab_counts() : SlabCounts();
@@ -142,7 +143,8 @@ void AllocationSweep::repeat(const std::function<void()>& once) {
   std::string grown;
   for (int wait = 0; wait < 30; wait++) {
     settle();
-    grown = growth(before);
+    // An object in each round.
+    grown = slab_growth(before, rounds);
     if (grown.empty()) return;
     sleep_milliseconds(100);
   }

@@ -61,6 +61,13 @@ class AllocationSweep {
 // Exit status of the helper "allocation_left": the allocation that was to fail never came.
 inline constexpr int nothing_failed = 60;
 
+// Active objects by slab cache. Exact only where slab_counts_are_exact(); elsewhere per-CPU lists blur them.
+using SlabCounts = std::map<std::string, long>;
+SlabCounts slab_counts();
+bool slab_counts_are_exact();
+// The caches that have at least `least` objects more than before, as text; empty if none has.
+std::string slab_growth(const SlabCounts& before, long least);
+
 // The result of a call is a descriptor.
 inline void close_result(long result) { close(static_cast<int>(result)); }
 
