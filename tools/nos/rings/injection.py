@@ -56,6 +56,10 @@ def verdict(output: str) -> Optional[str]:
     injected = [int(number) for number in re.findall(r"^injected failures: (\d+)", output, re.MULTILINE)]
     if not injected or not injected[-1]:
         return "no allocation failed"
+    cases = len(re.findall(r"^\[ (?:PASS|FAIL|SKIP) \]", output, re.MULTILINE))
+    killed = len(re.findall(r"^\[ FAIL \].*: killed by Killed", output, re.MULTILINE))
+    if killed * 4 > cases:
+        return f"{killed} of {cases} cases were killed: one refused allocation ends a program, and little was tried"
     return leak(output)
 
 
