@@ -90,6 +90,9 @@ void thread_loop(Task& task) {
     // CLONE_CHILD_SETTID: a bad address is the program's own loss, as on Linux.
     (void)!core::UserOut<int>(std::exchange(task.set_child_tid, 0)).write(task.id());
   if (task.starts_as_init) first_thread(task);
+  // A task that was made to work for its process in the kernel (asynchronous I/O) begins with what it has to
+  // do, and does not come back.
+  if (task.restart.function) (void)!task.restart.function(task, task.restart);
   if (task.helper) run_user_helper(task);
   EnteredBy entered_by = EnteredBy::other;
   for (;;) {

@@ -10,7 +10,9 @@ namespace linux_abi {
 class SocketUse {
  public:
   static Result<SocketUse> of(Context& context, FileDescriptor fd) {
-    FileUse file = TRY(context.task.files->use(fd.number));
+    return of_file(TRY(context.task.files->use(fd.number)));
+  }
+  static Result<SocketUse> of_file(FileUse file) {
     auto* socket_file = file->as<socket::SocketFile>();
     if (!socket_file) return error(Errno::enotsock);
     return SocketUse(std::move(file), socket_file->socket());
@@ -50,6 +52,17 @@ Result<socket::Address> read_address(UserBuffer from, int size);
 Result<void> write_address(const socket::Address& address, UserBuffer to, UserInOut<int> size);
 
 inline constexpr unsigned sock_type_mask = 0xf, sock_cloexec = 02000000, sock_nonblock = 04000;
+
+// What is behind sendmsg, recvmsg and accept4, for asynchronous ones too: the header and its vectors are in
+// kernel memory, the vectors' sum fits.
+Result<long> send_message(Context& context, const SocketUse& socket, const Msghdr& header,
+                          std::span<const core::UserSegment> segments, unsigned flags);
+Result<long> receive_message(Context& context, const SocketUse& socket, Msghdr& header,
+                             std::span<const core::UserSegment> segments, unsigned flags);
+// Writes back what recvmsg changes in the header.
+Result<void> write_message_header(UserAddress place, const Msghdr& header);
+Result<long> accept_from(Context& context, const SocketUse& socket, UserBuffer address, UserInOut<int> size,
+                         unsigned flags, bool non_blocking);
 
 // Sends SIGPIPE for a broken pipe unless the flags say not to.
 Result<long> finish_send(Context& context, Result<std::size_t> result, unsigned flags);

@@ -100,9 +100,14 @@ Result<long> sys_accept4(Context& context, FileDescriptor fd, UserBuffer address
                          unsigned flags) {
   if (flags & ~(sock_cloexec | sock_nonblock)) return error(Errno::einval);
   SocketUse socket = TRY(SocketUse::of(context, fd));
+  return accept_from(context, socket, address, size, flags, socket.is_non_blocking());
+}
+
+Result<long> accept_from(Context& context, const SocketUse& socket, UserBuffer address, UserInOut<int> size,
+                         unsigned flags, bool non_blocking) {
   ReservedDescriptor descriptor =
       TRY(context.task.files->reserve(close_on_exec(flags), descriptor_limit(context)));
-  auto accepted = TRY(socket->accept(socket.is_non_blocking()));
+  auto accepted = TRY(socket->accept(non_blocking));
   auto file = TRY(file_for(context, accepted, flags));
   if (address) {
     auto peer = accepted->peer_address();

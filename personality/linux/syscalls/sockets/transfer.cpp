@@ -31,10 +31,11 @@ class Segments {
   base::Vector<core::UserSegment> list_;
 };
 
-Result<long> send_message(Context& context, const SocketUse& socket, const Msghdr& header, unsigned flags) {
-  Segments segments;
-  TRY(segments.read(header));
-  auto buffer = core::IoBuffer::user(segments.span());
+}  // namespace
+
+Result<long> send_message(Context& context, const SocketUse& socket, const Msghdr& header,
+                          std::span<const core::UserSegment> segments, unsigned flags) {
+  auto buffer = core::IoBuffer::user(segments);
   CallerIdentity caller{context};
   socket::SendRequest request{buffer};
   request.flags = flags;
@@ -49,10 +50,9 @@ Result<long> send_message(Context& context, const SocketUse& socket, const Msghd
   return finish_send(context, socket->send(request, &caller), flags);
 }
 
-Result<long> receive_message(Context& context, const SocketUse& socket, Msghdr& header, unsigned flags) {
-  Segments segments;
-  TRY(segments.read(header));
-  auto buffer = core::IoBuffer::user(segments.span());
+Result<long> receive_message(Context& context, const SocketUse& socket, Msghdr& header,
+                             std::span<const core::UserSegment> segments, unsigned flags) {
+  auto buffer = core::IoBuffer::user(segments);
   socket::ReceiveRequest request{buffer};
   request.flags = flags;
   request.non_blocking = socket.is_non_blocking();
@@ -69,11 +69,24 @@ Result<long> receive_message(Context& context, const SocketUse& socket, Msghdr& 
   return static_cast<long>(count);
 }
 
-// Writes back what recvmsg changes in the header.
-Result<void> write_back(UserAddress place, const Msghdr& header) {
+Result<void> write_message_header(UserAddress place, const Msghdr& header) {
   TRY(UserOut<std::int32_t>(place + offsetof(Msghdr, name_length)).write(header.name_length));
   TRY(UserOut<std::uint64_t>(place + offsetof(Msghdr, control_length)).write(header.control_length));
   return UserOut<std::uint32_t>(place + offsetof(Msghdr, flags)).write(header.flags);
+}
+
+namespace {
+
+Result<long> send_message(Context& context, const SocketUse& socket, const Msghdr& header, unsigned flags) {
+  Segments segments;
+  TRY(segments.read(header));
+  return send_message(context, socket, header, segments.span(), flags);
+}
+
+Result<long> receive_message(Context& context, const SocketUse& socket, Msghdr& header, unsigned flags) {
+  Segments segments;
+  TRY(segments.read(header));
+  return receive_message(context, socket, header, segments.span(), flags);
 }
 
 }  // namespace
@@ -116,7 +129,7 @@ Result<long> sys_recvmsg(Context& context, FileDescriptor fd, UserInOut<Msghdr> 
   SocketUse socket = TRY(SocketUse::of(context, fd));
   Msghdr header = TRY(message.read());
   long count = TRY(receive_message(context, socket, header, flags));
-  TRY(write_back(message.address(), header));
+  TRY(write_message_header(message.address(), header));
   return count;
 }
 
@@ -156,7 +169,7 @@ Result<long> sys_recvmmsg(Context& context, FileDescriptor fd, UserAddress messa
     if (!header) return done ? Result<long>(done) : error(header.error());
     auto received = receive_message(context, socket, *header, flags & ~message_wait_for_one);
     if (received) {
-      auto written = write_back(place, *header);
+      auto written = write_message_header(place, *header);
       if (written)
         written = UserOut<std::uint32_t>(place + offsetof(Mmsghdr, length))
                       .write(static_cast<std::uint32_t>(*received));
