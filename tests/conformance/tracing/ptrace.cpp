@@ -162,14 +162,14 @@ TEST(Ptrace, SystemCallStopsWithoutOption) {
   EXPECT_EQ(info.si_code, SIGTRAP);
 }
 
+// Not the first: not every architecture lets a tracer reach it.
 TEST(Ptrace, ArgumentsCanBeChanged) {
-  Tracee tracee([] { sys(SYS_exit_group, 1); }, PTRACE_O_TRACESYSGOOD);
-  ASSERT_TRUE(run_to_entry(tracee, SYS_exit_group));
+  Tracee tracee([] { sys(SYS_kill, getpid(), 0); }, PTRACE_O_TRACESYSGOOD);
+  ASSERT_TRUE(run_to_entry(tracee, SYS_kill));
   Registers registers = registers_of(tracee.pid());
-  set_first_argument(registers, 77);
+  set_second_argument(registers, SIGUSR1);
   set_registers(tracee.pid(), registers);
-  EXPECT_EXITED(tracee.next(), 77);
-  tracee.gone();
+  EXPECT_STOP(tracee.next(), SIGUSR1);
 }
 
 TEST(Ptrace, ResultCanBeChanged) {

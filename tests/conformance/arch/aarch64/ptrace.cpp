@@ -196,4 +196,14 @@ TEST(PtraceAarch64, PointerMaskAndEnabledKeys) {
   EXPECT_ERRNO(tracee.call(PTRACE_SETREGSET, note_enabled_keys, (unsigned long)&vector), EINVAL);
 }
 
+TEST(PtraceAarch64, FirstArgumentCanBeChanged) {
+  Tracee tracee([] { sys(SYS_exit_group, 1); }, PTRACE_O_TRACESYSGOOD);
+  ASSERT_TRUE(run_to_entry(tracee, SYS_exit_group));
+  Registers registers = registers_of(tracee.pid());
+  registers.regs[0] = 77;
+  set_registers(tracee.pid(), registers);
+  EXPECT_EXITED(tracee.next(), 77);
+  tracee.gone();
+}
+
 }  // namespace

@@ -10,6 +10,6 @@ inline unsigned long program_counter(const Registers& r) { return r.pc; }
 inline unsigned long stack_pointer(const Registers& r) { return r.sp; }
 inline long call_result(const Registers& r) { return (long)r.regs[0]; }
 inline void set_call_result(Registers& r, long value) { r.regs[0] = (unsigned long)value; }
-inline void set_first_argument(Registers& r, unsigned long value) { r.regs[0] = value; }
+inline void set_second_argument(Registers& r, unsigned long value) { r.regs[1] = value; }
 
 }  // namespace conformance

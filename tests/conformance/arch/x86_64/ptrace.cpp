@@ -127,4 +127,14 @@ TEST(PtraceX86, EmulatedCallsAreNotMade) {
   tracee.gone();
 }
 
+TEST(PtraceX86, FirstArgumentCanBeChanged) {
+  Tracee tracee([] { sys(SYS_exit_group, 1); }, PTRACE_O_TRACESYSGOOD);
+  ASSERT_TRUE(run_to_entry(tracee, SYS_exit_group));
+  Registers registers = registers_of(tracee.pid());
+  registers.rdi = 77;
+  set_registers(tracee.pid(), registers);
+  EXPECT_EXITED(tracee.next(), 77);
+  tracee.gone();
+}
+
 }  // namespace

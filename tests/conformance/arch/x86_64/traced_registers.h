@@ -10,6 +10,6 @@ inline unsigned long program_counter(const Registers& r) { return r.rip; }
 inline unsigned long stack_pointer(const Registers& r) { return r.rsp; }
 inline long call_result(const Registers& r) { return (long)r.rax; }
 inline void set_call_result(Registers& r, long value) { r.rax = (unsigned long)value; }
-inline void set_first_argument(Registers& r, unsigned long value) { r.rdi = value; }
+inline void set_second_argument(Registers& r, unsigned long value) { r.rsi = value; }
 
 }  // namespace conformance
