@@ -85,6 +85,12 @@ class Table {
   };
   // Calls `look` on each, with the lock held.
   Use use(base::FunctionRef<void(Object&)> look = [](Object&) {}) EXCLUDES(lock_);
+  // The same without the lock, for what takes an object's own.
+  template <typename Look>
+  void for_each(Look&& look) EXCLUDES(lock_) {
+    for (int index = 0, highest = use().highest_index; index <= highest; ++index)
+      if (auto object = at(index)) look(**object);
+  }
 
  private:
   static constexpr int sequence_step = 32768;

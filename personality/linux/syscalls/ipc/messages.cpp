@@ -1,4 +1,6 @@
 // msgget(2), msgsnd(2), msgrcv(2), msgctl(2)
+#include "core/init/init_step.h"
+#include "procfs/procfs.h"
 #include "syscalls/ipc/ipc_table.h"
 #include "syscalls/ipc/rows.h"
 
@@ -189,6 +191,28 @@ Result<long> change(Context& context, Queue& queue, const UserQueue& wanted) {
   queue.set_capacity(wanted.capacity);
   return 0;
 }
+
+}  // namespace
+
+namespace {
+
+Result<void> show_queues(base::TextSink& out) {
+  base::format(
+      out,
+      "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime "
+      "     rtime      ctime\n");
+  queues.for_each([&](Object& object) {
+    UserQueue queue = static_cast<Queue&>(object).describe();
+    const ipc::UserPermissions& p = queue.permissions;
+    base::format(out, "{:>10} {:>10}  {:>4o}  {:>10} {:>10} {:>5} {:>5} {:>5} {:>5} {:>5} {:>5} ",
+                 static_cast<std::int32_t>(p.key), object.id(), p.mode, queue.bytes, queue.messages,
+                 queue.last_sender, queue.last_receiver, p.uid, p.gid, p.creator_uid, p.creator_gid);
+    base::format(out, "{:>10} {:>10} {:>10}\n", queue.send_time, queue.receive_time, queue.change_time);
+  });
+  return {};
+}
+Result<void> add_queues_file() { return procfs::add_text("sysvipc/msg", 0444, show_queues); }
+INIT_STEP queues_file_step{"ipc.msg_file", {"procfs"}, add_queues_file, {"vfs"}};
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 // semget(2), semop(2), semtimedop(2), semctl(2)
 #include "arch/linux_abi.h"
+#include "core/init/init_step.h"
+#include "procfs/procfs.h"
 #include "syscalls/ipc/rows.h"
 #include "syscalls/ipc/semaphore_set.h"
 
@@ -92,6 +94,24 @@ Result<long> operate(Context& context, int id, UserAddress operations, std::size
   TRY(set->operate(context.process, {wanted.data(), count}, deadline));
   return 0;
 }
+
+}  // namespace
+
+namespace {
+
+Result<void> show_sets(base::TextSink& out) {
+  base::format(out, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
+  sets.for_each([&](Object& object) {
+    auto& set = static_cast<SemaphoreSet&>(object);
+    ipc::UserPermissions p = set.permissions();
+    base::format(out, "{:>10} {:>10}  {:>4o} {:>10} {:>5} {:>5} {:>5} {:>5} {:>10} {:>10}\n",
+                 static_cast<std::int32_t>(p.key), set.id(), p.mode, set.size(), p.uid, p.gid, p.creator_uid,
+                 p.creator_gid, set.operation_time.load(), set.change_time.load());
+  });
+  return {};
+}
+Result<void> add_sets_file() { return procfs::add_text("sysvipc/sem", 0444, show_sets); }
+INIT_STEP sets_file_step{"ipc.sem_file", {"procfs"}, add_sets_file, {"vfs"}};
 
 }  // namespace
 

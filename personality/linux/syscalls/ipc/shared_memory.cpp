@@ -1,6 +1,8 @@
 // shmget(2), shmat(2), shmdt(2), shmctl(2)
+#include "core/init/init_step.h"
 #include "core/memory/address_space.h"
 #include "core/sync/rcu.h"
+#include "procfs/procfs.h"
 #include "syscalls/ipc/ipc_table.h"
 #include "syscalls/ipc/rows.h"
 
@@ -155,6 +157,34 @@ Result<void> lock_segment(Context& context, Segment& segment, bool lock) {
   segment.locked.store(lock);  // there is no swap: the pages stay in memory anyway
   return {};
 }
+
+}  // namespace
+
+namespace {
+
+Result<void> show_segments(base::TextSink& out) {
+  base::format(
+      out,
+      "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      "
+      "atime      dtime      ctime                   rss                  swap\n");
+  segments.for_each([&](Object& object) {
+    auto& segment = static_cast<Segment&>(object);
+    std::uint32_t extra =
+        (segment.destroyed.load() ? mode_destroyed : 0) | (segment.locked.load() ? mode_locked : 0);
+    ipc::UserPermissions p = segment.permissions(extra);
+    std::uint64_t pages = (segment.size + core::page_size - 1) / core::page_size, resident_pages = 0;
+    for (std::uint64_t i = 0; i < pages; ++i) resident_pages += segment.memory->is_resident(i);
+    base::format(out, "{:>10} {:>10}  {:>4o} {:>21} {:>5} {:>5}  {:>5} {:>5} {:>5} {:>5} {:>5} ",
+                 static_cast<std::int32_t>(p.key), segment.id(), p.mode, segment.size, segment.creator_pid,
+                 segment.last_pid.load(), segment.attachments.load(), p.uid, p.gid, p.creator_uid,
+                 p.creator_gid);
+    base::format(out, "{:>10} {:>10} {:>10} {:>21} {:>21}\n", segment.attach_time.load(),
+                 segment.detach_time.load(), segment.change_time.load(), resident_pages * core::page_size, 0);
+  });
+  return {};
+}
+Result<void> add_segments_file() { return procfs::add_text("sysvipc/shm", 0444, show_segments); }
+INIT_STEP segments_file_step{"ipc.shm_file", {"procfs"}, add_segments_file, {"vfs"}};
 
 }  // namespace
 
