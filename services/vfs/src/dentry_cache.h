@@ -24,7 +24,8 @@ class DentryCache {
   static void exchange(Dentry& a, Dentry& b, DentryName* name_for_a, DentryName* name_for_b);
   static Result<DentryName*> try_make_name(std::string_view text);
   static void free_name(DentryName* name);
-  // Everything unused below `root`, and the pins of a storage file system. At the last unmount.
+  // Everything unused below `root`, and the pins of a storage file system. At the last unmount, and of an
+  // empty directory that goes.
   static void drop_tree(Dentry& root);
   // Everything unused below `directory` (a process that is gone); unhashes all of it.
   static void invalidate(Dentry& dentry);

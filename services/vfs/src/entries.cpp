@@ -194,7 +194,11 @@ Result<void> remove_entry(const Caller& caller, const ParentAndName& place, Vict
     core::WriteGuard victim_guard{inode->lock(), core::LockNesting::child};
     if (entry->has(Dentry::mount_point)) return error(Errno::ebusy);
     TRY(remove(directory, *entry));
-    if (kind == VictimKind::directory) inode->set_flag(Inode::dead_directory);
+    if (kind == VictimKind::directory) {
+      inode->set_flag(Inode::dead_directory);
+      // Names that are known not to be in it hold the dentry, and with it the inode, until memory is wanted.
+      DentryCache::drop_tree(*entry);
+    }
     entry->removed();
   }
   NotifyEvents directory_bit = kind == VictimKind::directory ? notify_is_directory : 0;

@@ -125,7 +125,10 @@ struct Rename {
     }
     DentryCache::move(*source, *target, std::exchange(name_for_source.name, nullptr));
     if (replaced) {
-      if (is_directory(replaced->mode())) replaced->set_flag(Inode::dead_directory);
+      if (is_directory(replaced->mode())) {
+        replaced->set_flag(Inode::dead_directory);
+        DentryCache::drop_tree(*target);
+      }
       DentryCache::drop_pin(*target);
     }
     return {};

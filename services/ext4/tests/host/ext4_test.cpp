@@ -282,6 +282,28 @@ TEST(Ext4, DeletesFilesThatAreStillOpen) {
   EXPECT_GT(free_before, 1000u);
 }
 
+// A name that was looked for in vain, or removed, is remembered below the directory.
+TEST(Ext4, RemovedDirectoriesGoAtOnce) {
+  ImageDisk disk(make_image(16));
+  World w(disk);
+  ASSERT_EQ(w.mkdir("/into"), 0);
+  std::uint64_t before = w.free_inodes();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(w.mkdir("/d"), 0);
+    EXPECT_EQ(w.write_file("/f", "text"), 0);
+    EXPECT_EQ(w.rename("/f", "/d/x"), 0);
+    EXPECT_EQ(w.unlink("/d/x"), 0);
+    EXPECT_EQ(w.stat_errno("/d/never"), 2);
+    EXPECT_EQ(w.rmdir("/d"), 0);
+    // The same for one that a rename replaces.
+    EXPECT_EQ(w.mkdir("/d"), 0);
+    EXPECT_EQ(w.stat_errno("/into/never"), 2);
+    EXPECT_EQ(w.rename("/d", "/into"), 0);
+  }
+  core::rcu_barrier();
+  EXPECT_EQ(w.free_inodes(), before);
+}
+
 TEST(Ext4, RefusesWhatItDoesNotKnow) {
   struct Case {
     const char* options;

@@ -201,6 +201,11 @@ class World {
     return code(make_directory(caller(), nullptr, full(name), mode));
   }
   int rmdir(const std::string& name) { return code(remove_directory(caller(), nullptr, full(name))); }
+  std::uint64_t free_inodes() {
+    FileSystemStatistics result;
+    EXPECT_TRUE(vfs::statistics(path(place_), result));
+    return result.inodes_free;
+  }
   int unlink(const std::string& name) { return code(vfs::unlink(caller(), nullptr, full(name))); }
   int symlink(const std::string& target, const std::string& name) {
     return code(make_symlink(caller(), target, nullptr, full(name)));
