@@ -75,6 +75,8 @@ bool wake(Thread& thread) {
     // Still on its way to sleep: it will find itself awake. Or on its way to a queue already.
     auto& state = ThreadAccess::queue_state(thread);
     if (state.load(std::memory_order_relaxed) != QueueState::off) return true;
+    // It woke by itself and ended while we waited for the lock: there is nobody to wake any more.
+    if (thread.state() == RunState::dead) return true;
     // Not by `slept`: the thread may have woken and gone to sleep again since.
     if (ThreadAccess::counted_uninterruptible(thread))
       rq.uninterruptible.fetch_sub(1, std::memory_order_relaxed);

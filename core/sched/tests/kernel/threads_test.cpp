@@ -7,6 +7,7 @@
 
 #include "core/log/log.h"
 #include "core/sched/scheduler.h"
+#include "core/sync/blocking.h"
 #include "core/sync/completion.h"
 #include "core/sync/mutex.h"
 #include "core/time/clock.h"
@@ -32,6 +33,34 @@ KERNEL_TEST(sched, starts_and_ends_threads) {
     threads.start_many(10, body);
   }
   expect_equal(ran.load(), 200u);
+  rcu_barrier();
+}
+
+// Who finds a thread asleep may have to wait for its CPU's lock until the thread has woken by itself and
+// ended.
+KERNEL_TEST(sched, late_wakers_leave_the_dead_alone) {
+  auto sleeper_body = [](void*) {
+    for (unsigned i = 0; i < 20; ++i) {
+      sleep_begin(WaitMode::uninterruptible);
+      arch::relax();
+      sleep_cancel();
+    }
+    sleep_begin(WaitMode::uninterruptible);
+    sleep_cancel();
+  };
+  for (int round = 0; round < 200; ++round) {
+    auto sleeper = Thread::create("test", sleeper_body, nullptr);
+    if (!expect_ok(sleeper)) return;
+    auto body = [&](unsigned) {
+      Deadline deadline = Deadline::after(5 * ns_per_second);
+      while ((*sleeper)->state() != RunState::dead && !deadline.is_over()) wake(**sleeper);
+    };
+    TestThreads wakers;
+    wakers.start_many(3, body);
+    (*sleeper)->start();
+    wakers.join();
+    expect((*sleeper)->state() == RunState::dead);
+  }
   rcu_barrier();
 }
 
