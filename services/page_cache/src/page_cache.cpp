@@ -24,9 +24,11 @@ Result<RefPtr<PageCache>> PageCache::create(PageStore& store) {
   return RefPtr<PageCache>::adopt(cache);
 }
 
-PageCache::~PageCache() {
-  base::debug_verify(resident_pages() == 0, "page cache destroyed with pages");
+PageCache::~PageCache() { base::debug_verify(resident_pages() == 0, "page cache destroyed with pages"); }
+
+void PageCache::last_reference_dropped() {
   if (!memory_only_) Writeback::remove(*this);
+  core::rcu_retire(rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &PageCache::rcu_); });
 }
 
 void PageCache::count(long pages) {

@@ -47,6 +47,7 @@
 #include "core/memory/memory_object.h"
 #include "core/memory/page_transfer.h"
 #include "core/sync/mutex.h"
+#include "core/sync/rcu.h"
 #include "core/sync/rw_mutex.h"
 #include "page_cache/folio_tree.h"
 
@@ -93,6 +94,9 @@ class PageCache final : public core::MemoryObject {
   // The store must outlive every use of the cache but its destruction: detach() ends that.
   static Result<RefPtr<PageCache>> create(PageStore& store);
   ~PageCache() override;
+  // The memory stays for a grace period: stat() asks for the size and the pages of a file that it holds no
+  // reference on.
+  void last_reference_dropped() override;
 
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   // Pages in memory.
@@ -195,6 +199,7 @@ class PageCache final : public core::MemoryObject {
       REQUIRES(tree_mutex_);
 
   PageStore* store_;
+  core::RcuHead rcu_;
   const bool memory_only_;
   std::atomic<std::uint64_t> size_{0};
   std::atomic<std::uint64_t> resident_{0};
