@@ -386,6 +386,8 @@ Result<void> ExtentTree::remove_leaf_entry(Handle& handle, Way& way) {
   return {};
 }
 
+constexpr std::uint64_t revoked_per_step = 64;
+
 // A few extents of [from, to), the last ones first. True: there is nothing (left) in it.
 Result<bool> ExtentTree::remove_some(Handle& handle, std::uint32_t from, std::uint64_t to) {
   for (int steps = 0; steps < 4; ++steps) {
@@ -399,6 +401,10 @@ Result<bool> ExtentTree::remove_some(Handle& handle, std::uint32_t from, std::ui
     bool unwritten = is_unwritten(entry);
     std::uint64_t cut_from = begin > from ? begin : from, cut_to = end < to ? end : to;
     if (cut_from >= cut_to) return true;
+    // The blocks of directories and symbolic links are metadata: the journal must not bring them home over
+    // what comes there next. A step takes no more of them than the transaction has room to revoke.
+    bool revokes = !vfs::is_regular(inode_.mode());
+    if (revokes && cut_to - cut_from > revoked_per_step) cut_from = cut_to - revoked_per_step;
     BlockRun freed{start_of(entry) + (cut_from - begin), static_cast<std::uint32_t>(cut_to - cut_from)};
     if (cut_to < end && cut_from > begin) {
       // A hole in the middle: the part behind gets its own entry.
@@ -432,6 +438,9 @@ Result<bool> ExtentTree::remove_some(Handle& handle, std::uint32_t from, std::ui
     } else {
       TRY(remove_leaf_entry(handle, way));
     }
+    if (revokes)
+      for (std::uint64_t block = freed.start; block < freed.start + freed.count; ++block)
+        TRY(handle.forget(block));
     TRY(file_system_.free_blocks(handle, freed));
     inode_.add_blocks(-static_cast<std::int64_t>(freed.count));
     if (cut_from <= from) return true;

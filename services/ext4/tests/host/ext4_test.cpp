@@ -304,6 +304,34 @@ TEST(Ext4, RemovedDirectoriesGoAtOnce) {
   EXPECT_EQ(w.free_inodes(), before);
 }
 
+// The blocks of a directory and of a symbolic link went through the journal; then they are a file's.
+TEST(Ext4, FreedMetadataDoesNotComeHome) {
+  ImageDisk disk(make_image(8, "-b 1024"));
+  std::map<std::string, std::string> kept;
+  {
+    World w(disk);
+    ASSERT_EQ(w.mkdir("/d"), 0);
+    for (int i = 0; i < 200; ++i)
+      EXPECT_EQ(w.write_file("/d/file-with-a-longer-name-" + std::to_string(i), "x"), 0);
+    EXPECT_EQ(w.symlink(std::string(100, 'y'), "/link"), 0);
+    EXPECT_TRUE((*w.open("/d", open_read_only))->sync(0, ~std::uint64_t{0}, false));
+    for (int i = 0; i < 200; ++i) EXPECT_EQ(w.unlink("/d/file-with-a-longer-name-" + std::to_string(i)), 0);
+    EXPECT_EQ(w.rmdir("/d"), 0);
+    EXPECT_EQ(w.unlink("/link"), 0);
+    // Everything that is free is used.
+    for (unsigned i = 0; i < 2000; ++i) {
+      std::string name = "/f" + std::to_string(i), text = pattern(5000, i);
+      if (w.write_file(name, text)) break;
+      kept[name] = text;
+      if (i % 50 == 0) EXPECT_TRUE((*w.open(name, open_read_only))->sync(0, ~std::uint64_t{0}, false));
+    }
+    EXPECT_GT(kept.size(), 500u);
+  }
+  disk.expect_clean();
+  World w(disk);
+  for (auto& [name, text] : kept) EXPECT_TRUE(w.read_file(name) == text) << name;
+}
+
 TEST(Ext4, RefusesWhatItDoesNotKnow) {
   struct Case {
     const char* options;
