@@ -19,7 +19,6 @@ Result<RefPtr<AioContext>> find(Context& context, UserAddress id) {
   return own->find_context(id);
 }
 
-// What an event carries: as the event's result an interrupted transfer is over.
 std::int64_t event_result(Context& context, const Result<std::size_t>& done, Direction direction) {
   if (done) {
     direction == Direction::read ? context.task.account_read(*done) : context.task.account_write(*done);
@@ -28,9 +27,7 @@ std::int64_t event_result(Context& context, const Result<std::size_t>& done, Dir
   Errno code = done.error();
   if (code == Errno::epipe && direction == Direction::write)
     (void)!send_signal(context.task, SigInfo(signal::pipe, si::user));
-  if (code == Errno::interrupted_finally || (code >= Errno::restart_always && code <= Errno::restart_block))
-    code = Errno::eintr;
-  return -static_cast<std::int64_t>(code);
+  return -static_cast<std::int64_t>(event_error(code));
 }
 
 Result<void> transfer(Context& context, AioContext& aio, vfs::File& file, const AioBlock& block,

@@ -8,6 +8,13 @@
 
 namespace linux_abi {
 
+// What an event carries for an error: nobody starts the call again, so an interrupted one is over.
+constexpr Errno event_error(Errno code) {
+  bool interrupted =
+      code == Errno::interrupted_finally || (code >= Errno::restart_always && code <= Errno::restart_block);
+  return interrupted ? Errno::eintr : code;
+}
+
 Result<long> sys_io_setup(Context& context, unsigned events, UserInOut<std::uint64_t> out);
 Result<long> sys_io_destroy(Context& context, UserAddress id);
 Result<long> sys_io_submit(Context& context, UserAddress id, long count, UserArray<std::uint64_t> blocks);

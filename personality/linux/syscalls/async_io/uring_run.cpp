@@ -1,5 +1,6 @@
 // The life of requests: issuing, waiting, ending, chains, cancellation.
 #include "core/time/clock.h"
+#include "syscalls/async_io/rows.h"
 #include "syscalls/async_io/uring_ops.h"
 #include "syscalls/async_io/uring_ring.h"
 #include "syscalls/async_io/uring_workers.h"
@@ -16,10 +17,7 @@ bool is_timeout(const UringRequest& request) {
 
 std::int32_t result_of(const Result<long>& result) {
   if (result) return static_cast<std::int32_t>(*result);
-  Errno code = result.error();
-  bool interrupted =
-      code == Errno::interrupted_finally || (code >= Errno::restart_always && code <= Errno::restart_block);
-  return -static_cast<std::int32_t>(interrupted ? Errno::eintr : code);
+  return -static_cast<std::int32_t>(event_error(result.error()));
 }
 
 // Does this end of a request break its chain?
