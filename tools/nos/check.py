@@ -25,14 +25,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
     packages.ensure_for("check", architecture)
-    from check import compiler, text
+    from check import compiler, orders, text
     from check.common import Sources
 
     if not (ROOT / ".git").exists():
         raise NosError("./nos check looks at what git knows, and this folder is not a git work tree.")
     sources = Sources(options.base, options.all)
     folder = ROOT / "build" / build.preset(architecture, "debug")
-    checks = [*text.checks(sources), *compiler.checks(sources, folder)]
+    checks = [*text.checks(sources), *orders.checks(sources), *compiler.checks(sources, folder)]
     if options.list:
         for check in checks:
             print(f"{check.name:12} {check.what}")

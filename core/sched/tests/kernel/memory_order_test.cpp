@@ -9,6 +9,7 @@
 #include "core/sched/scheduler.h"
 #include "core/sync/mutex.h"
 #include "core/sync/rcu.h"
+#include "core/sync/rw_mutex.h"
 #include "core/sync/spin_lock.h"
 #include "core/sync/wait_queue.h"
 #include "core/time/clock.h"
@@ -249,6 +250,41 @@ unsigned expected_count() { return rounds * (arch::cpu_count() < 8 ? arch::cpu_c
 
 }  // namespace
 
+// As the cache of names and the vDSO have it: odd while the writer is at it, and the reader compares.
+KERNEL_TEST(memory_order, sequence_counter_shows_no_half) {
+  if (!has_two_cpus()) return;
+  constexpr unsigned writes = 20000, words = 4;
+  Cell sequence, data[words];
+  std::atomic<bool> done{false};
+  unsigned halves = 0;
+  auto write = [&](unsigned) {
+    for (unsigned i = 1; i <= writes; ++i) {
+      sequence.value.fetch_add(1, std::memory_order_acq_rel);
+      // Release, or the words could be seen before the odd number.
+      for (Cell& word : data) word.value.store(i, std::memory_order_release);
+      sequence.value.fetch_add(1, std::memory_order_release);
+    }
+    done.store(true);
+  };
+  auto read = [&](unsigned) {
+    while (!done.load()) {
+      unsigned before = sequence.value.load(std::memory_order_acquire), seen[words];
+      for (unsigned i = 0; i < words; ++i) seen[i] = data[i].value.load(std::memory_order_acquire);
+      if (before % 2 || sequence.value.load(std::memory_order_relaxed) != before) {
+        yield();
+        continue;
+      }
+      for (unsigned value : seen) halves += value != before / 2;
+    }
+  };
+  {
+    TestThreads threads;
+    threads.start(write, {}, 0);
+    threads.start(read, {}, 1);
+  }
+  expect_equal(halves, 0u);
+}
+
 KERNEL_TEST(memory_order, spin_lock_hands_on_what_it_guards) {
   SpinLock lock{"test"};
   unsigned first = 0, second = 0;
@@ -272,6 +308,24 @@ KERNEL_TEST(memory_order, mutex_hands_on_what_it_guards) {
   });
   expect_equal(first, expected_count());
   expect_equal(torn, 0u);
+}
+
+// Readers see a pair that belongs together, writers what all before them wrote.
+KERNEL_TEST(memory_order, readers_and_writers_hand_on_what_they_guard) {
+  RwMutex lock;
+  unsigned first = 0, second = 0;
+  std::atomic<unsigned> torn{0};
+  count_on_all_cpus([&] {
+    {
+      ReadGuard guard(lock);
+      if (first != second) torn.fetch_add(1);
+    }
+    WriteGuard guard(lock);
+    ++first;
+    ++second;
+  });
+  expect_equal(first, expected_count());
+  expect_equal(torn.load(), 0u);
 }
 
 KERNEL_TEST(memory_order, waking_sees_who_waits) {
