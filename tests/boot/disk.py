@@ -240,7 +240,7 @@ def test_killed_while_writing(boot: Boot) -> None:
 
 
 def boot_turns(boot: Boot) -> int:
-    return 40 if boot.run.long else 4
+    return 200 if boot.run.long else 4
 
 
 # ---- Damaged ----
