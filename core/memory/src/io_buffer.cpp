@@ -105,6 +105,18 @@ void IoBuffer::revert(std::size_t count) {
   offset_ -= count;
 }
 
+bool IoBuffer::is_aligned(std::size_t alignment) const {
+  std::size_t mask = alignment - 1;
+  if (kind_ != Kind::user_vector) return ((address_ | remaining_) & mask) == 0;
+  std::size_t left = remaining_, offset = offset_;
+  for (const UserSegment* segment = segments_; left; ++segment, offset = 0) {
+    std::size_t length = segment->length - offset < left ? segment->length - offset : left;
+    if (length && ((segment->address + offset) | length) & mask) return false;
+    left -= length;
+  }
+  return true;
+}
+
 std::size_t IoBuffer::truncate(std::size_t count) {
   if (count >= remaining_) return 0;
   std::size_t cut = remaining_ - count;

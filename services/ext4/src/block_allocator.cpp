@@ -9,6 +9,7 @@
 #include "core/log/log.h"
 #include "file_system.h"
 #include "inode.h"
+#include "vfs/operations.h"
 
 namespace ext4 {
 
@@ -44,15 +45,44 @@ std::uint64_t Ext4FileSystem::goal_for(const Ext4Inode& inode) const {
   return first_block_of((inode.inode_number() - 1) / inodes_per_group_);
 }
 
+// The last blocks (mke2fs -m) are for root, and for whom tune2fs -u and -g name.
+bool Ext4FileSystem::may_use_reserved() const {
+  auto who = vfs::acting_credentials();
+  if (!who) return true;
+  if (who->fsuid == super().reserved_uid || who->can(vfs::Capability::sys_resource)) return true;
+  return super().reserved_gid && who->in_group(super().reserved_gid);
+}
+
 Result<void> Ext4FileSystem::reserve_blocks(std::uint64_t count) {
   std::uint64_t promised = promised_blocks_.load();
   do {
-    if (free_blocks_.load() < promised + count + blocks_for_trees + promised / 32)
-      return error(Errno::enospc);
+    std::uint64_t free = free_blocks_.load(), needed = promised + count + blocks_for_trees + promised / 32;
+    if (free < needed) return error(Errno::enospc);
+    if (free < needed + reserved_for_root_ && !may_use_reserved()) return error(Errno::enospc);
   } while (!promised_blocks_.compare_exchange_weak(promised, promised + count));
   return {};
 }
 void Ext4FileSystem::unreserve_blocks(std::uint64_t count) { promised_blocks_.fetch_sub(count); }
+
+// Of the clear bits [bit, end) of a group: where those end that do not wait for a commit. `next`: where to
+// look on.
+std::uint32_t Ext4FileSystem::usable_end(std::uint32_t group, std::uint32_t bit, std::uint32_t end,
+                                         std::uint32_t& next) const {
+  std::uint64_t base = first_block_of(group);
+  std::uint32_t usable = end;
+  next = end;
+  for (const FreedRun& freed : freed_) {
+    if (freed.run.start + freed.run.count <= base + bit || freed.run.start >= base + usable) continue;
+    if (freed.run.start > base + bit) {
+      usable = next = static_cast<std::uint32_t>(freed.run.start - base);
+    } else {
+      std::uint64_t after = freed.run.start + freed.run.count - base;
+      next = after < blocks_in(group) ? static_cast<std::uint32_t>(after) : blocks_in(group);
+      return bit;
+    }
+  }
+  return usable;
+}
 
 // The first run of free blocks from `from` on with at least `wanted_at_least` of them, `count` at most. An
 // empty run: there is none.
@@ -67,26 +97,13 @@ Result<BlockRun> Ext4FileSystem::allocate_in_group(Handle& handle, std::uint32_t
   for (std::uint32_t bit = find_clear(map, from, blocks); bit < blocks;) {
     std::uint32_t end = bit;
     while (end < blocks && end - bit < count && !is_set(map, end)) ++end;
-    // Not what waits for a commit.
-    std::uint32_t usable_end = end, next = end;
-    for (const FreedRun& freed : freed_) {
-      if (freed.run.start + freed.run.count <= base + bit || freed.run.start >= base + usable_end) continue;
-      if (freed.run.start > base + bit) {
-        usable_end = static_cast<std::uint32_t>(freed.run.start - base);
-      } else {
-        usable_end = bit;
-        std::uint64_t after = freed.run.start + freed.run.count - base;
-        next = after < blocks ? static_cast<std::uint32_t>(after) : blocks;
-        break;
-      }
-    }
-    if (usable_end > bit) {
-      if (usable_end - bit > best.count) {
-        best.count = usable_end - bit;
+    std::uint32_t next, stop = usable_end(group, bit, end, next);
+    if (stop > bit) {
+      if (stop - bit > best.count) {
+        best.count = stop - bit;
         best_bit = bit;
       }
       if (best.count >= wanted_at_least) break;
-      next = usable_end;
     }
     bit = find_clear(map, next > bit ? next : bit + 1, blocks);
   }
@@ -106,6 +123,46 @@ Result<BlockRun> Ext4FileSystem::allocate_in_group(Handle& handle, std::uint32_t
   for (std::uint64_t block : {best.start, best.start + best.count - 1})
     if (is_system_block(block)) return corrupted("metadata block marked as free", block);
   return best;
+}
+
+// Blocks stay free while the device is told: the mutex is held for one run at a time.
+Result<std::uint64_t> Ext4FileSystem::trim_group(std::uint32_t group, std::uint32_t from, std::uint32_t to,
+                                                 std::uint64_t minimum) {
+  std::uint64_t trimmed = 0;
+  for (std::uint32_t bit = from; bit < to;) {
+    core::MutexGuard guard{allocation_mutex_};
+    BufferRef bitmap = TRY(block_bitmap(group));
+    bit = find_clear(bitmap->bytes(), bit, to);
+    std::uint32_t end = bit, next;
+    while (end < to && !is_set(bitmap->bytes(), end)) ++end;
+    std::uint32_t stop = usable_end(group, bit, end, next);
+    if (stop > bit && stop - bit >= minimum) {
+      std::uint64_t block = first_block_of(group) + bit, count = stop - bit;
+      TRY(volume_->discard(buffers_.sector_of(block), buffers_.sector_of(count)));
+      trimmed += count;
+    }
+    bit = next > bit ? next : bit + 1;
+  }
+  return trimmed;
+}
+
+Result<std::uint64_t> Ext4FileSystem::trim(std::uint64_t start, std::uint64_t length, std::uint64_t minimum) {
+  if (!volume_->disk().limits().discard_sectors_max) return error(Errno::eopnotsupp);
+  std::uint64_t first = start >> block_shift_, count = length >> block_shift_;
+  minimum >>= block_shift_;
+  if (minimum > blocks_per_group_ || first >= block_count_ || count == 0) return error(Errno::einval);
+  std::uint64_t end = count < block_count_ - first ? first + count : block_count_;
+  if (first < first_data_block_) first = first_data_block_;
+  std::uint64_t trimmed = 0;
+  while (first < end) {
+    auto group = static_cast<std::uint32_t>((first - first_data_block_) / blocks_per_group_);
+    auto from = static_cast<std::uint32_t>(first - first_block_of(group));
+    std::uint64_t left = end - first_block_of(group);
+    std::uint32_t to = left < blocks_in(group) ? static_cast<std::uint32_t>(left) : blocks_in(group);
+    trimmed += TRY(trim_group(group, from, to, minimum));
+    first = first_block_of(group) + to;
+  }
+  return trimmed << block_shift_;
 }
 
 bool Ext4FileSystem::has_blocks_to_come() {

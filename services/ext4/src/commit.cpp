@@ -245,8 +245,15 @@ Result<void> Journal::commit_running() {
 }
 
 Result<void> Journal::commit(std::uint32_t transaction) {
-  if (transaction == 0 || is_committed(transaction)) return {};
-  return commit_running();
+  if (transaction == 0) return {};
+  if (is_aborted()) return error(Errno::erofs);
+  core::MutexGuard guard{commit_mutex_};
+  if (is_aborted()) return error(Errno::erofs);
+  // Somebody else has committed it while we waited, perhaps with a flush from before the caller's last write.
+  if (is_committed(transaction)) return buffers_.volume().flush();
+  auto result = commit_one();
+  if (!result) abort(result.error());
+  return result;
 }
 
 // ---- Checkpoint ----

@@ -4,6 +4,7 @@
 #include "core/memory/io_buffer.h"
 #include "core/memory/page_transfer.h"
 #include "core/memory/slab.h"
+#include "core/memory/user_pointer.h"
 #include "inode.h"
 #include "page_cache/writeback.h"
 #include "vfs/operations.h"
@@ -14,11 +15,31 @@ using vfs::IoFlags;
 
 namespace {
 
+// linux/fs.h.
+constexpr unsigned fitrim = 0xc0185879;
+struct TrimRange {
+  std::uint64_t start = 0, length = 0, minimum = 0;
+};
+
+Result<long> file_system_ioctl(vfs::File& file, unsigned command, std::uintptr_t argument) {
+  if (command != fitrim) return error(Errno::enotty);
+  auto who = vfs::acting_credentials();
+  if (who && !who->can(vfs::Capability::sys_admin)) return error(Errno::eperm);
+  auto& file_system = static_cast<Ext4Inode&>(file.inode()).ext4();
+  if (!file_system.volume().disk().limits().discard_sectors_max) return error(Errno::eopnotsupp);
+  if (!file_system.is_writable()) return error(Errno::erofs);
+  auto range = TRY(core::UserIn<TrimRange>(argument).read());
+  range.length = TRY(file_system.trim(range.start, range.length, range.minimum));
+  TRY(core::UserOut<TrimRange>(argument).write(range));
+  return 0;
+}
+
 class Ext4File final : public vfs::File {
  public:
   explicit Ext4File(std::uint32_t error_seen) : File(has_position | can_map), error_seen_(error_seen) {}
 
   Result<std::size_t> read_at(core::IoBuffer& buffer, std::uint64_t offset, IoFlags) override {
+    if (offset < inode().size()) TRY(check_direct(buffer, offset));
     std::size_t count = TRY(object().cache()->read(buffer, offset));
     touch_access_time();
     return count;
@@ -26,6 +47,7 @@ class Ext4File final : public vfs::File {
 
   Result<std::size_t> write_at(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags) override {
     std::size_t count;
+    TRY(check_direct(buffer, offset));
     {
       core::WriteGuard guard{inode().lock()};
       count = TRY(write_locked(buffer, offset));
@@ -39,6 +61,7 @@ class Ext4File final : public vfs::File {
     {
       core::WriteGuard guard{inode().lock()};
       offset = inode().size();
+      TRY(check_direct(buffer, offset));
       count = TRY(write_locked(buffer, offset));
     }
     offset_after = offset + count;
@@ -64,6 +87,9 @@ class Ext4File final : public vfs::File {
     return result;
   }
 
+  Result<long> ioctl(unsigned command, std::uintptr_t argument) override {
+    return file_system_ioctl(*this, command, argument);
+  }
   Result<void> allocate(int mode, std::uint64_t offset, std::uint64_t length) override;
   Result<std::size_t> splice_read(std::uint64_t offset, std::size_t length, core::PageSink& sink) override;
 
@@ -71,6 +97,14 @@ class Ext4File final : public vfs::File {
   Ext4Inode& object() const { return static_cast<Ext4Inode&>(inode()); }
   void touch_access_time() {
     if (!(flags() & vfs::open_no_access_time)) inode().touch_accessed(path().mount());
+  }
+  // O_DIRECT goes through the page cache and is written through; Linux's rules hold all the same, so that a
+  // program that is wrong there is wrong here.
+  Result<void> check_direct(const core::IoBuffer& buffer, std::uint64_t offset) const {
+    if (!(flags() & vfs::open_direct)) return {};
+    std::uint32_t block = object().ext4().volume().disk().limits().logical_block;
+    if ((offset & (block - 1)) || !buffer.is_aligned(block)) return error(Errno::einval);
+    return {};
   }
   Result<std::size_t> write_locked(core::IoBuffer& buffer, std::uint64_t offset);
   Result<std::size_t> finish_write(std::uint64_t offset, std::size_t count, IoFlags io_flags);
@@ -94,8 +128,6 @@ Result<std::size_t> Ext4File::write_locked(core::IoBuffer& buffer, std::uint64_t
   if (offset > cache.size()) TRY(cache.clear_behind_end());
   vfs::drop_set_id_bits(inode(), credentials());
   auto done = cache.write(buffer, offset);
-  if (!done && done.error() == Errno::enospc && object().ext4().make_room())
-    done = cache.write(buffer, offset);
   buffer.extend(cut);
   if (cache.size() != inode().size()) inode().set_size(cache.size());
   if (done && *done) inode().touch_modified();
@@ -199,6 +231,9 @@ class Ext4Directory final : public vfs::File {
   }
   Result<void> sync(std::uint64_t from, std::uint64_t to, bool data_only) override {
     return static_cast<Ext4Inode&>(inode()).sync(from, to, data_only);
+  }
+  Result<long> ioctl(unsigned command, std::uintptr_t argument) override {
+    return file_system_ioctl(*this, command, argument);
   }
   Result<std::uint64_t> do_seek(std::int64_t offset, vfs::Whence whence) override {
     if (whence != vfs::Whence::set || offset < 0) return error(Errno::einval);

@@ -89,7 +89,7 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   Result<std::uint64_t> allocate_name_block(Handle& handle, std::uint64_t goal);
   // Usable again after the handle's transaction. EUCLEAN for blocks that cannot be.
   Result<void> free_blocks(Handle& handle, BlockRun run);
-  // Promises for delayed allocation.
+  // Promises for delayed allocation. ENOSPC, also when what is left is root's.
   Result<void> reserve_blocks(std::uint64_t count);
   void unreserve_blocks(std::uint64_t count);
   std::uint64_t goal_for(const Ext4Inode& inode) const;
@@ -98,6 +98,9 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   // Before anybody is told ENOSPC: gives dirty pages their blocks (which need less than was promised for
   // them) and commits. True: there may be more room now, it is worth another try. No handle, no map_lock.
   bool make_room();
+  // Tells the device about free runs of at least `minimum` bytes within bytes [start, start + length) of the
+  // volume; gives how many bytes. EINVAL, EOPNOTSUPP.
+  Result<std::uint64_t> trim(std::uint64_t start, std::uint64_t length, std::uint64_t minimum);
   // What promises leave alone, so that the extent trees of what was promised can grow.
   static constexpr std::uint64_t blocks_for_trees = 64;
   static constexpr unsigned allocation_credits = 4;  // bitmap, descriptor, and one more group's
@@ -167,6 +170,11 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   Result<BlockRun> allocate_in_group(Handle& handle, std::uint32_t group, std::uint32_t from,
                                      std::uint32_t count, std::uint32_t wanted_at_least)
       REQUIRES(allocation_mutex_);
+  Result<std::uint64_t> trim_group(std::uint32_t group, std::uint32_t from, std::uint32_t to,
+                                   std::uint64_t minimum);
+  std::uint32_t usable_end(std::uint32_t group, std::uint32_t bit, std::uint32_t end,
+                           std::uint32_t& next) const REQUIRES(allocation_mutex_);
+  bool may_use_reserved() const;
   bool is_system_block(std::uint64_t block) const;
 
   RefPtr<block::Volume> volume_;

@@ -306,6 +306,7 @@ Result<void> Ext4Inode::get_attributes(vfs::Attributes& out) {
   if (cache_) {
     // What is promised counts, as on Linux.
     out.blocks_512 += promised_pages_.load(std::memory_order_relaxed) * (core::page_size / 512);
+    out.direct_memory_alignment = out.direct_offset_alignment = ext4().volume().disk().limits().logical_block;
   }
   out.birth_time = birth_;
   out.attributes_mask |= 0x40;  // STATX_ATTR_NODUMP

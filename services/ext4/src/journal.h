@@ -83,7 +83,8 @@ class Journal {
   // Everything is committed and at home, the log is empty and says so.
   Result<void> close();
 
-  // Makes sure that the transaction is on the disk. 0: nothing to do.
+  // Makes sure that the transaction is on the disk, and everything that was written before the call. 0:
+  // nothing to do.
   Result<void> commit(std::uint32_t transaction);
   Result<void> commit_running();
   // Everything that is committed goes home; the log is empty afterwards.

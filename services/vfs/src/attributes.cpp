@@ -1,5 +1,6 @@
 // stat, chmod, chown, utimensat, truncate, access, statfs, extended attributes.
 #include "open_access.h"
+#include "vfs/device.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
@@ -13,6 +14,7 @@ namespace {
 Result<void> read_attributes(Inode& inode, const Mount& mount, Attributes& out) {
   TRY(inode.get_attributes(out));
   out.mount_id = static_cast<std::uint64_t>(mount.id());
+  if (is_block(inode.mode())) add_device_attributes(DeviceKind::block, inode.device(), out);
   return {};
 }
 }  // namespace
@@ -21,7 +23,8 @@ Result<void> stat(const Caller& caller, const Path* start, std::string_view path
                   Attributes& out) {
   return with_resolved(caller, start, path, flags,
                        [&](Inode& inode, Mount& mount, MaySleep may_sleep) -> Result<bool> {
-                         if (may_sleep == MaySleep::no && inode.has(Inode::slow_attributes)) return false;
+                         bool is_slow = inode.has(Inode::slow_attributes) || is_block(inode.mode());
+                         if (may_sleep == MaySleep::no && is_slow) return false;
                          TRY(read_attributes(inode, mount, out));
                          return true;
                        });
@@ -160,6 +163,7 @@ Result<void> change_times(const Caller& caller, const Path& path, TimeChange acc
 namespace {
 constinit std::atomic<SizeLimitHook> size_limit_hook{nullptr};
 constinit std::atomic<DescriptorHook> descriptor_hook{nullptr};
+constinit std::atomic<CredentialsHook> credentials_hook{nullptr};
 }  // namespace
 
 void set_size_limit_hook(SizeLimitHook hook) { size_limit_hook.store(hook, std::memory_order_release); }
@@ -173,6 +177,12 @@ Result<RefPtr<File>> file_of_descriptor(int descriptor) {
   DescriptorHook hook = descriptor_hook.load(std::memory_order_acquire);
   if (!hook) return error(Errno::ebadf);
   return hook(descriptor);
+}
+
+void set_credentials_hook(CredentialsHook hook) { credentials_hook.store(hook, std::memory_order_release); }
+RefPtr<const Credentials> acting_credentials() {
+  CredentialsHook hook = credentials_hook.load(std::memory_order_acquire);
+  return hook ? hook() : nullptr;
 }
 
 void drop_set_id_bits(Inode& inode, const Credentials& credentials) {
@@ -254,8 +264,9 @@ Result<void> allocate(File& file, int mode, std::uint64_t offset, std::uint64_t 
   if (inode.has(Inode::immutable)) return error(Errno::eperm);
   if (is_fifo(inode.mode())) return error(Errno::espipe);
   if (is_directory(inode.mode())) return error(Errno::eisdir);
-  if (!is_regular(inode.mode())) return error(Errno::enodev);
-  if (offset + length > inode.file_system().maximum_size()) return error(Errno::efbig);
+  if (!is_regular(inode.mode()) && !is_block(inode.mode())) return error(Errno::enodev);
+  if (is_regular(inode.mode()) && offset + length > inode.file_system().maximum_size())
+    return error(Errno::efbig);
   TRY(file.allocate(mode, offset, length));
   notify(file.path().dentry(), inode, notify_modify);
   return {};

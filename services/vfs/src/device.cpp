@@ -61,13 +61,24 @@ void unregister_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count
     if (at->first == first && at->count == count) at->operations.store(nullptr, std::memory_order_release);
 }
 
-Result<RefPtr<File>> open_device(DeviceKind kind, DeviceNumber device, const OpenRequest& request) {
+namespace {
+DeviceOperations* find_operations(DeviceKind kind, DeviceNumber device) {
   for (Registration* at = registry_of(kind).first.load(std::memory_order_acquire); at; at = at->next) {
     if (!covers(*at, device)) continue;
-    if (DeviceOperations* operations = at->operations.load(std::memory_order_acquire))
-      return operations->open(device, request);
+    if (DeviceOperations* operations = at->operations.load(std::memory_order_acquire)) return operations;
   }
-  return error(Errno::enxio);
+  return nullptr;
+}
+}  // namespace
+
+Result<RefPtr<File>> open_device(DeviceKind kind, DeviceNumber device, const OpenRequest& request) {
+  DeviceOperations* operations = find_operations(kind, device);
+  if (!operations) return error(Errno::enxio);
+  return operations->open(device, request);
+}
+
+void add_device_attributes(DeviceKind kind, DeviceNumber device, Attributes& out) {
+  if (DeviceOperations* operations = find_operations(kind, device)) operations->add_attributes(device, out);
 }
 
 void for_each_device_major(DeviceKind kind, base::FunctionRef<void(std::uint32_t, std::string_view)> visit) {

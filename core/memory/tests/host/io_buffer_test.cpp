@@ -16,6 +16,20 @@ std::span<const std::byte> bytes(const char* text) {
 }
 std::uintptr_t address(void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 
+TEST(IoBuffer, KnowsItsAlignment) {
+  alignas(512) static std::byte memory[4096];
+  EXPECT_TRUE(IoBuffer::kernel(std::span(memory)).is_aligned(512));
+  EXPECT_FALSE(IoBuffer::kernel(std::span(memory).subspan(8)).is_aligned(512));
+  EXPECT_FALSE(IoBuffer::kernel(std::span(memory).first(1000)).is_aligned(512));
+  UserSegment segments[] = {{0x10000, 1024}, {0x20001, 0}, {0x30200, 512}, {0x40100, 512}};
+  auto buffer = IoBuffer::user(std::span<const UserSegment>(segments));
+  EXPECT_FALSE(buffer.is_aligned(512));
+  buffer.truncate(1536);
+  EXPECT_TRUE(buffer.is_aligned(512));
+  buffer.truncate(1500);
+  EXPECT_FALSE(buffer.is_aligned(512));
+}
+
 TEST(IoBuffer, WalksOverSegments) {
   char a[4] = "...", b[4] = "...", c[8] = ".......";
   UserSegment segments[] = {{address(a), 3}, {address(b), 0}, {address(b), 3}, {address(c), 7}};

@@ -1,5 +1,5 @@
-// What the vfs asks the tasks for: RLIMIT_FSIZE at each write that may grow a file, and the files behind
-// descriptors.
+// What the vfs asks the tasks for: RLIMIT_FSIZE at each write that may grow a file, the files behind
+// descriptors, and who acts.
 #include "core/init/init_step.h"
 #include "linux_abi/file_table.h"
 #include "linux_abi/signal_state.h"
@@ -30,9 +30,16 @@ Result<RefPtr<vfs::File>> descriptor_of_task(int descriptor) {
   return task->files->get(descriptor);
 }
 
+RefPtr<const vfs::Credentials> credentials_of_task() {
+  Task* task = current_task_or_null();
+  if (!task) return nullptr;
+  return RefPtr<const vfs::Credentials>(task->credentials_reference().get());
+}
+
 Result<void> install_size_limit() {
   vfs::set_size_limit_hook(limited_size);
   vfs::set_descriptor_hook(descriptor_of_task);
+  vfs::set_credentials_hook(credentials_of_task);
   return {};
 }
 INIT_STEP size_limit_step{"files.size_limit", {"threads"}, install_size_limit, {"personality"}};

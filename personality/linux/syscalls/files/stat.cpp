@@ -105,9 +105,15 @@ Result<long> sys_statx(Context& context, int directory, UserString path, unsigne
   if ((flags & at_statx_sync_type) == at_statx_sync_type) return error(Errno::einval);
   if (flags & ~(at_symlink_nofollow | at_no_automount | at_empty_path | at_statx_sync_type))
     return error(Errno::einval);
-  Statx found = to_statx(TRY(attributes_at(context, directory, path, flags)));
+  auto attributes = TRY(attributes_at(context, directory, path, flags));
+  Statx found = to_statx(attributes);
   if (found.mount_id) found.mask |= mask & statx_mnt_id_unique ? statx_mnt_id_unique : statx_mnt_id;
   if (found.mask & statx_mnt_id_unique) found.mount_id += unique_mount_offset;
+  if ((mask & statx_dioalign) && attributes.direct_offset_alignment) {
+    found.mask |= statx_dioalign;
+    found.dio_memory_align = attributes.direct_memory_alignment;
+    found.dio_offset_align = attributes.direct_offset_alignment;
+  }
   TRY(out.write(found));
   return 0;
 }

@@ -95,6 +95,7 @@ class BlockFile final : public vfs::File {
   }
 
   Result<long> ioctl(unsigned command, std::uintptr_t argument) override;
+  Result<void> allocate(int mode, std::uint64_t offset, std::uint64_t length) override;
 
   void release() override {
     // As on Linux, the last close writes what was written.
@@ -113,12 +114,13 @@ class BlockFile final : public vfs::File {
   // O_DIRECT goes through the cache too, but keeps its rules.
   Result<void> check_direct(const core::IoBuffer& buffer, std::uint64_t offset) const {
     if (!(flags() & vfs::open_direct)) return {};
-    std::uint32_t mask = volume_->disk().limits().logical_block - 1;
-    return (offset & mask) || (buffer.remaining() & mask) ? Result<void>(error(Errno::einval))
-                                                          : Result<void>();
+    std::uint32_t block = volume_->disk().limits().logical_block;
+    if ((offset & (block - 1)) || !buffer.is_aligned(block)) return error(Errno::einval);
+    return {};
   }
   bool may_administer() const { return credentials().can(vfs::Capability::sys_admin); }
-  Result<long> change_range(unsigned command, std::uintptr_t argument);
+  enum class Change { discard, zero };
+  Result<void> change_range(Change change, std::uint64_t from, std::uint64_t length);
 
   template <typename T>
   static Result<long> give(std::uintptr_t argument, T value) {
@@ -130,16 +132,38 @@ class BlockFile final : public vfs::File {
   std::atomic<std::uint32_t> error_seen_{0};
 };
 
-Result<long> BlockFile::change_range(unsigned command, std::uintptr_t argument) {
+// What is cached of the range goes before and after: what was read in between is what was there before.
+Result<void> BlockFile::change_range(Change change, std::uint64_t from, std::uint64_t length) {
   if (!can_write()) return error(Errno::ebadf);
-  auto range = TRY((core::UserIn<std::array<std::uint64_t, 2>>(argument).read()));
-  if ((range[0] | range[1]) & (volume_->disk().limits().logical_block - 1)) return error(Errno::einval);
-  if (range[0] > volume_->bytes() || range[1] > volume_->bytes() - range[0]) return error(Errno::einval);
-  TRY(volume_->sync());
-  TRY(volume_->invalidate_cache());
-  std::uint64_t sector = range[0] >> sector_shift, count = range[1] >> sector_shift;
-  TRY(command == discard_range ? volume_->discard(sector, count) : volume_->write_zeroes(sector, count));
-  return 0;
+  if (volume_->is_read_only()) return error(Errno::eperm);
+  if ((from | length) & (volume_->disk().limits().logical_block - 1)) return error(Errno::einval);
+  if (length == 0 || from > volume_->bytes() || length > volume_->bytes() - from) return error(Errno::einval);
+  if (change == Change::discard && !volume_->disk().limits().discard_sectors_max)
+    return error(Errno::eopnotsupp);
+  std::uint64_t first_page_byte = from & ~std::uint64_t{core::page_size - 1},
+                last_page_byte = (from + length - 1) | (core::page_size - 1);
+  // Parts of pages at the ends are zeroed in memory; their other parts are not lost.
+  TRY(cache().write_back(first_page_byte, last_page_byte));
+  TRY(cache().punch_hole(from, from + length));
+  TRY(cache().write_back(first_page_byte, last_page_byte));
+  std::uint64_t sector = from >> sector_shift, count = length >> sector_shift;
+  TRY(change == Change::discard ? volume_->discard(sector, count) : volume_->write_zeroes(sector, count));
+  return cache().punch_hole(from, from + length);
+}
+
+// Only what leaves zeroes, or less, behind: a device has no holes to fill.
+Result<void> BlockFile::allocate(int mode, std::uint64_t offset, std::uint64_t length) {
+  constexpr int keep_size = 1, punch_hole = 2, no_hide_stale = 4, zero_range = 0x10;
+  std::uint64_t end = volume_->bytes();
+  bool is_zero = mode == zero_range || mode == (zero_range | keep_size) || mode == (punch_hole | keep_size);
+  bool is_discard = mode == (punch_hole | keep_size | no_hide_stale);
+  if (!is_zero && !is_discard) return error(Errno::eopnotsupp);
+  if (offset >= end) return error(Errno::einval);
+  if (length > end - offset) {
+    if (!(mode & keep_size)) return error(Errno::einval);
+    length = end - offset;
+  }
+  return change_range(is_discard ? Change::discard : Change::zero, offset, length);
 }
 
 Result<long> BlockFile::ioctl(unsigned command, std::uintptr_t argument) {
@@ -195,8 +219,11 @@ Result<long> BlockFile::ioctl(unsigned command, std::uintptr_t argument) {
       TRY(disk.read_partitions());
       return 0;
     case discard_range:
-    case zero_range:
-      return change_range(command, argument);
+    case zero_range: {
+      auto range = TRY((core::UserIn<std::array<std::uint64_t, 2>>(argument).read()));
+      TRY(change_range(command == discard_range ? Change::discard : Change::zero, range[0], range[1]));
+      return 0;
+    }
     default:
       return disk.driver().ioctl(command, argument);
   }
@@ -211,6 +238,10 @@ class BlockDevices final : public vfs::DeviceOperations {
     // O_EXCL without O_CREAT asks for a device that nobody has mounted.
     if ((request.flags & vfs::open_exclusive) && volume->is_claimed()) return error(Errno::ebusy);
     return RefPtr<vfs::File>(TRY(base::try_make_ref<BlockFile>(std::move(volume))));
+  }
+  void add_attributes(vfs::DeviceNumber device, vfs::Attributes& out) override {
+    if (auto volume = find_volume(device); volume)
+      out.direct_memory_alignment = out.direct_offset_alignment = (*volume)->disk().limits().logical_block;
   }
 };
 constinit BlockDevices the_block_devices;

@@ -165,6 +165,117 @@ TEST(Ext4, FallocatePunchAndSeek) {
   disk.expect_clean();
 }
 
+TEST(Ext4, DirectTransfersKeepTheRulesOfAlignment) {
+  ImageDisk disk(make_image(16));
+  {
+    World w(disk);
+    auto file = *w.open("/f", open_read_write | open_create | open_direct);
+    alignas(512) static char memory[4096];
+    std::fill_n(memory, sizeof(memory), 'd');
+    auto write = [&](std::size_t from, std::size_t length, std::uint64_t offset) {
+      auto buffer =
+          core::IoBuffer::kernel(std::as_bytes(std::span<const char>(memory).subspan(from, length)));
+      return World::code(file->positioned_write(buffer, offset));
+    };
+    EXPECT_EQ(write(0, 1024, 512), 0);
+    EXPECT_EQ(write(0, 1000, 0), 22);
+    EXPECT_EQ(write(0, 512, 100), 22);
+    EXPECT_EQ(write(8, 512, 0), 22);
+    EXPECT_EQ(w.stat("/f").size, 1536u);
+    EXPECT_EQ(w.stat("/f").direct_offset_alignment, 512u);
+    EXPECT_EQ(w.stat("/f").direct_memory_alignment, 512u);
+    EXPECT_EQ(w.stat("/").direct_offset_alignment, 0u);
+    auto read = [&](std::size_t length, std::uint64_t offset) {
+      auto buffer = core::IoBuffer::kernel(std::as_writable_bytes(std::span(memory).first(length)));
+      return file->positioned_read(buffer, offset);
+    };
+    EXPECT_EQ(*read(4096, 0), 1536u);
+    EXPECT_EQ(World::code(read(100, 0)), 22);
+    EXPECT_EQ(*read(100, 4096), 0u);
+  }
+  disk.expect_clean();
+}
+
+struct TrimRange {
+  std::uint64_t start = 0, length = ~std::uint64_t{0}, minimum = 0;
+};
+int trim(File& file, TrimRange& range) {
+  return World::code(file.ioctl(0xc0185879, reinterpret_cast<std::uintptr_t>(&range)));
+}
+
+// The device forgets free blocks only: not those of a file whose deletion a crash would undo.
+TEST(Ext4, TrimTellsOfFreeBlocksOnly) {
+  for (const char* options : {"-b 4096", "-b 1024"}) {
+    ImageDisk disk(make_image(24, options));
+    Bytes crashed;
+    {
+      World w(disk);
+      for (unsigned i = 0; i < 40; ++i)
+        ASSERT_EQ(w.write_file("/f" + std::to_string(i), pattern(70000, i)), 0);
+      ASSERT_EQ(w.sync_file("/f39"), 0);
+      ASSERT_EQ(w.sync_file("/f0"), 0);
+      for (unsigned i = 1; i < 39; i += 2) ASSERT_EQ(w.unlink("/f" + std::to_string(i)), 0);
+      ASSERT_EQ(w.sync_file("/"), 0);
+      ASSERT_EQ(w.unlink("/f0"), 0);
+      auto root = *w.open("/", open_read_only | open_directory);
+      TrimRange all, none{0, ~std::uint64_t{0}, 1 << 30}, behind{1 << 30, 1 << 20, 0}, part{0, 4 << 20, 0};
+      EXPECT_EQ(trim(*root, none), 22);
+      EXPECT_EQ(trim(*root, behind), 22);
+      EXPECT_EQ(trim(*root, part), 0);
+      EXPECT_LE(part.length, 4u << 20);
+      disk.discarded = 0;
+      EXPECT_EQ(trim(*root, all), 0);
+      EXPECT_GT(all.length, 10u << 20);
+      EXPECT_EQ(all.length, disk.discarded);
+      crashed = disk.image;
+      TrimRange large{0, ~std::uint64_t{0}, 1 << 20};
+      EXPECT_EQ(trim(*root, large), 0);
+      EXPECT_GT(large.length, 0u);
+      EXPECT_LT(large.length, all.length);
+      for (unsigned i = 2; i < 40; i += 2)
+        EXPECT_TRUE(w.read_file("/f" + std::to_string(i)) == pattern(70000, i));
+    }
+    disk.expect_clean();
+    {
+      World w(disk);
+      for (unsigned i = 2; i < 40; i += 2)
+        EXPECT_TRUE(w.read_file("/f" + std::to_string(i)) == pattern(70000, i));
+    }
+    ImageDisk after_crash(std::move(crashed));
+    {
+      World w(after_crash);
+      EXPECT_TRUE(w.read_file("/f0") == pattern(70000, 0));
+      EXPECT_TRUE(w.read_file("/f39") == pattern(70000, 39));
+    }
+    after_crash.expect_clean();
+  }
+}
+
+RefPtr<Credentials> acting;
+TEST(Ext4, TheLastBlocksAreForRoot) {
+  ImageDisk disk(make_image(16, "-m 10"));
+  {
+    World w(disk);
+    acting = *Credentials::create_root();
+    acting->uid = acting->euid = acting->suid = acting->fsuid = 1000;
+    acting->effective = CapabilitySet();
+    set_credentials_hook([] { return RefPtr<const Credentials>(acting.get()); });
+    auto file = *w.open("/f", open_write_only | open_create);
+    std::string piece = pattern(64 << 10, 1);
+    std::uint64_t at = 0;
+    while (World::write_at(*file, at, piece) == 0) at += piece.size();
+    FileSystemStatistics now;
+    EXPECT_TRUE(vfs::statistics(w.path(w.full("/")), now));
+    EXPECT_LT(now.blocks_available * now.block_size, 2 * piece.size());
+    EXPECT_GT(now.blocks_free * now.block_size, 1u << 20);
+    EXPECT_EQ(World::code(file->allocate(0, at, 1 << 20)), 28);
+    set_credentials_hook(nullptr);
+    EXPECT_EQ(World::write_at(*file, at, pattern(1 << 20, 2)), 0);
+    acting = nullptr;
+  }
+  disk.expect_clean();
+}
+
 TEST(Ext4, RunsOutOfRoomWithoutLosingAnything) {
   ImageDisk disk(make_image(8));
   std::map<std::string, std::string> kept;

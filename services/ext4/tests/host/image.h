@@ -98,6 +98,7 @@ class ImageDisk final : public block::DiskDriver {
     description.minors = 1;
     description.sectors = image.size() / 512;
     description.limits.volatile_cache = description.limits.force_unit_access = true;
+    description.limits.discard_sectors_max = 1u << 16;
     disk = *block::Disk::create(description, *this);
     EXPECT_TRUE(disk->announce());
   }
@@ -124,6 +125,10 @@ class ImageDisk final : public block::DiskDriver {
         status = Errno::eio;
       } else if (request.operation() == block::Operation::flush) {
         if (recording) events.push_back({});
+      } else if (request.operation() == block::Operation::discard) {
+        // The worst that a device may do.
+        std::fill_n(image.begin() + static_cast<long>(at), request.length(), '\xdd');
+        discarded += request.length();
       } else {
         Event event{at, {}, request.force_unit_access(), {}};
         request.for_each_segment([&](const block::Segment& segment) {
@@ -156,6 +161,7 @@ class ImageDisk final : public block::DiskDriver {
   Bytes image;
   std::vector<Event> events;
   bool recording = false, failing = false;
+  std::uint64_t discarded = 0;  // bytes
   base::RefPtr<block::Disk> disk;
 };
 
@@ -176,14 +182,16 @@ class World {
     std::string number = std::to_string(counter++);
     place_ = "/mnt" + number;
     EXPECT_EQ(code(make_directory(caller(), nullptr, place_, 0755)), 0);
-    std::string device = "/dev" + number;
-    EXPECT_EQ(code(make_node(caller(), nullptr, device, mode_block | 0600, disk.volume().device())), 0);
-    auto mounted = mount_new(caller(), device, path(place_), "ext4", 0, read_only, options);
+    device_ = "/dev" + number;
+    EXPECT_EQ(code(make_node(caller(), nullptr, device_, mode_block | 0600, disk.volume().device())), 0);
+    auto mounted = mount_new(caller(), device_, path(place_), "ext4", 0, read_only, options);
     mount_error = code(mounted);
     if (mount_error == 0) inside_ = true;
   }
   ~World() {
     if (inside_) unmount();
+    (void)vfs::unlink(caller(), nullptr, device_);
+    (void)remove_directory(caller(), nullptr, place_);
   }
   void unmount() {
     inside_ = false;
@@ -294,7 +302,7 @@ class World {
  private:
   RefPtr<Credentials> credentials_;
   RefPtr<FileSystemContext> context_;
-  std::string place_;
+  std::string place_, device_;
   bool inside_ = false;
 };
 

@@ -22,6 +22,8 @@ struct Attributes {
   Timestamp access_time, birth_time, change_time, modify_time;
   DeviceNumber device, special_device;
   std::uint64_t mount_id = 0;
+  // O_DIRECT's rules (STATX_DIOALIGN); 0: there is none.
+  std::uint32_t direct_memory_alignment = 0, direct_offset_alignment = 0;
 };
 
 // A change of attributes; only the fields that are set. Made by the entry points after their permission

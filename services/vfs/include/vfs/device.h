@@ -20,6 +20,8 @@ enum class DeviceKind { character, block };
 class DeviceOperations {
  public:
   virtual Result<RefPtr<File>> open(DeviceNumber device, const OpenRequest& request) = 0;
+  // What stat() says of the device behind a node, beyond the node. May sleep.
+  virtual void add_attributes(DeviceNumber device, Attributes& out) {}
 
  protected:
   ~DeviceOperations() = default;
@@ -31,6 +33,7 @@ Result<void> register_devices(DeviceKind kind, DeviceNumber first, std::uint32_t
 void unregister_devices(DeviceKind kind, DeviceNumber first, std::uint32_t count);
 // Opens what the registry has for a device node; ENXIO for an unknown number.
 Result<RefPtr<File>> open_device(DeviceKind kind, DeviceNumber device, const OpenRequest& request);
+void add_device_attributes(DeviceKind kind, DeviceNumber device, Attributes& out);
 // "/proc/devices": (major, name), by rising major.
 void for_each_device_major(DeviceKind kind, base::FunctionRef<void(std::uint32_t, std::string_view)> visit);
 

@@ -136,6 +136,10 @@ using DescriptorHook = Result<RefPtr<File>> (*)(int descriptor);
 void set_descriptor_hook(DescriptorHook hook);
 Result<RefPtr<File>> file_of_descriptor(int descriptor);
 Result<std::size_t> limit_write(std::uint64_t offset, std::size_t count);
+// Who the current task acts as; null for threads of the kernel, which may do everything.
+using CredentialsHook = RefPtr<const Credentials> (*)();
+void set_credentials_hook(CredentialsHook hook);
+RefPtr<const Credentials> acting_credentials();
 // Set-id bits go when somebody without CAP_FSETID writes to the file. The inode's lock is held.
 void drop_set_id_bits(Inode& inode, const Credentials& credentials);
 // A file for a directory of a file system whose directories are stored in the dentry cache.

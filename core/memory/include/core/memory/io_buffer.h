@@ -49,6 +49,8 @@ class IoBuffer {
   std::size_t transferred() const { return transferred_; }
   bool faulted() const { return faulted_; }
   bool is_user() const { return kind_ != Kind::kernel; }
+  // Whether every piece of what remains begins and ends at a multiple of `alignment`, a power of two.
+  bool is_aligned(std::size_t alignment) const;
 
   std::size_t copy_out(std::span<const std::byte> from);
   std::size_t copy_in(std::span<std::byte> to);

@@ -76,6 +76,7 @@ struct Statx {
   std::uint64_t spare[9] = {};
 };
 static_assert(sizeof(Statx) == 256);
+inline constexpr std::uint32_t statx_dioalign = 0x2000;
 inline constexpr std::uint32_t statx_type = 1, statx_mode = 2, statx_nlink = 4, statx_uid = 8,
                                statx_gid = 0x10, statx_atime = 0x20, statx_mtime = 0x40, statx_ctime = 0x80,
                                statx_ino = 0x100, statx_size = 0x200, statx_blocks = 0x400,
