@@ -29,5 +29,7 @@ TEST(Fuzz, Decompress) { fuzz("decompress"); }
 TEST(Fuzz, Initramfs) { fuzz("initramfs"); }
 TEST(Fuzz, Elf) { fuzz("elf"); }
 TEST(Fuzz, CommandLine) { fuzz("command_line"); }
+TEST(Fuzz, Ext4) { fuzz("ext4"); }
+TEST(Fuzz, Partitions) { fuzz("partitions"); }
 
 }  // namespace

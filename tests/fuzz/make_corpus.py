@@ -50,6 +50,20 @@ def program(kind, headers):
     return header + b"".join(struct.pack("<IIQQQQQQ", *one) for one in headers) + b"/lib64/ld-linux-x86-64.so.2\0"
 
 
+def mbr(*entries):
+    table = b"".join(struct.pack("<B3xB3xII", 0, *entry) for entry in entries)
+    return bytes(446) + table.ljust(64, b"\0") + b"\x55\xaa"
+
+
+def gpt():
+    entry = struct.pack("<16s16sQQQ72s", b"\1" * 16, b"\2" * 16, 40, 99, 0, "name".encode("utf-16le"))
+    entries = (entry * 2).ljust(1024, b"\0")
+    fields = [b"EFI PART", 0x10000, 92, 0, 0, 1, 255, 4, 250, b"\3" * 16, 2, 8, 128, zlib.crc32(entries)]
+    header = struct.pack("<8sIIIIQQQQ16sQIII", *fields)
+    fields[3] = zlib.crc32(header)
+    return mbr((0xEE, 1, 255)) + struct.pack("<8sIIIIQQQQ16sQIII", *fields).ljust(512, b"\0") + entries
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
 
@@ -72,6 +86,13 @@ def main():
     write("elf", "note", struct.pack("<IIIIIIII", 4, 16, 5, 0x554E47, 0xC0000000, 4, 3, 0))
     write("command_line", "usual", b"root=/dev/vda console=ttyS0,115200 quiet mem=512M panic=-1 init=/bin/sh -- -x \"a b\"")
     write("command_line", "quotes", b"a=\"b c\" \"d=e f\" g=h\" \"i =x \"")
+    write("partitions", "mbr", mbr((0x83, 10, 20), (5, 40, 200)))
+    # The fuzzer puts the sixth sector of its input into sector 42 of the disk.
+    write("partitions", "chain", mbr((5, 42, 200)) + bytes(512 * 5) + mbr((0x83, 1, 5), (5, 56, 20)) + bytes(512) + mbr((0x83, 1, 5)))
+    write("partitions", "gpt", gpt())
+    generator = random.Random(2)
+    for number in range(30):
+        write("ext4", str(number), bytes([number]) + generator.randbytes(4 * generator.randint(1, 6)))
 
 
 if __name__ == "__main__":
