@@ -35,7 +35,7 @@ struct ThreadAccess {
   static auto& user_ticks(Thread& t) { return t.user_ticks_; }
   static auto& switched_in_at_ns(Thread& t) { return t.switched_in_at_ns_; }
   static auto& run_ns(Thread& t) { return t.run_ns_; }
-  static auto& entered_user_at(Thread& t) { return t.entered_user_at_; }
+  static auto& user_clock_paused(Thread& t) { return t.user_clock_paused_; }
   static auto& wait_ns(Thread& t) { return t.wait_ns_; }
   static auto& runnable_since_ns(Thread& t) { return t.runnable_since_ns_; }
   static auto& voluntary_switches(Thread& t) { return t.voluntary_switches_; }

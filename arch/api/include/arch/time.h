@@ -10,6 +10,9 @@ namespace arch {
 
 // Raw counter; its rate is counter_frequency() per second.
 inline std::uint64_t counter();
+// The same counter, read some instructions earlier or later than where it stands: for statistics of a
+// thread's own, where waiting for the instructions around would cost more than what they measure.
+inline std::uint64_t counter_unordered();
 std::uint64_t counter_frequency();
 
 // nanoseconds = ((counter - base) * multiplier) >> shift, the product taken in 128 bits. Fixed once time is

@@ -7,5 +7,6 @@ namespace arch {
 
 std::uint64_t host_monotonic_ns();
 inline std::uint64_t counter() { return host_monotonic_ns(); }
+inline std::uint64_t counter_unordered() { return counter(); }
 
 }  // namespace arch

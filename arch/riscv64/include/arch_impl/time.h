@@ -11,4 +11,6 @@ inline std::uint64_t counter() {
   return value;
 }
 
+inline std::uint64_t counter_unordered() { return counter(); }
+
 }  // namespace arch

@@ -13,4 +13,10 @@ inline std::uint64_t counter() {
   return (std::uint64_t{high} << 32) | low;
 }
 
+inline std::uint64_t counter_unordered() {
+  std::uint32_t low, high;
+  asm volatile("rdtsc" : "=a"(low), "=d"(high));  // SAFETY: reads a counter
+  return (std::uint64_t{high} << 32) | low;
+}
+
 }  // namespace arch

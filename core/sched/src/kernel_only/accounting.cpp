@@ -20,16 +20,16 @@ std::uint64_t ticks_to_ns(std::uint64_t ticks) {
 // relaxed (everywhere here): statistics.
 std::uint64_t get(const std::atomic<std::uint64_t>& value) { return value.load(std::memory_order_relaxed); }
 
+// Of Thread::user_ticks_: what it amounts to now.
+std::uint64_t user_ticks_now(std::int64_t ticks) {
+  if (ticks < 0) ticks += static_cast<std::int64_t>(arch::counter());
+  return ticks > 0 ? static_cast<std::uint64_t>(ticks) : 0;
+}
+
 }  // namespace
 
 std::uint64_t Thread::user_ns() const {
-  std::uint64_t ticks = get(user_ticks_);
-  std::uint64_t entered = get(entered_user_at_);
-  if (entered && get(switched_in_at_ns_)) {
-    std::uint64_t now = arch::counter();
-    if (now > entered) ticks += now - entered;
-  }
-  return ticks_to_ns(ticks);
+  return ticks_to_ns(user_ticks_now(user_ticks_.load(std::memory_order_relaxed)));
 }
 std::uint64_t Thread::runtime_ns() const {
   std::uint64_t total = get(run_ns_);
@@ -45,17 +45,19 @@ std::uint64_t Thread::system_ns() const {
 }
 std::uint64_t Thread::wait_ns() const { return get(wait_ns_); }
 
-void Thread::account_user_enter() { entered_user_at_.store(arch::counter(), std::memory_order_relaxed); }
+// Relaxed loads and stores, not read-modify-write: a switch in between adds and takes away what the stopped
+// clock missed, and whichever of the two stores comes last is right.
+void Thread::account_user_enter() {
+  std::int64_t now = static_cast<std::int64_t>(arch::counter_unordered());
+  user_ticks_.store(user_ticks_.load(std::memory_order_relaxed) - now, std::memory_order_relaxed);
+}
 void Thread::account_user_leave() {
-  std::uint64_t entered = get(entered_user_at_);
-  // First that the clock is stopped, then the sum: a switch in between counts a little less, never twice.
-  entered_user_at_.store(0, std::memory_order_relaxed);
-  user_ticks_.store(get(user_ticks_) + (arch::counter() - entered), std::memory_order_relaxed);
+  std::int64_t now = static_cast<std::int64_t>(arch::counter_unordered());
+  user_ticks_.store(user_ticks_.load(std::memory_order_relaxed) + now, std::memory_order_relaxed);
 }
 
 // User time is charged to the CPU when a thread leaves it, so what the running one has used since is added
-// here. Reading that races with its way out of user mode, which for a moment hides the time of the whole
-// visit: what was reported before holds then.
+// here.
 CpuStatistics cpu_statistics(unsigned cpu) {
   RunQueue& rq = run_queues.on(cpu);
   SpinGuard<IrqSave> guard(rq.lock);
@@ -69,11 +71,10 @@ CpuStatistics cpu_statistics(unsigned cpu) {
   } else {
     busy += running_ns;
     Thread& thread = *rq.running;
-    std::uint64_t ticks = get(ThreadAccess::user_ticks(thread)), counter = arch::counter();
-    std::uint64_t entered = get(ThreadAccess::entered_user_at(thread));
-    if (entered && counter > entered) ticks += counter - entered;
-    std::uint64_t charged = ThreadAccess::user_ticks_charged(thread);
-    std::uint64_t fresh = ticks > charged ? ticks - charged : 0;
+    std::int64_t ticks = static_cast<std::int64_t>(
+        user_ticks_now(ThreadAccess::user_ticks(thread).load(std::memory_order_relaxed)));
+    std::int64_t charged = ThreadAccess::user_ticks_charged(thread);
+    std::uint64_t fresh = ticks > charged ? static_cast<std::uint64_t>(ticks - charged) : 0;
     (ThreadAccess::entity(thread).weight < fair_unit_weight ? nice : user) += fresh;
   }
   auto raise = [](std::uint64_t& figure, std::uint64_t value) {

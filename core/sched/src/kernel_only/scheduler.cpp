@@ -32,15 +32,18 @@ void charge(RunQueue& rq, Thread& thread, std::uint64_t now_ns) {
   auto& run = ThreadAccess::run_ns(thread);
   run.store(run.load(std::memory_order_relaxed) + ran, std::memory_order_relaxed);
   ThreadAccess::switched_in_at_ns(thread).store(0, std::memory_order_relaxed);
-  auto& entered = ThreadAccess::entered_user_at(thread);
-  auto& ticks = ThreadAccess::user_ticks(thread);
-  // On the way to user mode: the time until it comes back is not its own.
-  if (std::uint64_t at = entered.load(std::memory_order_relaxed))
-    ticks.store(ticks.load(std::memory_order_relaxed) + (arch::counter() - at), std::memory_order_relaxed);
+  auto& user_ticks = ThreadAccess::user_ticks(thread);
+  std::int64_t ticks = user_ticks.load(std::memory_order_relaxed);
+  if (ticks < 0) {
+    // On the way to user mode: the time until it comes back is not its own.
+    ticks += static_cast<std::int64_t>(arch::counter());
+    user_ticks.store(ticks, std::memory_order_relaxed);
+    ThreadAccess::user_clock_paused(thread) = true;
+  }
   auto& charged = ThreadAccess::user_ticks_charged(thread);
-  std::uint64_t fresh = ticks.load(std::memory_order_relaxed) - charged;
-  if (!fresh) return;
-  charged += fresh;
+  if (ticks <= charged) return;
+  auto fresh = static_cast<std::uint64_t>(ticks - charged);
+  charged = ticks;
   bool is_nice = ThreadAccess::entity(thread).weight < fair_unit_weight;
   auto& sum = is_nice ? rq.nice_ticks : rq.user_ticks;
   sum.store(sum.load(std::memory_order_relaxed) + fresh, std::memory_order_relaxed);
@@ -55,8 +58,12 @@ void welcome(RunQueue& rq, Thread& thread, std::uint64_t now_ns) {
     auto& wait = ThreadAccess::wait_ns(thread);
     wait.store(wait.load(std::memory_order_relaxed) + (now_ns - since), std::memory_order_relaxed);
   }
-  if (ThreadAccess::entered_user_at(thread).load(std::memory_order_relaxed))
-    ThreadAccess::entered_user_at(thread).store(arch::counter(), std::memory_order_relaxed);
+  if (ThreadAccess::user_clock_paused(thread)) {
+    ThreadAccess::user_clock_paused(thread) = false;
+    auto& ticks = ThreadAccess::user_ticks(thread);
+    ticks.store(ticks.load(std::memory_order_relaxed) - static_cast<std::int64_t>(arch::counter()),
+                std::memory_order_relaxed);
+  }
 }
 
 // Takes the running thread out of its role, as its reason for leaving demands. rq.lock held.

@@ -157,10 +157,13 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   CpuMask affinity_ = CpuMask::all();
 
   // Accounting; written by the thread's own CPU, read by anyone.
-  std::atomic<std::uint64_t> user_ticks_{0};         // raw counter
-  std::atomic<std::uint64_t> entered_user_at_{0};    // raw counter; 0: in the kernel
-  std::uint64_t user_ticks_charged_ = 0;             // how much of user_ticks_ the CPU's figures have
-  std::atomic<std::uint64_t> run_ns_{0};             // up to the last switch away
+  // User time in units of the raw counter. While the thread is in user mode this is the sum before less the
+  // counter when it entered, which is negative because the counter is older than any thread: one word tells
+  // both, and the way in and the way out are a subtraction and an addition.
+  std::atomic<std::int64_t> user_ticks_{0};
+  bool user_clock_paused_ = false;        // switched away on its way to user mode; run queue
+  std::int64_t user_ticks_charged_ = 0;   // how much of user_ticks_ the CPU's figures have; run queue
+  std::atomic<std::uint64_t> run_ns_{0};  // up to the last switch away
   std::atomic<std::uint64_t> switched_in_at_ns_{0};  // 0: not running
   std::atomic<std::uint64_t> wait_ns_{0};
   std::uint64_t runnable_since_ns_ = 0;
