@@ -17,21 +17,6 @@ namespace {
 
 constinit std::atomic<std::uint64_t> missing_calls_logged[syscall_table_size / 64] = {};
 
-[[gnu::noinline]] long missing_system_call(Task& task, long call) {
-  auto own = arch::linux_own_system_call(task.registers, task.thread().arch_state);
-  if (own) return *own;
-  if (own.error() != Errno::enosys) return -static_cast<long>(own.error());
-  if (call >= 0 && call < static_cast<long>(syscall_table_size)) {
-    auto index = static_cast<unsigned long>(call);
-    std::uint64_t bit = std::uint64_t{1} << (index % 64);
-    // relaxed: only whether somebody was first matters.
-    if (!(missing_calls_logged[index / 64].fetch_or(bit, std::memory_order_relaxed) & bit))
-      core::log(core::LogLevel::info, "{}[{}]: system call {} is not implemented",
-                task.thread().name().data(), task.id(), call);
-  }
-  return -static_cast<long>(Errno::enosys);
-}
-
 // Interrupted waits report EINTR; a program sees it only if a handler without SA_RESTART runs.
 [[gnu::noinline]] long finish_error(Task& task, long result) {
   if (task.registers.system_call_number() < 0) return result;  // rt_sigreturn: not a result of ours
@@ -52,9 +37,8 @@ static_assert(plain_calls_all == syscall_table_size);
   if (trace_call_entry(task) && seccomp_allows(context)) {
     auto call = static_cast<unsigned long>(context.registers.system_call_number());
     if (static_cast<long>(call) != -1) {
-      long result = call < syscall_table_size && syscall_functions[call]
-                        ? syscall_functions[call](context)
-                        : missing_system_call(task, static_cast<long>(call));
+      long result =
+          call < syscall_table_size ? syscall_functions[call](context) : missing_system_call(context);
       if (result < 0) result = finish_error(task, result);
       context.registers.set_result(static_cast<std::uint64_t>(result));
       // A new program's registers know of no call; tracers expect to see the end of this one.
@@ -70,18 +54,34 @@ inline void system_call(Context& context) {
   long result;
   // relaxed: whoever closes this way and wants it closed at once waits until the thread is stopped.
   std::uint32_t plain_calls = context.task.plain_calls.load(std::memory_order_relaxed);
-  if (call < plain_calls && syscall_functions[call]) [[likely]]
-    result = syscall_functions[call](context);
-  else if (!plain_calls)
+  if (call < plain_calls) [[likely]]
+    result = syscall_functions.data()[call](context);  // not [call]: it would check the index a second time
+  else if (plain_calls == 0)
     return watched_system_call(context);
   else
-    result = missing_system_call(context.task, static_cast<long>(call));
+    result = missing_system_call(context);
   if (result < 0) [[unlikely]]
     result = finish_error(context.task, result);
   context.registers.set_result(static_cast<std::uint64_t>(result));
 }
 
 }  // namespace
+
+long missing_system_call(Context& context) {
+  Task& task = context.task;
+  auto own = arch::linux_own_system_call(task.registers, task.thread().arch_state);
+  if (own) return *own;
+  if (own.error() != Errno::enosys) return -static_cast<long>(own.error());
+  auto call = static_cast<unsigned long>(task.registers.system_call_number());
+  if (call < syscall_table_size) {
+    std::uint64_t bit = std::uint64_t{1} << (call % 64);
+    // relaxed: only whether somebody was first matters.
+    if (!(missing_calls_logged[call / 64].fetch_or(bit, std::memory_order_relaxed) & bit))
+      core::log(core::LogLevel::info, "{}[{}]: system call {} is not implemented",
+                task.thread().name().data(), task.id(), call);
+  }
+  return -static_cast<long>(Errno::enosys);
+}
 
 void thread_loop(Task& task) {
   Context context{task, task.process(), task.registers};

@@ -2,6 +2,7 @@
 // lines here.
 #include <array>
 
+#include "linux_abi/lifecycle.h"
 #include "linux_abi/syscall.h"
 #include "syscalls/async_io/rows.h"
 #include "syscalls/credentials/rows.h"
@@ -36,6 +37,7 @@ void two_rows_for_one_number() {}
 template <std::size_t... sizes>
 consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
   Table table;
+  for (SyscallFunction& function : table.functions) function = &missing_system_call;
   auto add = [&](const SyscallRow* rows, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       if (rows[i].number < 0) continue;  // not on this architecture

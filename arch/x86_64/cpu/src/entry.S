@@ -81,9 +81,7 @@ arch_enter_user:
   cmpb $1, USER_REGISTERS_PATH(%rdi)
   leaq USER_REGISTERS_R15(%rdi), %rsp
   jne 1f
-  POP_REGISTERS
-  movq 8(%rsp), %rcx
-  movq 24(%rsp), %r11
+  POP_REGISTERS                           // %rcx and %r11 hold what SYSCALL put there: path says so
   movq 32(%rsp), %rsp
   swapgs
   sysretq

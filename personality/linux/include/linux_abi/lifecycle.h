@@ -13,6 +13,9 @@ namespace linux_abi {
 // The body of every task: runs user code until it ends. Entry of the core thread.
 [[noreturn]] void thread_loop(Task& task);
 
+// What the table of system calls holds where nobody wrote a row.
+long missing_system_call(Context& context);
+
 // clone: the new thread, started. `wanted_ids` is clone3's set_tid.
 Result<long> clone_task(Context& context, const CloneArguments& arguments, std::span<const int> wanted_ids);
 

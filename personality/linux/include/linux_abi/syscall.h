@@ -139,7 +139,8 @@ constexpr SyscallRow row(const char* name, const char* supported = "") {
   return detail::Invoker<handler>::make(call, name, supported);
 }
 
-// The merged table (personality/linux/table). Entries without a row have a null name and answer ENOSYS.
+// The merged table (personality/linux/table). Numbers without a row have none in the first and a function
+// that answers ENOSYS in the second.
 inline constexpr std::size_t syscall_table_size = 512;
 extern const std::array<const SyscallRow*, syscall_table_size> syscall_rows_by_number;
 extern const std::array<SyscallFunction, syscall_table_size> syscall_functions;
