@@ -3,16 +3,18 @@
 
 // Part of the kernel and of the vDSO, which has no headers.
 
+// A clock shows `base_ns` + ((counter - counter_base) * multiplier >> shift).
+struct VdsoClockData {
+  __UINT64_TYPE__ base_ns, multiplier;
+};
+
 // Readers: take `sequence` until it is even, read, and start again if it has changed.
 struct VdsoData {
   __UINT32_TYPE__ sequence;
-  __UINT32_TYPE__ usable;
+  __UINT32_TYPE__ usable;  // bit n: clock n is here; none when user code cannot read the counter
   __UINT64_TYPE__ counter_base;
-  __UINT64_TYPE__ multiplier, raw_multiplier;
-  __UINT64_TYPE__ shift;
-  // What each clock showed when the counter was at `counter_base`, by its number; only for those of
-  // `known_clocks`.
-  __UINT64_TYPE__ base_ns[12];
+  __UINT64_TYPE__ shift;     // below 64
+  VdsoClockData clocks[12];  // by number
 };
 
 enum VdsoClock {

@@ -45,18 +45,21 @@ void set_linux_vdso_clocks(const LinuxVdsoClocks& clocks) {
   // Odd while it is being written; the fence keeps the data from being stored before that.
   __atomic_store_n(&data.sequence, data.sequence + 1, __ATOMIC_RELAXED);
   __atomic_thread_fence(__ATOMIC_RELEASE);
-  data.usable = clocks.usable;
+  data.usable = clocks.usable ? known_clocks : 0;
   data.counter_base = clocks.counter_base;
-  data.multiplier = clocks.multiplier;
-  data.raw_multiplier = clocks.raw_multiplier;
   data.shift = clocks.shift;
   std::uint64_t monotonic = clocks.monotonic_base_ns;
   std::uint64_t realtime = monotonic + clocks.realtime_offset_ns;
-  data.base_ns[clock_realtime] = data.base_ns[clock_realtime_coarse] = realtime;
-  data.base_ns[clock_monotonic] = data.base_ns[clock_monotonic_coarse] = monotonic;
-  data.base_ns[clock_monotonic_raw] = clocks.raw_base_ns;
-  data.base_ns[clock_boot_time] = monotonic + clocks.boot_offset_ns;
-  data.base_ns[clock_tai] = realtime + static_cast<std::uint64_t>(clocks.tai_offset_s * 1'000'000'000);
+  auto set = [&](VdsoClock clock, std::uint64_t base_ns) {
+    data.clocks[clock] = {base_ns, clock == clock_monotonic_raw ? clocks.raw_multiplier : clocks.multiplier};
+  };
+  set(clock_realtime, realtime);
+  set(clock_realtime_coarse, realtime);
+  set(clock_monotonic, monotonic);
+  set(clock_monotonic_coarse, monotonic);
+  set(clock_monotonic_raw, clocks.raw_base_ns);
+  set(clock_boot_time, monotonic + clocks.boot_offset_ns);
+  set(clock_tai, realtime + static_cast<std::uint64_t>(clocks.tai_offset_s * 1'000'000'000));
   __atomic_store_n(&data.sequence, data.sequence + 1, __ATOMIC_RELEASE);
 }
 

@@ -34,7 +34,7 @@ namespace vdso {
 constexpr uint64_t ns_per_second = 1000000000;
 
 // False: ask the kernel.
-inline bool read_clock(long clock, uint64_t& ns) {
+inline bool read_clock(unsigned long clock, uint64_t& ns) {
   const volatile VdsoData& data = vdso_data;
   for (;;) {
     uint32_t sequence = __atomic_load_n(&vdso_data.sequence, __ATOMIC_ACQUIRE);
@@ -42,14 +42,13 @@ inline bool read_clock(long clock, uint64_t& ns) {
       relax();
       continue;
     }
-    if (!data.usable) [[unlikely]]
+    if (clock >= 32 || !(data.usable >> clock & 1)) [[unlikely]]
       return false;
     uint64_t now = read_counter(), base = data.counter_base;
     uint64_t passed = now > base ? now - base : 0;
-    uint64_t multiplier = clock == clock_monotonic_raw ? data.raw_multiplier : data.multiplier;
-    auto shift = static_cast<unsigned>(data.shift);
-    uint64_t value = static_cast<uint64_t>(static_cast<unsigned __int128>(passed) * multiplier >> shift);
-    value += data.base_ns[clock];
+    auto shift = static_cast<unsigned>(data.shift) % 64;
+    auto product = static_cast<unsigned __int128>(passed) * data.clocks[clock].multiplier;
+    uint64_t value = static_cast<uint64_t>(product >> shift) + data.clocks[clock].base_ns;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&vdso_data.sequence, __ATOMIC_RELAXED) != sequence) [[unlikely]]
       continue;
@@ -58,11 +57,9 @@ inline bool read_clock(long clock, uint64_t& ns) {
   }
 }
 
-inline bool is_known(long clock) { return clock >= 0 && clock < 32 && (known_clocks >> clock & 1); }
-
 inline int clock_gettime(int clock, timespec* result) {
   uint64_t ns;
-  if (!is_known(clock) || !read_clock(clock, ns)) [[unlikely]]
+  if (!read_clock(static_cast<unsigned>(clock), ns)) [[unlikely]]
     return static_cast<int>(system_call(number_clock_gettime, clock, result));
   result->seconds = static_cast<long>(ns / ns_per_second);
   result->nanoseconds = static_cast<long>(ns % ns_per_second);
@@ -71,7 +68,8 @@ inline int clock_gettime(int clock, timespec* result) {
 
 inline int clock_getres(int clock, timespec* result) {
   // The coarse clocks' answer is the kernel's affair.
-  if (!is_known(clock) || clock == clock_realtime_coarse || clock == clock_monotonic_coarse)
+  bool is_known = static_cast<unsigned>(clock) < 32 && (known_clocks >> clock & 1);
+  if (!is_known || clock == clock_realtime_coarse || clock == clock_monotonic_coarse)
     return static_cast<int>(system_call(number_clock_getres, clock, result));
   if (result) {
     result->seconds = 0;
