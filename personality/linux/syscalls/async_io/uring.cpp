@@ -39,6 +39,7 @@ Result<void> check_submitter(Context& context, Ring& ring) {
 }
 
 Result<void> wait_for(Context& context, Ring& ring, std::uint32_t wanted, core::Deadline deadline) {
+  if (ring.ready_completions() >= wanted && !ring.has_overflow() && !ring.has_work()) return {};
   ring.begin_wait(context.task);
   Result<void> result;
   for (;;) {

@@ -18,6 +18,7 @@ struct Operation {
   bool needs_file = false;
   bool selects_buffers = false;
   bool can_wait = true;  // ASYNC may hand it to a worker at once
+  bool is_quick = false;
 };
 
 Result<long> nop(UringIssue& issue) {
@@ -52,11 +53,12 @@ struct Table {
 consteval Table make_table() {
   Table table;
   auto set = [&](Opcode opcode, Operation operation) { table.operation[opcode] = operation; };
-  set(op_nop, {.issue = nop, .can_wait = false});
+  set(op_nop, {.issue = nop, .can_wait = false, .is_quick = true});
   for (Opcode opcode : {op_readv, op_writev, op_read_fixed, op_write_fixed, op_read, op_write})
     set(opcode, {.issue = uring_transfer,
                  .needs_file = true,
-                 .selects_buffers = opcode == op_readv || opcode == op_read});
+                 .selects_buffers = opcode == op_readv || opcode == op_read,
+                 .is_quick = opcode != op_readv && opcode != op_writev});
   set(op_fsync, {.issue = uring_fsync, .needs_file = true});
   set(op_sync_file_range, {.issue = uring_sync_file_range, .needs_file = true});
   set(op_fallocate, {.issue = uring_fallocate, .needs_file = true});
@@ -101,7 +103,7 @@ constexpr Table table = make_table();
 class AsWhom {
  public:
   AsWhom(Task& task, const UringRequest& request) : task_(task) {
-    if (task.credentials_reference() == request.credentials || !request.sqe.personality) return;
+    if (task.credentials_reference() == request.credentials) return;
     before_ = task.credentials_reference();
     task.set_credentials(request.credentials);
   }
@@ -120,6 +122,10 @@ class AsWhom {
 bool uring_supports(unsigned opcode) { return opcode < op_count && table.operation[opcode].issue; }
 bool uring_selects_buffers(unsigned opcode) { return table.operation[opcode].selects_buffers; }
 bool uring_can_wait(unsigned opcode) { return table.operation[opcode].can_wait; }
+bool uring_is_quick(const UringSqe& sqe) {
+  return sqe.opcode < op_count && table.operation[sqe.opcode].is_quick &&
+         !(sqe.flags & ~(fixed_file | skip_success)) && !sqe.personality;
+}
 
 Result<long> uring_issue(Context& context, Ring& ring, UringRequest& request, bool may_wait) {
   const Operation& operation = table.operation[request.sqe.opcode];
@@ -128,8 +134,9 @@ Result<long> uring_issue(Context& context, Ring& ring, UringRequest& request, bo
                        ? TRY(uring_fixed_file(ring, static_cast<std::uint32_t>(request.sqe.fd)))
                        : TRY(context.task.files->get(request.sqe.fd));
   }
-  AsWhom whom(context.task, request);
   UringIssue issue{context, ring, request, may_wait};
+  if (!request.sqe.personality) return operation.issue(issue);
+  AsWhom whom(context.task, request);
   return operation.issue(issue);
 }
 

@@ -33,6 +33,9 @@ Result<long> uring_issue(Context& context, Ring& ring, UringRequest& request, bo
 bool uring_supports(unsigned opcode);
 bool uring_selects_buffers(unsigned opcode);
 bool uring_can_wait(unsigned opcode);
+// Whether issuing it, when it need not wait, leaves nothing in its request but a file and a result: such an
+// entry is carried out without becoming a request that others see (Ring::carry_out).
+bool uring_is_quick(const UringSqe& sqe);
 // A short transfer breaks a chain.
 bool uring_moves_data(unsigned opcode);
 std::uint32_t uring_expected_length(const UringRequest& request);

@@ -5,9 +5,8 @@
 
 namespace linux_abi {
 
-UringRequest::UringRequest(RefPtr<Ring> owner)
-    : ring(std::move(owner)),
-      timer(
+UringRequest::UringRequest()
+    : timer(
           [](core::Timer& expired) {
             auto* request = base::container_of(&expired, &UringRequest::timer);
             if (request->timer_claimed.exchange(true)) return;

@@ -29,7 +29,7 @@ class UringWorkers;
 
 class UringRequest final : public PollArm {
  public:
-  explicit UringRequest(RefPtr<Ring> owner);
+  UringRequest();
   ~UringRequest();
 
   // Where it waits; only the owner changes it, and a canceller after a claim.
@@ -40,7 +40,8 @@ class UringRequest final : public PollArm {
   bool has_flag(std::uint8_t flag) const { return sqe.flags & flag; }
 
   UringSqe sqe;
-  const RefPtr<Ring> ring;
+  // From Ring::enrol() on:
+  RefPtr<Ring> ring;
   RefPtr<UringWorkers> workers;  // of the process that submitted it
   Task* submitter = nullptr;     // only compared: its requests end before it does
   // As whom it runs.

@@ -157,14 +157,21 @@ class Ring final : public base::RefCounted<Ring> {
   void release_deferred_locked() REQUIRES(lock);
   bool defer(UringRequest& head) EXCLUDES(lock);
   bool cancel_one_locked(UringRequest& request, bool& busy) REQUIRES(lock);
-  Result<UringRequest*> make_request(Context& context, const UringSqe& entry);
+  // Makes it a request that cancellation and the end of its process find; frees it when it fails. ENOMEM.
+  Result<UringRequest*> enrol(Context& context, std::unique_ptr<UringRequest> request) EXCLUDES(lock);
+  // What most entries need: the one in `spare_` is done in place, without a request that others see, if it
+  // need not wait. ENOMEM.
+  Result<void> carry_out(Context& context) REQUIRES(submit_lock) EXCLUDES(lock);
   bool read_entry(UringSqe& entry) REQUIRES(submit_lock);
   Result<void> check_entry(UringRequest& request) REQUIRES(submit_lock);
-  Result<void> submit_one(Context& context, const UringSqe& entry, UringRequest*& head, UringRequest*& last)
-      REQUIRES(submit_lock);
+  // The one in `spare_`.
+  Result<void> submit_one(Context& context, UringRequest*& head, UringRequest*& last) REQUIRES(submit_lock);
   void queue_chain(Context& context, UringRequest& head);
 
-  std::uint32_t sq_head_ = 0;  // with submit_lock
+  std::uint32_t sq_head_ = 0;                                    // with submit_lock
+  std::unique_ptr<UringRequest> spare_ GUARDED_BY(submit_lock);  // the next one
+  // As many as deferred_ has; grows with submit_lock held, too, whose holder so trusts a zero.
+  std::atomic<std::uint32_t> deferred_count_{0};
   std::uint32_t cq_tail_ GUARDED_BY(lock) = 0;
   Overflow* overflow_first_ GUARDED_BY(lock) = nullptr;
   Overflow* overflow_last_ GUARDED_BY(lock) = nullptr;

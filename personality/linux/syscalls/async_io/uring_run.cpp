@@ -65,6 +65,34 @@ UringRequest* Ring::step(Context& context, UringRequest& request, Patience patie
   return finish(request, result_of(result), request.cqe_flags);
 }
 
+Result<void> Ring::carry_out(Context& context) {
+  UringRequest& request = *spare_;
+  request.submitter = &context.task;
+  Result<long> result = uring_issue(context, *this, request, false);
+  if (!result && result.error() == Errno::eagain && !request.no_wait) {
+    // Now it is one like any other.
+    UringRequest& waiting = *TRY(enrol(context, std::move(spare_)));
+    waiting.started = true;
+    run(context, go_async(context, waiting), Patience::none);
+    return {};
+  }
+  std::int32_t value = result_of(result);
+  bool silent = request.has_flag(uring::skip_success) && value >= 0 && !breaks_chain(request, value);
+  std::uint32_t cqe_flags = request.cqe_flags;
+  // As new for the next entry.
+  request.file = {};
+  request.no_wait = false;
+  request.poll_events = 0;
+  request.cqe_flags = 0;
+  MutexGuard guard{lock};
+  ++submitted_;
+  ++finished_;
+  if (silent) return {};
+  post_locked(request.user_data(), value, cqe_flags);
+  fire_counted_timeouts_locked();
+  return {};
+}
+
 UringRequest* Ring::run_waiting(Context& context, UringRequest& request) {
   return step(context, request, Patience::may_wait);
 }
@@ -181,6 +209,8 @@ void Ring::release_deferred_locked() {
   while (UringRequest* first = deferred_.first()) {
     if (first->has_flag(uring::drain) && finished_ < first->sequence) return;
     deferred_.remove(*first);
+    // relaxed (all): see the member.
+    deferred_count_.fetch_sub(1, std::memory_order_relaxed);
     first->deferred = false;
     push_ready(*first);
   }
@@ -226,6 +256,7 @@ bool Ring::defer(UringRequest& head) {
   if (deferred_.empty() && (!head.has_flag(uring::drain) || finished_ >= head.sequence)) return false;
   head.deferred = head.started = true;
   deferred_.push_back(head);
+  deferred_count_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
@@ -238,6 +269,7 @@ void Ring::queue_chain(Context& context, UringRequest& head) {
 bool Ring::cancel_one_locked(UringRequest& request, bool& busy) {
   if (request.deferred) {
     deferred_.remove(request);
+    deferred_count_.fetch_sub(1, std::memory_order_relaxed);
     request.deferred = false;
     request.failed = Errno::ecanceled;
     push_ready(request);

@@ -28,14 +28,13 @@ bool Ring::read_entry(UringSqe& entry) {
   return true;
 }
 
-Result<UringRequest*> Ring::make_request(Context& context, const UringSqe& entry) {
+Result<UringRequest*> Ring::enrol(Context& context, std::unique_ptr<UringRequest> request) {
   // Gone when the process ends: its SQPOLL threads are told so here.
   auto* own = ProcessAsyncIo::find(context.process);
   RefPtr<UringWorkers> workers = own ? own->workers() : RefPtr<UringWorkers>{};
   if (!workers) return error(Errno::enomem);
-  auto request = TRY(base::try_make_unique<UringRequest>(RefPtr<Ring>(this)));
   Task& task = context.task;
-  request->sqe = entry;
+  request->ring = RefPtr<Ring>(this);
   request->workers = std::move(workers);
   request->submitter = &task;
   request->credentials = task.credentials_reference();
@@ -75,21 +74,20 @@ Result<void> Ring::check_entry(UringRequest& request) {
 
 // Builds chains: `head` is the one that is open. A request that is wrong does not cut its chain in the
 // middle, it makes all of it fail.
-Result<void> Ring::submit_one(Context& context, const UringSqe& entry, UringRequest*& head,
-                              UringRequest*& last) {
-  UringRequest& request = *TRY(make_request(context, entry));
+Result<void> Ring::submit_one(Context& context, UringRequest*& head, UringRequest*& last) {
+  UringRequest& request = *TRY(enrol(context, std::move(spare_)));
   Result<void> checked = check_entry(request);
   if (checked && request.sqe.opcode == op_link_timeout && !head) checked = error(Errno::einval);
   if (!checked) {
     request.failed = checked.error();
     if (head && head->failed == Errno{}) head->failed = Errno::ecanceled;
   }
-  bool linked = entry.flags & (link | hard_link);
+  bool linked = request.sqe.flags & (link | hard_link);
   if (head) last->next = &request;
   if (linked) {
     if (!head) head = &request;
     last = &request;
-    return checked ? Result<void>{} : Result<void>{};
+    return {};
   }
   UringRequest& first = head ? *std::exchange(head, nullptr) : request;
   queue_chain(context, first);
@@ -102,14 +100,28 @@ Result<unsigned> Ring::submit(Context& context, unsigned count) {
   Result<void> failure;
   std::uint32_t available = word(&UringShared::sq_tail).load(std::memory_order_acquire) - sq_head_;
   count = std::min({count, available, sq_entries});
+  bool may_carry_out = false;
+  {
+    MutexGuard guard{resources_lock};
+    may_carry_out = !resources.restricted;  // fixed before the ring was enabled
+  }
+  bool posted_some = false;
   while (taken < count) {
-    UringSqe entry;
-    if (!read_entry(entry)) {
+    if (!spare_) spare_.reset(new (std::nothrow) UringRequest);
+    if (!spare_) {
+      failure = error(Errno::eagain);
+      break;
+    }
+    if (!read_entry(spare_->sqe)) {
       ++taken;
       if (has(setup_submit_all)) continue;
       break;
     }
-    auto submitted = submit_one(context, entry, head, last);
+    // relaxed: see the member.
+    bool at_once = may_carry_out && !head && uring_is_quick(spare_->sqe) &&
+                   deferred_count_.load(std::memory_order_relaxed) == 0;
+    posted_some |= at_once;
+    Result<void> submitted = at_once ? carry_out(context) : submit_one(context, head, last);
     if (!submitted && submitted.error() == Errno::enomem) {
       --sq_head_;
       failure = error(Errno::eagain);
@@ -119,6 +131,7 @@ Result<unsigned> Ring::submit(Context& context, unsigned count) {
     if (!submitted && !has(setup_submit_all)) break;
   }
   if (head) queue_chain(context, *head);
+  if (posted_some) notify();
   // release: the entries were copied before the program may use them again.
   word(&UringShared::sq_head).store(sq_head_, std::memory_order_release);
   if (!taken && !failure) return error(failure.error());
