@@ -50,5 +50,11 @@ void measure_processes();
 void measure_memory();
 void measure_signals();
 void measure_waiting();
+void measure_rings();
+// Instead of all the others, when the first argument says "sizes": in bytes, in a kernel that has done
+// nothing yet.
+void measure_sizes();
+// The same for "scaling": by the clock, on several CPUs.
+void measure_scaling();
 
 }  // namespace benchmark

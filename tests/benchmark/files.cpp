@@ -97,6 +97,9 @@ void measure_contents() {
   int file = open("file", O_RDWR | O_CREAT | O_TRUNC, 0644);
   require(file >= 0, "create");
   for (size_t i = 0; i < pages; i++) require(write(file, page, sizeof page) == sizeof page, "write");
+  measure("pread-byte", "read one byte of a file", 1000, [file](int count) {
+    while (count-- > 0) require(pread(file, page, 1, 0) == 1, "pread");
+  });
   measure("pread-page", "read 4 KiB of a file", 1000, [file](int count) {
     for (int i = 0; i < count; i++) {
       auto offset = static_cast<off_t>(static_cast<size_t>(i) % pages * page_size);

@@ -5,11 +5,10 @@ under `-icount shift=0`, where the counter that the program reads advances by on
 """
 import argparse
 import re
-import threading
 from pathlib import Path
 from typing import List, Optional
 
-from . import figures, guest, packages, profile, programs, qemu, roots, ui
+from . import figures, guest, packages, profile, programs, qemu, roots, scaling, ui, workloads
 from .tree import check_architecture, scratch_folder
 from .ui import NosError
 
@@ -20,6 +19,8 @@ LARGEST_TRIED_MIB = 512
 
 # Of the benchmark: name, cost of one operation, operations between its marks, title.
 ROW_LINE = re.compile(r"^row (\S+) (\d+) (\d+) (.*?)\r*$", re.MULTILINE)
+# Name, bytes, title.
+SIZE_LINE = re.compile(r"^size (\S+) (-?\d+) (.*?)\r*$", re.MULTILINE)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,6 +34,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--no-memory", action="store_true", help="leave out the rows about memory, which take a dozen starts")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON, too")
     parser.add_argument("--plot", metavar="FILE", help="draw the results as SVG, too")
+    parser.add_argument("--scaling", action="store_true", help="instead: rates by the clock with 1, 2 and 4 CPUs, the kernels in turn")
+    parser.add_argument("--programs", action="store_true", help="instead: hackbench, make, sysbench and stress-ng, the kernels in turn")
+    parser.add_argument("--icount", action="store_true", help="of --scaling: count instructions; the CPUs take turns")
+    parser.add_argument("--turns", type=int, default=3, metavar="N", help="of --scaling and --programs, for each kernel (default 3)")
     parser.add_argument("--profile", metavar="ROW", help="where the instructions of one row go; the rows are those of --json: getppid, stat-8, ...")
     parser.set_defaults(function=run)
 
@@ -46,23 +51,12 @@ def machine(
     )  # fmt: skip
 
 
-def console_output(description: qemu.Machine, limit_seconds: float) -> str:
-    running = qemu.Guest(description)
-    watchdog = threading.Timer(limit_seconds, running.process.kill)
-    watchdog.start()
-    with running.console.makefile("rb") as console:
-        text = console.read().decode(errors="replace")
-    running.wait()
-    watchdog.cancel()
-    return text
-
-
 def operation_costs(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
     overlay, initrd = folder / "overlay.cpio", folder / "initrd"
     roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
     guest.concatenate([root.archive, overlay], initrd)
     description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True, arguments=arguments)
-    text = console_output(description, LIMIT_SECONDS)
+    text = qemu.console_output(description, LIMIT_SECONDS)
     for name, value, _, title in ROW_LINE.findall(text):
         column.add(name, title, int(value))
     column.complete = re.search(r"^done\r*$", text, re.MULTILINE) is not None
@@ -80,7 +74,7 @@ def show_profile(options: argparse.Namespace, architecture: str) -> int:
         guest.concatenate([root.archive, overlay], initrd)
         description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True)
         with ui.step("Counting executions of each instruction"):
-            rows = ROW_LINE.findall(console_output(profile.counting(description, counts), LIMIT_SECONDS))
+            rows = ROW_LINE.findall(qemu.console_output(profile.counting(description, counts), LIMIT_SECONDS))
         # Two intervals to a row, the second of them measured.
         for number, (name, _, operations, _) in enumerate(rows):
             if name == options.profile:
@@ -94,8 +88,17 @@ def boots(kernel: Path, architecture: str, initrd: Path, memory_mib: int, folder
     """The output of the command in `initrd` when the guest gets as far as to end it well, else None."""
     status = folder / "status"
     status.unlink(missing_ok=True)
-    text = console_output(machine(kernel, architecture, initrd, memory_mib, icount=False, status=status, arguments=arguments), BOOT_LIMIT_SECONDS)
+    text = qemu.console_output(machine(kernel, architecture, initrd, memory_mib, icount=False, status=status, arguments=arguments), BOOT_LIMIT_SECONDS)
     return text if qemu.read_status(status) == 0 else None
+
+
+def size_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
+    overlay, initrd = folder / "sizes-overlay.cpio", folder / "sizes-initrd"
+    roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
+    guest.concatenate([root.archive, overlay], initrd)
+    description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True, arguments=f"{arguments} -- sizes")
+    for name, value, title in SIZE_LINE.findall(qemu.console_output(description, LIMIT_SECONDS)):
+        column.add_memory(f"size-{name}", f"{title} (bytes)", int(value))
 
 
 def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
@@ -103,6 +106,7 @@ def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Pa
     command = b"\0".join([b"sh", b"-c", b"cat /proc/meminfo", b""])
     roots.write_overlay(overlay, root.folders, programs.init(architecture), [], [(".nos/command", command), (".nos/plain-output", b"")])
     guest.concatenate([root.archive, overlay], initrd)
+    size_figures(kernel, architecture, root, folder, column, arguments)
     text = boots(kernel, architecture, initrd, MEMORY_MIB, folder, arguments)
     if text is None:
         return
@@ -113,10 +117,10 @@ def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Pa
             too_small = middle
         else:
             enough = middle
-    column.add("smallest-memory", "smallest --memory (MiB)", enough)
+    column.add_memory("smallest-memory", "smallest --memory (MiB)", enough)
     free = re.search(r"^MemFree:\s+(\d+) kB", text, re.MULTILINE)
     if free:
-        column.add("memory-used", "memory in use at the prompt (KiB)", MEMORY_MIB * 1024 - int(free.group(1)))
+        column.add_memory("memory-used", "memory in use at the prompt (KiB)", MEMORY_MIB * 1024 - int(free.group(1)))
 
 
 def measure(name: Optional[str], architecture: str, options: argparse.Namespace, memory: bool) -> figures.Column:
@@ -138,6 +142,10 @@ def run(options: argparse.Namespace) -> int:
     packages.ensure_for("bench", architecture)
     if qemu.has_kvm():
         ui.note("Counting instructions needs emulation; KVM is left aside.")
+    if options.scaling:
+        return scaling.run(options, architecture)
+    if options.programs:
+        return workloads.run(options, architecture)
     if options.profile:
         return show_profile(options, architecture)
     if options.check or options.keep:

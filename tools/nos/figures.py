@@ -1,6 +1,6 @@
 """The figures of ./nos bench: as a table, as JSON, as a drawing, and the ones that the tree keeps.
 
-Less is better everywhere: instructions, KiB, MiB.
+Less is better everywhere: instructions; bytes, KiB, MiB.
 """
 import datetime
 import json
@@ -8,7 +8,7 @@ import platform
 from html import escape
 from pathlib import Path
 from statistics import median
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Set
 
 from . import ui
 from .tree import ROOT
@@ -16,8 +16,6 @@ from .ui import NosError
 
 # A counted figure repeats exactly on one machine; the compiler's next release moves it a little.
 TOLERANCE = 1.05
-# What is compared with others in ratios has this in common: a fixed amount of instructions of one CPU.
-MEMORY_ROWS = ("smallest-memory", "memory-used")
 
 
 class Column:
@@ -27,11 +25,17 @@ class Column:
         self.title = title
         self.values: Dict[str, int] = {}
         self.titles: Dict[str, str] = {}
+        # Of the rows, those that are memory: instructions alone make the median, and are kept in the tree.
+        self.memory: Set[str] = set()
         self.complete = False
 
     def add(self, row: str, title: str, value: int) -> None:
         self.values[row] = value
         self.titles[row] = title
+
+    def add_memory(self, row: str, title: str, value: int) -> None:
+        self.add(row, title, value)
+        self.memory.add(row)
 
 
 def row_titles(columns: List[Column]) -> Dict[str, str]:
@@ -61,7 +65,7 @@ def print_table(columns: List[Column]) -> None:
 
 
 def counted_ratios(columns: List[Column]) -> List[float]:
-    found = (ratio(columns, row) for row in row_titles(columns) if row not in MEMORY_ROWS)
+    found = (ratio(columns, row) for row in row_titles(columns) if row not in columns[0].memory)
     return [quotient for quotient in found if quotient is not None]
 
 
@@ -82,7 +86,8 @@ def kept_file(architecture: str) -> Path:
 
 
 def keep(architecture: str, column: Column) -> None:
-    content = {row: {"title": column.titles[row], "instructions": value} for row, value in column.values.items()}
+    counted = {row: value for row, value in column.values.items() if row not in column.memory}
+    content = {row: {"title": column.titles[row], "instructions": value} for row, value in counted.items()}
     kept_file(architecture).write_text(json.dumps(content, indent=1) + "\n")
 
 
@@ -100,6 +105,8 @@ def worse(now: Column, before: Column) -> List[str]:
     """A line for each row that became more expensive, is new or is gone."""
     lines = []
     for row, value in now.values.items():
+        if row in now.memory:
+            continue
         if row not in before.values:
             lines.append(f"{row} is not among the kept figures: ./nos bench --keep puts it there.")
         elif value > before.values[row] * TOLERANCE:

@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import termios
+import threading
 import time
 import tty
 from contextlib import contextmanager, nullcontext
@@ -87,6 +88,7 @@ class Machine:
     kernel_arguments: str = ""
     cpu_model: Optional[str] = None
     icount: bool = False
+    takes_turns: bool = False  # icount with several CPUs: one runs at a time, and the clock counts what all execute
     gdb_port: Optional[int] = None
     status_file: Optional[Path] = None
     disks: List[Disk] = field(default_factory=list)
@@ -111,7 +113,7 @@ def has_kvm() -> bool:
 
 def command(machine: Machine, console: int, control: int) -> List[Argument]:
     """The words that start QEMU; the numbers are those of the sockets for the guest's first serial port and for QMP."""
-    if machine.icount and machine.cpus != 1:
+    if machine.icount and machine.cpus != 1 and not machine.takes_turns:
         raise NosError("--icount counts the instructions of one CPU: it goes with --cpus 1.")
     board = BOARDS[machine.architecture]
     kvm = has_kvm() and not machine.icount and machine.architecture == platform.machine()
@@ -343,3 +345,15 @@ def read_status(path: Path) -> Optional[int]:
     except OSError:
         return None
     return int(match.group(1)) if match else None
+
+
+def console_output(description: Machine, limit_seconds: float) -> str:
+    """What a guest prints until it ends, or is ended when the time is over."""
+    running = Guest(description)
+    watchdog = threading.Timer(limit_seconds, running.process.kill)
+    watchdog.start()
+    with running.console.makefile("rb") as console:
+        text = console.read().decode(errors="replace")
+    running.wait()
+    watchdog.cancel()
+    return text
