@@ -139,21 +139,23 @@ UringCqe* Ring::next_slot_locked() {
 void Ring::post_locked(std::uint64_t user_data, std::int32_t result, std::uint32_t cqe_flags) {
   ++posted;
   UringCqe* slot = overflow_first_ ? nullptr : next_slot_locked();
-  if (!slot) {
-    auto* entry = new (std::nothrow) Overflow{nullptr, {user_data, result, cqe_flags}};
-    if (!entry) {
-      word(&UringShared::cq_overflow).fetch_add(1);
-      return;
-    }
-    (overflow_last_ ? overflow_last_->next : overflow_first_) = entry;
-    overflow_last_ = entry;
-    overflow_count_.fetch_add(1, std::memory_order_relaxed);
-    word(&UringShared::sq_flags).fetch_or(uring::sq_cq_overflow);
-    return;
-  }
+  if (!slot) [[unlikely]]
+    return post_overflow_locked({user_data, result, cqe_flags});
   *slot = {user_data, result, cqe_flags};
   // release: the entry is there before the program sees it.
   word(&UringShared::cq_tail).store(++cq_tail_, std::memory_order_release);
+}
+
+void Ring::post_overflow_locked(const UringCqe& cqe) {
+  auto* entry = new (std::nothrow) Overflow{nullptr, cqe};
+  if (!entry) {
+    word(&UringShared::cq_overflow).fetch_add(1);
+    return;
+  }
+  (overflow_last_ ? overflow_last_->next : overflow_first_) = entry;
+  overflow_last_ = entry;
+  overflow_count_.fetch_add(1, std::memory_order_relaxed);
+  word(&UringShared::sq_flags).fetch_or(uring::sq_cq_overflow);
 }
 
 void Ring::flush_overflow() {

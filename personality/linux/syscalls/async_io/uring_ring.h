@@ -147,6 +147,7 @@ class Ring final : public base::RefCounted<Ring> {
     UringCqe cqe;
   };
   UringCqe* next_slot_locked() REQUIRES(lock);
+  [[gnu::noinline]] void post_overflow_locked(const UringCqe& cqe) REQUIRES(lock);
   void post_locked(std::uint64_t user_data, std::int32_t result, std::uint32_t cqe_flags) REQUIRES(lock);
   void fire_counted_timeouts_locked() REQUIRES(lock);
   static UringRequest* finish_chain(UringRequest& request, bool failed);

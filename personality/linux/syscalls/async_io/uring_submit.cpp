@@ -1,6 +1,4 @@
 // From entries of the submission queue to requests.
-#include <cstring>
-
 #include "syscalls/async_io/process_async_io.h"
 #include "syscalls/async_io/uring_ops.h"
 #include "syscalls/async_io/uring_workers.h"
@@ -24,7 +22,7 @@ bool Ring::read_entry(UringSqe& entry) {
   }
   std::size_t size = has(setup_sqe128) ? 2 * sizeof(UringSqe) : sizeof(UringSqe);
   // The program may write to it meanwhile: whatever the copy is, it is checked afterwards.
-  std::memcpy(&entry, sqes->at(index * size), sizeof(entry));
+  entry = *static_cast<const UringSqe*>(sqes->at(index * size));
   return true;
 }
 
