@@ -1,7 +1,7 @@
 // The texts of mounts, mountinfo and mountstats.
 #include "core/memory/slab.h"
 #include "procfs/procfs.h"
-#include "vfs/mount.h"
+#include "vfs/mount_sharing.h"
 #include "vfs/operations.h"
 
 namespace procfs {
@@ -26,6 +26,15 @@ void put_mount_options(base::TextSink& out, const vfs::Mount& mount) {
                                        {vfs::mount_no_symlink_follow, ",nosymfollow"}};
   for (const Option& option : options)
     if (mount.has(option.flag)) out.put(option.text);
+}
+
+void put_propagation(base::TextSink& out, const vfs::Mount& mount, const vfs::Path& root) {
+  vfs::MountSharing sharing = vfs::sharing_of_locked(mount, root);
+  if (sharing.peers) format(out, " shared:{}", sharing.peers);
+  if (sharing.master) format(out, " master:{}", sharing.master);
+  if (sharing.visible_master && sharing.visible_master != sharing.master)
+    format(out, " propagate_from:{}", sharing.visible_master);
+  if (sharing.unbindable) format(out, " unbindable");
 }
 
 struct Scratch {
@@ -74,8 +83,7 @@ Result<void> show_mounts(base::TextSink& out, const vfs::Path& root, MountFormat
         vfs::put_escaped(out, *text, escaped);
         format(out, " {}", writable);
         put_mount_options(out, mount);
-        if (mount.propagation() == vfs::Propagation::shared) format(out, " shared:{}", mount.peer_group());
-        if (mount.propagation() == vfs::Propagation::unbindable) format(out, " unbindable");
+        put_propagation(out, mount, root);
         format(out, " - {} ", file_system.type().name());
         vfs::put_escaped(out, source, escaped);
         format(out, " {}", file_system.is_read_only() ? "ro" : "rw");

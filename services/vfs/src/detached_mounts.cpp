@@ -1,5 +1,6 @@
 // Mounts that are in no tree yet, and changes of the attributes of whole trees: what the calls of the new
 // mount interface need.
+#include "mount_groups.h"
 #include "mount_tree.h"
 #include "vfs/operations.h"
 #include "vfs_internal.h"
@@ -34,9 +35,12 @@ void dissolve_detached_mounts(Mount& top) {
   for (;;) {
     RefPtr<Mount> leaf;  // dropped after the lock: may end a file system
     core::MutexGuard guard{mount_mutex()};
-    if (top.parent() || top.mount_namespace() || top.children.empty()) return;
+    if (top.parent() || top.mount_namespace()) return;
+    MountGroups::leave_locked(top);
+    if (top.children.empty()) return;
     Mount* at = top.children.first();
     while (Mount* child = at->children.first()) at = child;
+    MountGroups::leave_locked(*at);
     leaf = MountTree::detach_locked(*at);
     guard.unlock();
     leaf = {};
@@ -77,7 +81,7 @@ Result<void> mount_change(const Caller& caller, const Path& target, const MountC
     if (!outcome)
       MountTree::set_flags_locked(*entry.mount, entry.flags);
     else if (change.propagation)
-      MountTree::set_propagation_locked(*entry.mount, *change.propagation);
+      MountGroups::set_locked(*entry.mount, *change.propagation);
   }
   MountTree::changed_locked(top.mount_namespace());
   return outcome;

@@ -2,6 +2,7 @@
 
 #include "core/memory/slab.h"
 #include "dentry_cache.h"
+#include "mount_groups.h"
 #include "vfs/inode.h"
 #include "vfs_internal.h"
 
@@ -15,7 +16,6 @@ constinit core::Mutex the_mount_mutex{"mount tree"};
 constinit std::atomic<Mount*> table[bucket_count]{};
 constinit MountNamespace* initial_namespace = nullptr;
 constinit std::atomic<int> next_mount_id{1};
-constinit std::atomic<int> next_peer_group{1};
 constinit std::atomic<std::uint64_t> next_namespace_id{0xf0000000};
 
 std::atomic<Mount*>& bucket(const Mount* parent, const Dentry* point) {
@@ -48,7 +48,7 @@ Result<void> initialize_mount_table() { return MountTree::initialize(); }
 
 Result<RefPtr<Mount>> Mount::create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root,
                                     std::string_view source, MountFlags flags) {
-  auto* mount = new (std::nothrow) Mount;
+  auto* mount = new (std::nothrow) MountTree::Node;
   if (!mount) return error(Errno::enomem);
   file_system->mount_count.fetch_add(1, std::memory_order_relaxed);
   mount->file_system_ = std::move(file_system);
@@ -67,7 +67,9 @@ void Mount::last_reference_dropped() {
   // acq_rel: what the other mounts did happens before the end.
   if (file_system_->mount_count.fetch_sub(1, std::memory_order_acq_rel) == 1) file_system_->unmounted();
   file_system_ = nullptr;
-  core::rcu_retire(rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &Mount::rcu_); });
+  core::rcu_retire(rcu_, [](core::RcuHead& head) {
+    delete &MountTree::Node::of(*base::container_of(&head, &Mount::rcu_));
+  });
 }
 
 bool Mount::is_read_only() const { return has(mount_read_only) || file_system_->is_read_only(); }
@@ -197,6 +199,15 @@ void MountTree::make_root_locked(RefPtr<Mount> reference, MountNamespace& space)
   changed_locked(&space);
 }
 
+// The flag goes with the last mount on the dentry, in whichever namespace.
+void MountTree::clear_unused_point(Dentry& point) {
+  for (auto& head : table)
+    for (Mount* at = head.load(std::memory_order_relaxed); at;
+         at = at->hash_next_.load(std::memory_order_relaxed))
+      if (at->mount_point() == &point) return;
+  point.clear_flag(Dentry::mount_point);
+}
+
 RefPtr<Mount> MountTree::detach_locked(Mount& mount) {
   Mount* parent = mount.parent();
   Dentry* point = mount.mount_point();
@@ -208,15 +219,16 @@ RefPtr<Mount> MountTree::detach_locked(Mount& mount) {
     mount.mount_point_.store(nullptr, std::memory_order_release);
   }
   if (parent) parent->children.remove(mount);
-  // The flag goes with the last mount on the dentry, in whichever namespace.
-  bool still_used = false;
-  for (auto& head : table)
-    for (Mount* at = head.load(std::memory_order_relaxed); at;
-         at = at->hash_next_.load(std::memory_order_relaxed))
-      if (at->mount_point() == point) still_used = true;
-  if (!still_used && point) point->clear_flag(Dentry::mount_point);
+  if (point) clear_unused_point(*point);
   changed_locked(space);
   return RefPtr<Mount>::adopt(&mount);
+}
+
+RefPtr<Mount> MountTree::remove_locked(Mount& mount) {
+  MountGroups::leave_locked(mount);
+  RefPtr<Mount> reference = detach_locked(mount);
+  join_namespace(mount, nullptr);
+  return reference;
 }
 
 void MountTree::detach_all_locked(Mount& top, base::Vector<RefPtr<Mount>>& dropped) {
@@ -226,10 +238,17 @@ void MountTree::detach_all_locked(Mount& top, base::Vector<RefPtr<Mount>>& dropp
     while (Mount* child = at->children.first()) at = child;
     Mount* parent = at->parent();
     bool last = at == &top;
-    dropped.push_back_reserved(detach_locked(*at));
-    join_namespace(*dropped.back(), nullptr);
+    dropped.push_back_reserved(remove_locked(*at));
     if (last) return;
     at = parent;
+  }
+}
+
+bool is_dentry_below(const Dentry& dentry, const Dentry& ancestor) {
+  core::RcuReadGuard guard;
+  for (const Dentry* at = &dentry;; at = at->parent()) {
+    if (at == &ancestor) return true;
+    if (at->is_root()) return false;
   }
 }
 
@@ -254,47 +273,77 @@ void MountTree::pivot_locked(Mount& new_root, const Path& put_old, RefPtr<Mount>
   attach_locked(RefPtr<Mount>::adopt(old_root), put_old);
 }
 
-Result<RefPtr<Mount>> MountTree::clone_locked(Mount& original, RefPtr<Dentry> root) {
+void MountTree::reparent_locked(Mount& mount, Mount& parent, Dentry& point) {
+  Mount& old_parent = *mount.parent();
+  Dentry& old_point = *mount.mount_point();
+  RefPtr<Mount> old_parent_reference = std::exchange(mount.parent_reference_, RefPtr<Mount>(&parent));
+  RefPtr<Dentry> old_point_reference = std::exchange(mount.mount_point_reference_, RefPtr<Dentry>(&point));
+  point.set_flag(Dentry::mount_point);
+  {
+    TableWrite write;
+    hash_remove(mount);
+    mount.parent_.store(&parent, std::memory_order_release);
+    mount.mount_point_.store(&point, std::memory_order_release);
+    hash_insert(mount);
+  }
+  old_parent.children.remove(mount);
+  parent.children.push_back(mount);
+  clear_unused_point(old_point);
+}
+
+std::size_t MountTree::tree_size_locked(Mount& top) {
+  std::size_t count = 0;
+  for_each_below_locked(top, [&](Mount&) { ++count; });
+  return count;
+}
+
+Result<RefPtr<Mount>> MountTree::clone_locked(Mount& original, RefPtr<Dentry> root, CopyRelation relation) {
   auto copy = TRY(Mount::create(original.file_system_, std::move(root), original.source(), original.flags()));
-  copy->propagation_ = original.propagation_;
-  copy->peer_group_ = original.peer_group_;
+  MountGroups::relate_copy_locked(*copy, original, relation);
   return copy;
 }
 
-Result<RefPtr<Mount>> MountTree::clone_tree_locked(Mount& original, RefPtr<Dentry> root) {
-  auto copy = TRY(clone_locked(original, root));
-  for (Mount& child : original.children) {
-    if (child.propagation_ == Propagation::unbindable) continue;
-    // Only what hangs below the part that is bound.
-    bool below = false;
-    for (Dentry* at = child.mount_point();; at = at->parent()) {
-      if (at == root.get()) below = true;
-      if (below || at->is_root()) break;
+void MountTree::discard_locked(RefPtr<Mount> copy, base::Vector<RefPtr<Mount>>& dropped) {
+  while (Mount* below = copy->children.first()) detach_all_locked(*below, dropped);
+  MountGroups::leave_locked(*copy);
+  dropped.push_back_reserved(std::move(copy));
+}
+
+// Walks the original and the copy in step.
+Result<RefPtr<Mount>> MountTree::clone_tree_locked(Mount& original, RefPtr<Dentry> root,
+                                                   CopyRelation relation) {
+  base::Vector<RefPtr<Mount>> dropped;  // room to take the copy apart again
+  TRY(dropped.try_reserve(tree_size_locked(original)));
+  auto copy = TRY(clone_locked(original, root, relation));
+  Mount* at = &original;
+  Mount* copy_at = copy.get();
+  Mount* child = at->children.first();
+  for (;;) {
+    if (!child) {
+      if (at == &original) return copy;
+      child = at->parent()->children.next(*at);
+      at = at->parent();
+      copy_at = copy_at->parent();
+      continue;
     }
-    if (!below) continue;
-    auto child_copy = clone_tree_locked(child, child.root_reference());
+    // Only what hangs below the part that is bound.
+    bool taken = !Node::of(*child).is_unbindable() &&
+                 (at != &original || is_dentry_below(*child->mount_point(), *root));
+    if (!taken) {
+      child = at->children.next(*child);
+      continue;
+    }
+    auto child_copy = clone_locked(*child, child->root_reference(), relation);
     if (!child_copy) {
-      base::Vector<RefPtr<Mount>> dropped;
-      std::size_t count = 0;
-      for_each_below_locked(*copy, [&](Mount&) { ++count; });
-      if (count > 1 && dropped.try_reserve(count)) {
-        while (Mount* below_copy = copy->children.first()) detach_all_locked(*below_copy, dropped);
-      }
+      discard_locked(std::move(copy), dropped);
       return error(child_copy.error());
     }
-    Path target(copy, RefPtr<Dentry>(child.mount_point()));
-    attach_locked(std::move(*child_copy), target);
+    Mount* made = child_copy->get();
+    attach_locked(std::move(*child_copy), Path(RefPtr<Mount>(copy_at), RefPtr<Dentry>(child->mount_point())));
+    at = child;
+    copy_at = made;
+    child = at->children.first();
   }
-  return copy;
-}
-
-void MountTree::set_propagation_locked(Mount& mount, Propagation kind) {
-  if (kind == Propagation::shared && mount.peer_group_ == 0)
-    mount.peer_group_ = next_peer_group.fetch_add(1, std::memory_order_relaxed);
-  if (kind == Propagation::private_mount || kind == Propagation::unbindable) mount.peer_group_ = 0;
-  // A slave without a master is private, as on Linux: there is no peer to follow.
-  mount.propagation_ = kind == Propagation::slave ? Propagation::private_mount : kind;
-  if (mount.propagation_ == Propagation::private_mount) mount.peer_group_ = 0;
 }
 
 // ---- Namespaces ----

@@ -1,5 +1,7 @@
 // mount(2), umount2(2), pivot_root(2), chroot(2), chdir(2), getcwd(2), sync(2).
+#include "mount_groups.h"
 #include "mount_tree.h"
+#include "vfs/mount_sharing.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
 #include "vfs/root_mount.h"
@@ -14,8 +16,21 @@ Result<void> may_mount(const Caller& caller) {
   return caller.credentials.can(Capability::sys_admin) ? Result<void>() : Result<void>(error(Errno::eperm));
 }
 
+// To a place and to the places that follow it.
+Result<void> spread_locked(RefPtr<Mount>& mount, const Path& target, MountSpread& spread,
+                           std::size_t already_counted) {
+  auto prepared = spread.prepare_locked(*mount, target, already_counted);
+  if (!prepared) {
+    spread.cancel_locked();
+    return prepared;
+  }
+  spread.commit_locked(std::move(mount), target);
+  return {};
+}
+
 // A mount goes on top of what is already there, on a directory if its root is one, on a file otherwise.
 Result<void> attach(RefPtr<Mount> mount, const Path& given) {
+  MountSpread spread;
   core::MutexGuard guard{mount_mutex()};
   Path target = given;
   MountTree::cross(target);
@@ -23,12 +38,8 @@ Result<void> attach(RefPtr<Mount> mount, const Path& given) {
   if (!target.dentry().is_root() && !target.dentry().has(Dentry::hashed)) return error(Errno::enoent);
   if (is_directory(target.inode().mode()) != is_directory(mount->root().inode()->mode()))
     return error(Errno::enotdir);
-  MountNamespace* space = target.mount().mount_namespace();
-  if (!space) return error(Errno::einval);
-  if (MountTree::mount_count(*space) >= limits.mount_max.load(std::memory_order_relaxed))
-    return error(Errno::enospc);
-  MountTree::attach_locked(std::move(mount), target);
-  return {};
+  if (!target.mount().mount_namespace()) return error(Errno::einval);
+  return spread_locked(mount, target, spread, 0);
 }
 
 bool is_detached(const Mount& mount) {
@@ -79,7 +90,7 @@ Result<RefPtr<Mount>> copy_mounts(const Caller& caller, const Path& source, Recu
   TRY(may_mount(caller));
   core::MutexGuard guard{mount_mutex()};
   if (!source.mount().mount_namespace()) return error(Errno::einval);
-  if (source.mount().propagation() == Propagation::unbindable) return error(Errno::einval);
+  if (MountNode::of(source.mount()).is_unbindable()) return error(Errno::einval);
   return recursion == Recursion::recursive
              ? MountTree::clone_tree_locked(source.mount(), source.dentry_reference())
              : MountTree::clone_locked(source.mount(), source.dentry_reference());
@@ -98,6 +109,7 @@ Result<void> mount_move(const Caller& caller, const Path& source, const Path& gi
   if (is_directory(given_target.inode().mode()) != is_directory(source.inode().mode()))
     return error(Errno::einval);
   if (is_detached(source.mount())) return attach(source.mount_reference(), given_target);
+  MountSpread spread;
   RefPtr<Mount> old_parent;
   RefPtr<Dentry> old_point;
   core::MutexGuard guard{mount_mutex()};
@@ -106,11 +118,31 @@ Result<void> mount_move(const Caller& caller, const Path& source, const Path& gi
   Mount& mount = source.mount();
   if (!mount.parent() || !mount.mount_namespace() || !target.mount().mount_namespace())
     return error(Errno::einval);
-  if (mount.parent()->propagation() == Propagation::shared) return error(Errno::einval);
+  if (MountNode::of(*mount.parent()).is_shared()) return error(Errno::einval);
   if (MountTree::is_below_locked(target.mount(), mount)) return error(Errno::eloop);
+  auto prepared = spread.prepare_locked(mount, target, MountTree::tree_size_locked(mount));
+  if (!prepared) {
+    spread.cancel_locked();
+    return prepared;
+  }
   RefPtr<Mount> reference = MountTree::detach_locked(mount);
   MountTree::keep_place(mount, old_parent, old_point);
-  MountTree::attach_locked(std::move(reference), target);
+  spread.commit_locked(std::move(reference), target);
+  return {};
+}
+
+Result<void> mount_set_group(const Caller& caller, const Path& from, const Path& to) {
+  TRY(may_mount(caller));
+  if (!is_mount_root(from) || !is_mount_root(to)) return error(Errno::einval);
+  core::MutexGuard guard{mount_mutex()};
+  auto &model = MountNode::of(from.mount()), &mount = MountNode::of(to.mount());
+  if (!model.mount_namespace() || !mount.mount_namespace()) return error(Errno::einval);
+  if (&model.file_system() != &mount.file_system()) return error(Errno::einval);
+  if (!is_dentry_below(mount.root(), model.root())) return error(Errno::einval);
+  if (mount.is_shared() || mount.master) return error(Errno::einval);
+  if (!model.is_shared() && !model.master) return error(Errno::einval);
+  MountGroups::adopt_locked(mount, model);
+  MountTree::changed_locked(mount.mount_namespace());
   return {};
 }
 
@@ -169,9 +201,9 @@ Result<void> mount_set_propagation(const Caller& caller, const Path& target, Pro
   core::MutexGuard guard{mount_mutex()};
   if (recursion == Recursion::recursive)
     MountTree::for_each_below_locked(target.mount(),
-                                     [&](Mount& mount) { MountTree::set_propagation_locked(mount, kind); });
+                                     [&](Mount& mount) { MountGroups::set_locked(mount, kind); });
   else
-    MountTree::set_propagation_locked(target.mount(), kind);
+    MountGroups::set_locked(target.mount(), kind);
   MountTree::changed_locked(target.mount().mount_namespace());
   return {};
 }
@@ -182,23 +214,18 @@ Result<void> unmount(const Caller& caller, const Path& target, unsigned flags) {
   TRY(may_mount(caller));
   if ((flags & unmount_expire) && (flags & (unmount_force | unmount_detach))) return error(Errno::einval);
   if (!is_mount_root(target)) return error(Errno::einval);
-  base::Vector<RefPtr<Mount>> dropped;
+  MountRemoval removal;
   core::MutexGuard guard{mount_mutex()};
   Mount& mount = target.mount();
   if (!mount.mount_namespace()) return error(Errno::einval);
   if (!mount.parent()) return error(flags & unmount_detach ? Errno::einval : Errno::ebusy);  // the root
-  std::size_t count = 0;
-  MountTree::for_each_below_locked(mount, [&](Mount&) { ++count; });
-  TRY(dropped.try_reserve(count));
   if (!(flags & unmount_detach)) {
     // The tree's reference and the caller's path are expected; anything else is a user.
-    if (count > 1 || mount.reference_count() > 2) return error(Errno::ebusy);
+    if (TRY(MountRemoval::is_busy_locked(mount, 2))) return error(Errno::ebusy);
     if ((flags & unmount_expire) && !MountTree::mark_expiry_locked(mount)) return error(Errno::eagain);
   }
-  MountTree::detach_all_locked(mount, dropped);
-  guard.unlock();
-  dropped.clear();  // may end file systems
-  guard.lock();
+  TRY(removal.prepare_locked(mount));
+  removal.commit_locked();
   return {};
 }
 
@@ -215,6 +242,9 @@ Result<void> pivot_root(const Caller& caller, const Path& new_root, const Path& 
     if (!new_mount.mount_namespace() || new_mount.mount_namespace() != root_mount.mount_namespace())
       return error(Errno::einval);
     if (&new_mount == &root_mount || &put_old.mount() == &root_mount) return error(Errno::ebusy);
+    if (MountNode::of(put_old.mount()).is_shared() ||
+        (new_mount.parent() && MountNode::of(*new_mount.parent()).is_shared()))
+      return error(Errno::einval);
     // The root file system itself cannot be pivoted away from: it has no place to come back to. Only where
     // the current root is a mount with a parent, or the top of the namespace over which something else was
     // mounted.

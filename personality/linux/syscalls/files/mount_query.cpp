@@ -6,6 +6,7 @@
 #include "syscalls/files/mount_context.h"
 #include "syscalls/files/rows.h"
 #include "vfs/mount.h"
+#include "vfs/mount_sharing.h"
 #include "vfs/operations.h"
 
 namespace linux_abi {
@@ -104,30 +105,32 @@ class OptionTexts final : public base::TextSink {
   bool first_ = true;
 };
 
-std::uint64_t propagation_bits(vfs::Propagation kind) {
-  switch (kind) {
-    case vfs::Propagation::shared:
-      return 1 << 20;
-    case vfs::Propagation::slave:
-      return 1 << 19;
-    case vfs::Propagation::unbindable:
-      return 1 << 17;
-    default:
-      return 1 << 18;
-  }
+std::uint64_t propagation_bits(const vfs::MountSharing& sharing) {
+  std::uint64_t bits = 0;
+  if (sharing.peers) bits |= 1 << 20;
+  if (sharing.master) bits |= 1 << 19;
+  if (sharing.unbindable) bits |= 1 << 17;
+  return bits ? bits : 1 << 18;
 }
 
-void describe_mount(vfs::Mount& mount, MountStatus& out) {
-  out.mask |= part::mount;
+void describe_mount(vfs::Mount& mount, std::uint64_t wanted, const vfs::Path& root, MountStatus& out) {
   core::MutexGuard guard{vfs::mount_mutex()};
+  vfs::MountSharing sharing = vfs::sharing_of_locked(mount, root);
+  if (wanted & part::propagate_from) {
+    out.mask |= part::propagate_from;
+    out.propagate_from = static_cast<std::uint64_t>(sharing.visible_master);
+  }
+  if (!(wanted & part::mount)) return;
+  out.mask |= part::mount;
   vfs::Mount& parent = mount.parent() ? *mount.parent() : mount;
   out.id = unique_mount_id(mount);
   out.parent_id = unique_mount_id(parent);
   out.old_id = static_cast<std::uint32_t>(mount.id());
   out.old_parent_id = static_cast<std::uint32_t>(parent.id());
   out.attributes = mount_attributes(mount.flags());
-  out.propagation = propagation_bits(mount.propagation());
-  out.peer_group = static_cast<std::uint64_t>(mount.peer_group());
+  out.propagation = propagation_bits(sharing);
+  out.peer_group = static_cast<std::uint64_t>(sharing.peers);
+  out.master = static_cast<std::uint64_t>(sharing.master);
 }
 
 struct PathMemory {
@@ -144,8 +147,8 @@ Result<void> describe(Context& context, vfs::Mount& mount, std::uint64_t wanted,
     out.magic = file_system.magic();
     out.file_system_flags = file_system.is_read_only() ? 1 : 0;
   }
-  if (wanted & part::mount) describe_mount(mount, out);
-  if (wanted & part::propagate_from) out.mask |= part::propagate_from;
+  if (wanted & (part::mount | part::propagate_from))
+    describe_mount(mount, wanted, context.task.file_system->root(), out);
   if (wanted & part::name_space) {
     out.mask |= part::name_space;
     out.name_space = mount.mount_namespace() ? mount.mount_namespace()->id() : 0;

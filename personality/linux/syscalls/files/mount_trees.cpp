@@ -3,6 +3,7 @@
 #include "syscalls/files/mount_context.h"
 #include "syscalls/files/rows.h"
 #include "vfs/mount.h"
+#include "vfs/mount_sharing.h"
 #include "vfs/operations.h"
 
 namespace linux_abi {
@@ -11,7 +12,8 @@ namespace {
 
 constexpr unsigned open_tree_clone = 1, open_tree_cloexec = 02000000;
 constexpr unsigned move_from_symlinks = 1, move_from_automounts = 2, move_from_empty = 4,
-                   move_to_symlinks = 0x10, move_to_automounts = 0x20, move_to_empty = 0x40;
+                   move_to_symlinks = 0x10, move_to_automounts = 0x20, move_to_empty = 0x40,
+                   move_set_group = 0x100;
 constexpr std::uint64_t ms_unbindable = 1 << 17, ms_private = 1 << 18, ms_slave = 1 << 19,
                         ms_shared = 1 << 20;
 
@@ -92,7 +94,7 @@ Result<long> sys_move_mount(Context& context, int from_directory, UserString fro
                             UserString to_path, unsigned flags) {
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
   if (flags & ~(move_from_symlinks | move_from_automounts | move_from_empty | move_to_symlinks |
-                move_to_automounts | move_to_empty))
+                move_to_automounts | move_to_empty | move_set_group))
     return error(Errno::einval);
   auto lookup = [&](unsigned symlinks, unsigned empty) {
     vfs::LookupFlags result = flags & symlinks ? vfs::lookup_follow : vfs::lookup_default;
@@ -101,7 +103,10 @@ Result<long> sys_move_mount(Context& context, int from_directory, UserString fro
   vfs::Path to = TRY(place_at(context, to_directory, to_path, lookup(move_to_symlinks, move_to_empty)));
   vfs::Path from =
       TRY(place_at(context, from_directory, from_path, lookup(move_from_symlinks, move_from_empty)));
-  TRY(vfs::mount_move(caller_of(context.task), from, to));
+  if (flags & move_set_group)
+    TRY(vfs::mount_set_group(caller_of(context.task), from, to));
+  else
+    TRY(vfs::mount_move(caller_of(context.task), from, to));
   return 0;
 }
 
