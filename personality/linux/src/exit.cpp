@@ -108,6 +108,7 @@ void exit_task(Task& task, int status) {
   release_waiters(task);
   release_memory(task, last);
   if (ExitDuty* duty = last ? process.exit_duty.exchange(nullptr) : nullptr) duty->process_ends(process);
+  release_seccomp(task);
   task.set_files({});
   task.set_file_system({});
 

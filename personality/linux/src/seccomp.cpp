@@ -5,6 +5,7 @@
 #include "core/log/log.h"
 #include "core/memory/user_pointer.h"
 #include "linux_abi/lifecycle.h"
+#include "linux_abi/seccomp_notify.h"
 #include "linux_abi/tracing.h"
 
 namespace linux_abi {
@@ -69,6 +70,24 @@ bool ask_the_tracer(Context& context, std::uint32_t reason) {
          static_cast<std::int32_t>(context.registers.system_call_number()) >= 0;
 }
 
+// As ask_the_tracer(), but the call stays what it is.
+bool ask_the_listener(Context& context, const SeccompFilter& filter, const Data& data) {
+  if (!filter.listener()) {
+    set_error(context, static_cast<std::uint32_t>(Errno::enosys));
+    return false;
+  }
+  SeccompVerdict verdict = filter.listener()->ask(context.task, data);
+  if (verdict.continues) return true;
+  std::int64_t result = verdict.error ? verdict.error : verdict.value;
+  if (verdict.interrupted) {
+    // As a call that a signal interrupts before it has done anything.
+    result = -static_cast<std::int64_t>(Errno::restart_always);
+    context.task.add_work(task_work::signal);
+  }
+  context.registers.set_result(static_cast<std::uint64_t>(result));
+  return false;
+}
+
 bool apply_filters(Context& context, bool traced_already) {
   Task& task = context.task;
   Data data = describe(context.registers);
@@ -88,6 +107,8 @@ bool apply_filters(Context& context, bool traced_already) {
     case trap:
       send_trap(context, data, reason);
       return false;
+    case ask_listener:
+      return ask_the_listener(context, *decided, data);
     case ask_tracer:
       if (traced_already) return true;
       return ask_the_tracer(context, reason) && apply_filters(context, true);
@@ -158,7 +179,15 @@ Result<long> add_seccomp_filter(Task& task, UserAddress program, unsigned flags)
   bool harmless = task.credentials().no_new_privileges || tracing.no_new_privileges.load();
   if (!harmless && !task.can(vfs::Capability::sys_admin)) return error(Errno::eacces);
   auto filter = TRY(SeccompFilter::create(std::move(instructions), flags & flag_log));
+  std::optional<ReservedDescriptor> descriptor;
+  RefPtr<vfs::File> listener_file;
   Process& process = task.process();
+  if (flags & flag_new_listener) {
+    auto listener = TRY(base::try_make_ref<SeccompListener>((flags & flag_wait_killable) != 0));
+    filter->set_listener(listener);
+    listener_file = TRY(open_seccomp_listener(std::move(listener), task));
+    descriptor.emplace(TRY(task.files->reserve(CloseOnExec::yes, process.limit_current(Resource::nofile))));
+  }
   core::MutexGuard guard{process.signal_lock};
   if (tracing.seccomp_mode.load() == Mode::strict) return error(Errno::einval);
   if (everybody)
@@ -168,19 +197,25 @@ Result<long> add_seccomp_filter(Task& task, UserAddress program, unsigned flags)
     if (flags & flag_sync_threads_esrch) return error(Errno::esrch);
     return thread;
   }
+  if (filter->listener() && own && own->chain_has_listener()) return error(Errno::ebusy);
   if (own) own->acquire_reference();
   filter->append_to(own);
   if (filter->path_length() > path_length_max) return error(Errno::enomem);
   SeccompFilter* raw = filter.leak();
   set_filter_locked(tracing, raw);
-  if (!everybody) return 0;
+  long result = 0;
+  if (descriptor) {
+    result = descriptor->number();
+    descriptor->publish(std::move(listener_file));
+  }
+  if (!everybody) return result;
   process.for_each_thread([&](Task& other) {
     if (&other == &task) return;
     raw->acquire_reference();
     if (harmless) Tracing::find(other)->no_new_privileges.store(true);
     set_filter_locked(*Tracing::find(other), raw);
   });
-  return 0;
+  return result;
 }
 
 Result<void> prepare_seccomp_of_child(Task& child, const Task& parent) {
@@ -199,6 +234,17 @@ bool inherit_seccomp_locked(Task& child, const Task& parent) {
   to->no_new_privileges.store(from->no_new_privileges.load());
   update_call_path(child);
   return true;
+}
+
+void release_seccomp(Task& task) {
+  Tracing* tracing = Tracing::find(task);
+  if (!tracing || !tracing->seccomp_filter.load()) return;
+  SeccompFilter* filter;
+  {
+    core::MutexGuard guard{task.process().signal_lock};
+    filter = tracing->seccomp_filter.exchange(nullptr);
+  }
+  if (filter) filter->release_reference();
 }
 
 bool shares_no_new_privileges(const Task& task) {

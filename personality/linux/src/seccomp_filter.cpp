@@ -3,6 +3,8 @@
 
 #include "linux_abi/seccomp.h"
 
+#include "linux_abi/seccomp_notify.h"
+
 namespace linux_abi {
 
 using namespace seccomp;
@@ -171,6 +173,19 @@ bool holds(unsigned operation, std::uint32_t a, std::uint32_t b) {
 }
 
 }  // namespace
+
+SeccompFilter::SeccompFilter() = default;
+SeccompFilter::~SeccompFilter() {
+  if (listener_) listener_->filter_gone();
+}
+
+void SeccompFilter::set_listener(RefPtr<SeccompListener> listener) { listener_ = std::move(listener); }
+
+bool SeccompFilter::chain_has_listener() const {
+  for (const SeccompFilter* at = this; at; at = at->previous_)
+    if (at->listener_) return true;
+  return false;
+}
 
 Result<RefPtr<SeccompFilter>> SeccompFilter::create(base::Vector<Instruction> program, bool logs) {
   std::size_t size = program.size();

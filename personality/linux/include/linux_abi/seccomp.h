@@ -19,6 +19,8 @@ namespace linux_abi {
 
 using base::RefPtr;
 
+class SeccompListener;
+
 class SeccompFilter {
  public:
   // EINVAL: not a program that ends for every input, or one that reads what it may not. ENOMEM.
@@ -27,6 +29,10 @@ class SeccompFilter {
   std::uint32_t run(const seccomp::Data& data) const;
   bool logs() const { return logs_; }
   const SeccompFilter* previous() const { return previous_; }
+  // Whom it asks (seccomp_notify.h); null: nobody. Set before anybody else sees the filter.
+  SeccompListener* listener() const { return listener_.get(); }
+  void set_listener(RefPtr<SeccompListener> listener);
+  bool chain_has_listener() const;
   // Before anybody else sees it; takes over the caller's reference on `previous`.
   void append_to(SeccompFilter* previous);
   bool comes_from(const SeccompFilter* ancestor) const;
@@ -38,11 +44,13 @@ class SeccompFilter {
   void release_reference();
 
  private:
-  SeccompFilter() = default;
+  SeccompFilter();
+  ~SeccompFilter();
   std::atomic<unsigned> references_{1};
   SeccompFilter* previous_ = nullptr;  // with a reference
   base::Vector<seccomp::Instruction> program_;
   bool logs_ = false;
+  RefPtr<SeccompListener> listener_;
 };
 
 // For the running thread. Strict: EINVAL if filters are there. Filter: 0, or the id of a thread that could
@@ -53,6 +61,9 @@ Result<long> add_seccomp_filter(Task& task, UserAddress program, unsigned flags)
 // got its first filters since it was prepared.
 Result<void> prepare_seccomp_of_child(Task& child, const Task& parent);
 bool inherit_seccomp_locked(Task& child, const Task& parent);
+
+// The thread has ended: its filters go, and who listens for them hears of it. May sleep.
+void release_seccomp(Task& task);
 
 // Another thread promised for this one that it gains no privileges by exec.
 bool shares_no_new_privileges(const Task& task);

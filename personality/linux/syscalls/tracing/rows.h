@@ -15,8 +15,7 @@ inline constexpr SyscallRow rows[] = {
     row<number::ptrace, sys_ptrace>("ptrace",
                                     "all but SECCOMP_GET_FILTER and SYSCALL_USER_DISPATCH; register "
                                     "sets PRSTATUS FPREGSET X86_XSTATE ARM_TLS ARM_SYSTEM_CALL"),
-    row<number::seccomp, sys_seccomp>("seccomp",
-                                      "all but user notification (SECCOMP_FILTER_FLAG_NEW_LISTENER EINVAL)"),
+    row<number::seccomp, sys_seccomp>("seccomp", ""),
 };
 
 }  // namespace syscalls::tracing

@@ -6,15 +6,17 @@
 
 namespace linux_abi::seccomp {
 
-inline constexpr unsigned set_mode_strict = 0, set_mode_filter = 1, get_action_available = 2;
+inline constexpr unsigned set_mode_strict = 0, set_mode_filter = 1, get_action_available = 2,
+                          get_notification_sizes = 3;
 inline constexpr unsigned flag_sync_threads = 1, flag_log = 2, flag_allow_speculation = 4,
-                          flag_sync_threads_esrch = 16;
+                          flag_new_listener = 8, flag_sync_threads_esrch = 16, flag_wait_killable = 32;
 enum class Mode : std::uint8_t { off = 0, strict = 1, filter = 2 };
 
 // Smaller ones, as signed numbers, go before larger ones.
 inline constexpr std::uint32_t kill_process = 0x80000000, kill_thread = 0, trap = 0x30000,
-                               fail_with_error = 0x50000, ask_tracer = 0x7ff00000, log = 0x7ffc0000,
-                               allow = 0x7fff0000, action_mask = 0xffff0000, data_mask = 0xffff;
+                               fail_with_error = 0x50000, ask_listener = 0x7fc00000, ask_tracer = 0x7ff00000,
+                               log = 0x7ffc0000, allow = 0x7fff0000, action_mask = 0xffff0000,
+                               data_mask = 0xffff;
 
 // What a filter looks at.
 struct Data {
