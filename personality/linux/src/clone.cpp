@@ -6,6 +6,7 @@
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/pidfd.h"
 #include "linux_abi/relations.h"
+#include "linux_abi/task_extras.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
@@ -162,6 +163,20 @@ class PidGuard {
   RefPtr<Pid> pid_;
 };
 
+// What the child inherited goes again unless it lives.
+class InheritedExtras {
+ public:
+  explicit InheritedExtras(const Task& child) : child_(&child) {}
+  InheritedExtras(const InheritedExtras&) = delete;
+  ~InheritedExtras() {
+    if (child_) drop_extras(*child_);
+  }
+  void keep() { child_ = nullptr; }
+
+ private:
+  const Task* child_;
+};
+
 }  // namespace
 
 Result<long> clone_task(Context& context, const CloneArguments& arguments, std::span<const int> wanted_ids) {
@@ -195,11 +210,14 @@ Result<long> clone_task(Context& context, const CloneArguments& arguments, std::
   unsigned event = trace_clone_event(parent, flags, exit_signal);
   if (is_traced(parent)) TRY(Tracing::of(*child));
   TRY(prepare_seccomp_of_child(*child, parent));
+  InheritedExtras extras{*child};
+  TRY(inherit_extras(*child, parent, flags));
   if (flags & clone_parent_settid) (void)!core::UserOut<int>(arguments.parent_tid).write(id);
   TRY(join_world(*child, parent, flags, exit_signal, event));
 
   // Commit.
   (void)pid.keep();
+  extras.keep();
   parent.account->processes.fetch_add(1, std::memory_order_relaxed);
   if (pidfd) pidfd->publish(std::move(pidfd_file));
   child->thread().set_address_space(process->address_space());

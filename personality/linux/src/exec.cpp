@@ -7,6 +7,7 @@
 #include "linux_abi/access_control.h"
 #include "linux_abi/core_dump.h"
 #include "linux_abi/futex.h"
+#include "linux_abi/task_extras.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
 #include "vfs/operations.h"
@@ -165,6 +166,7 @@ void replace_program(Task& task, const Program& program, const StackPlan& plan, 
   process.dumpable.store(
       credentials.secure || ids_changed ? static_cast<std::uint32_t>(core_settings.suid_dumpable.load()) : 1);
   task.set_credentials(std::move(credentials.credentials));
+  drop_extras_for_exec(task);
   apply_memory_limits(process);
   arch::linux_start_program(task.registers, made.loaded->start, made.stack_pointer);
 }

@@ -6,6 +6,7 @@
 #include "linux_abi/job_control.h"
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/relations.h"
+#include "linux_abi/task_extras.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
 #include "linux_abi/user_account.h"
@@ -108,6 +109,7 @@ void exit_task(Task& task, int status) {
   release_waiters(task);
   release_memory(task, last);
   if (ExitDuty* duty = last ? process.exit_duty.exchange(nullptr) : nullptr) duty->process_ends(process);
+  drop_extras(task);
   release_seccomp(task);
   task.set_files({});
   task.set_file_system({});

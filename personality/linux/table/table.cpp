@@ -9,6 +9,7 @@
 #include "syscalls/events/rows.h"
 #include "syscalls/files/rows.h"
 #include "syscalls/ipc/rows.h"
+#include "syscalls/keys/rows.h"
 #include "syscalls/memory/rows.h"
 #include "syscalls/pipes/rows.h"
 #include "syscalls/polling/rows.h"
@@ -53,8 +54,8 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
 
 constexpr Table table =
     merge(syscalls::async_io::rows, syscalls::credentials::rows, syscalls::events::rows,
-          syscalls::files::rows, syscalls::ipc::rows, syscalls::memory::rows, syscalls::pipes::rows,
-          syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
+          syscalls::files::rows, syscalls::ipc::rows, syscalls::keys::rows, syscalls::memory::rows,
+          syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
           syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
           syscalls::system::rows, syscalls::time::rows, syscalls::tracing::rows, syscalls::watches::rows);
 

@@ -2,6 +2,7 @@
 #include "base/parse.h"
 #include "core/init/init_step.h"
 #include "core/memory/slab.h"
+#include "keys.h"
 #include "linux_abi/access_control.h"
 #include "procfs/procfs.h"
 #include "subject.h"
@@ -232,6 +233,7 @@ Result<void> start_process_files() {
   TRY(procfs::add("thread-self", TRY(base::try_make_ref<SelfLink>(SelfLink::Kind::thread))));
   procfs::set_process_directory(*processes.leak());
   TRY(add_core_dump_files());
+  TRY(add_key_files());
   return add_kernel_files();
 }
 
