@@ -8,6 +8,7 @@
 #include "syscalls/credentials/rows.h"
 #include "syscalls/events/rows.h"
 #include "syscalls/files/rows.h"
+#include "syscalls/handles/rows.h"
 #include "syscalls/ipc/rows.h"
 #include "syscalls/keys/rows.h"
 #include "syscalls/memory/rows.h"
@@ -52,12 +53,12 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
   return table;
 }
 
-constexpr Table table =
-    merge(syscalls::async_io::rows, syscalls::credentials::rows, syscalls::events::rows,
-          syscalls::files::rows, syscalls::ipc::rows, syscalls::keys::rows, syscalls::memory::rows,
-          syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
-          syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows,
-          syscalls::system::rows, syscalls::time::rows, syscalls::tracing::rows, syscalls::watches::rows);
+constexpr Table table = merge(
+    syscalls::async_io::rows, syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows,
+    syscalls::handles::rows, syscalls::ipc::rows, syscalls::keys::rows, syscalls::memory::rows,
+    syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
+    syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows, syscalls::system::rows,
+    syscalls::time::rows, syscalls::tracing::rows, syscalls::watches::rows);
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "handles.h"
 #include "tmpfs_internal.h"
 
 namespace tmpfs {
@@ -45,6 +46,7 @@ Result<void> initialize() {
   vfs::register_file_system(rootfs_type);
   vfs::register_file_system(tmpfs_type);
   vfs::register_file_system(ramfs_type);
+  register_handles();
   return {};
 }
 
