@@ -4,6 +4,7 @@
 
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/syscall.h"
+#include "syscalls/accounting/rows.h"
 #include "syscalls/async_io/rows.h"
 #include "syscalls/credentials/rows.h"
 #include "syscalls/events/rows.h"
@@ -12,10 +13,12 @@
 #include "syscalls/ipc/rows.h"
 #include "syscalls/keys/rows.h"
 #include "syscalls/memory/rows.h"
+#include "syscalls/memory_nodes/rows.h"
 #include "syscalls/pipes/rows.h"
 #include "syscalls/polling/rows.h"
 #include "syscalls/process/rows.h"
 #include "syscalls/scheduling/rows.h"
+#include "syscalls/security/rows.h"
 #include "syscalls/signals/rows.h"
 #include "syscalls/sockets/rows.h"
 #include "syscalls/synchronisation/rows.h"
@@ -54,11 +57,12 @@ consteval Table merge(const SyscallRow (&... subjects)[sizes]) {
 }
 
 constexpr Table table = merge(
-    syscalls::async_io::rows, syscalls::credentials::rows, syscalls::events::rows, syscalls::files::rows,
-    syscalls::handles::rows, syscalls::ipc::rows, syscalls::keys::rows, syscalls::memory::rows,
-    syscalls::pipes::rows, syscalls::polling::rows, syscalls::process::rows, syscalls::scheduling::rows,
-    syscalls::signals::rows, syscalls::sockets::rows, syscalls::synchronisation::rows, syscalls::system::rows,
-    syscalls::time::rows, syscalls::tracing::rows, syscalls::watches::rows);
+    syscalls::accounting::rows, syscalls::async_io::rows, syscalls::credentials::rows, syscalls::events::rows,
+    syscalls::files::rows, syscalls::handles::rows, syscalls::ipc::rows, syscalls::keys::rows,
+    syscalls::memory::rows, syscalls::memory_nodes::rows, syscalls::pipes::rows, syscalls::polling::rows,
+    syscalls::process::rows, syscalls::scheduling::rows, syscalls::security::rows, syscalls::signals::rows,
+    syscalls::sockets::rows, syscalls::synchronisation::rows, syscalls::system::rows, syscalls::time::rows,
+    syscalls::tracing::rows, syscalls::watches::rows);
 
 }  // namespace
 
