@@ -117,11 +117,12 @@ Result<void> add_status(Notes& notes, Task& task, const SigInfo& information, co
 }
 
 Result<void> add_register_sets(Notes& notes, Task& task) {
+  arch::TracedThread thread{task.registers, task.thread().arch_state};
   for (const arch::LinuxCoreNote& note : arch::linux_core_notes()) {
-    std::size_t size = arch::linux_register_set(note.type).size;
+    std::size_t size = arch::linux_register_set_size(thread, note.type);
     if (!size) continue;
     auto room = TRY(notes.add(note.owner, note.type, size));
-    TRY(arch::read_linux_registers({task.registers, task.thread().arch_state}, note.type, room));
+    TRY(arch::read_linux_registers(thread, note.type, room));
   }
   return {};
 }

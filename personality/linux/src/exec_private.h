@@ -14,6 +14,7 @@ namespace linux_abi {
 struct Program {
   RefPtr<vfs::File> file;
   elf::Image image;
+  bool guarded = false;  // its code has marks where branches may go, and the processor looks at them
 };
 
 // ENOEXEC; ELIBBAD for a damaged interpreter.

@@ -23,11 +23,15 @@ Result<void> read_exactly(vfs::File& file, std::uint64_t offset, std::span<std::
   return {};
 }
 
-core::Protection to_protection(std::uint32_t flags) {
+// `guarded`: the program has marks where branches may go.
+core::Protection to_protection(std::uint32_t flags, bool guarded) {
   auto protection = core::Protection::none;
   if (flags & elf::flag_read) protection = protection | core::Protection::read;
   if (flags & elf::flag_write) protection = protection | core::Protection::write;
-  if (flags & elf::flag_execute) protection = protection | core::Protection::execute;
+  if (flags & elf::flag_execute) {
+    protection = protection | core::Protection::execute;
+    if (guarded) protection = protection | core::Protection::guarded;
+  }
   return protection;
 }
 
@@ -45,13 +49,13 @@ Result<void> clear_tail(core::AddressSpace& space, std::uintptr_t from, std::uin
 }
 
 Result<void> map_segment(core::AddressSpace& space, vfs::File& file, const elf::Segment& segment,
-                         std::uint64_t bias) {
+                         std::uint64_t bias, bool guarded) {
   elf::Placement place = elf::place_segment(segment, bias, page_size);
   auto fixed = core::MapFlags::fixed | core::MapFlags::no_replace;
   if (place.file_length) {
     core::MapRequest request{.address = UserAddress(place.address),
                              .length = place.file_length,
-                             .protection = to_protection(segment.flags),
+                             .protection = to_protection(segment.flags, guarded),
                              .flags = fixed,
                              .offset = place.file_offset};
     TRY(file.map(request));
@@ -68,7 +72,7 @@ Result<void> map_segment(core::AddressSpace& space, vfs::File& file, const elf::
   if (zero_pages_end > zero_pages_start)
     TRY(space.map({.address = UserAddress(zero_pages_start),
                    .length = zero_pages_end - zero_pages_start,
-                   .protection = to_protection(segment.flags),
+                   .protection = to_protection(segment.flags, guarded),
                    .flags = fixed}));
   return {};
 }
@@ -86,13 +90,25 @@ Result<std::uintptr_t> find_place(core::AddressSpace& space, const elf::Extent& 
 }
 
 Result<std::uint64_t> map_image(core::AddressSpace& space, const Program& program, const elf::Extent& extent,
-                                std::uintptr_t hint) {
+                                std::uintptr_t hint, bool guarded) {
   std::uint64_t bias = 0;
   if (program.image.header.kind == elf::Header::Kind::position_independent)
     bias = TRY(find_place(space, extent, program.image.alignment, hint)) - extent.low;
   for (const elf::Segment& segment : program.image.segments)
-    TRY(map_segment(space, *program.file, segment, bias));
+    TRY(map_segment(space, *program.file, segment, bias, guarded));
   return bias;
+}
+
+// Whether all of its code has marks where branches may go, and the processor looks at them.
+Result<bool> has_branch_targets(vfs::File& file, const elf::Image& image) {
+  constexpr std::size_t most_properties = 1024;
+  arch::LinuxGuard guard = arch::linux_guard();
+  if (!guard.property || !image.gnu_property) return false;
+  if (image.gnu_property->size > most_properties) return error(Errno::enoexec);
+  base::Vector<std::uint8_t> note;
+  TRY(note.try_resize(image.gnu_property->size));
+  TRY(read_exactly(file, image.gnu_property->offset, note.span()));
+  return (TRY(elf::read_gnu_property(note.span(), guard.property)) & guard.property_bit) != 0;
 }
 
 }  // namespace
@@ -110,7 +126,9 @@ Result<Program> read_program(RefPtr<vfs::File> file, ProgramRole role) {
   if (!read_exactly(*file, header->program_headers_offset, table.span())) return error(bad(Errno::enoexec));
   auto image = elf::read_image(*header, table.span());
   if (!image) return error(bad(image.error()));
-  return Program{std::move(file), std::move(*image)};
+  auto guarded = has_branch_targets(*file, *image);
+  if (!guarded) return error(bad(guarded.error()));
+  return Program{std::move(file), std::move(*image), *guarded};
 }
 
 Result<std::optional<base::String>> interpreter_path(const Program& program) {
@@ -165,14 +183,15 @@ Result<LoadedProgram> map_program(core::AddressSpace& space, const Program& prog
   std::uintptr_t hint = 0;
   if (interpreter)
     hint = base::align_down(arch::linux_stack_top() / 3 * 2, std::uintptr_t{page_size}) + random.program;
-  loaded.bias = TRY(map_image(space, program, loaded.extent, hint));
+  // Who has an interpreter is guarded by it, once all that it loads is known.
+  loaded.bias = TRY(map_image(space, program, loaded.extent, hint, program.guarded && !interpreter));
   loaded.entry = loaded.start = program.image.header.entry + loaded.bias;
   if (program.image.program_headers_address)
     loaded.program_headers = program.image.program_headers_address + loaded.bias;
 
   if (interpreter) {
     elf::Extent extent = TRY(elf::check_layout(interpreter->image, limits));
-    std::uint64_t bias = TRY(map_image(space, *interpreter, extent, 0));
+    std::uint64_t bias = TRY(map_image(space, *interpreter, extent, 0, interpreter->guarded));
     loaded.interpreter_base = bias + extent.low;
     loaded.start = interpreter->image.header.entry + bias;
   }

@@ -116,7 +116,15 @@ leave_hypervisor_level:
   msr cntvoff_el2, xzr
   mov x0, #0x33ff                         // floating point does not trap
   msr cptr_el2, x0
-  msr hstr_el2, xzr
+  mrs x0, id_aa64pfr0_el1
+  ubfx x0, x0, #32, #4
+  cbz x0, 3f
+  mov x0, #0x32ff                         // nor do scalable vectors, of any length
+  msr cptr_el2, x0
+  isb
+  mov x0, #0x1ff
+  msr S3_4_C1_C2_0, x0                    // ZCR_EL2
+3:msr hstr_el2, xzr
   msr vttbr_el2, xzr
   msr mdcr_el2, xzr
   mrs x0, id_aa64pfr0_el1

@@ -142,9 +142,13 @@ user_synchronous:
   ldr x2, [x0, #0]
   ldrsw x3, [x0, #64]                     // w8
   stp x2, x3, [x0, #USER_REGISTERS_ORIGINAL_X0]
-  msr daifclr, #2
+  ldr w4, [x18, #CPU_LOCAL_VECTORS_ALLOWED]
+  cbnz w4, 2f
+3:msr daifclr, #2
   mov x0, #0                              // UserEvent::system_call
   RETURN_FROM_ENTER_USER
+2:bl arch_drop_vectors
+  b 3b
 1:bl arch_handle_user_trap
   RETURN_FROM_ENTER_USER
 

@@ -43,9 +43,11 @@ std::optional<std::uint64_t> value_of(const Read& read) {
   if (read.m < first_feature || read.m > last_feature) return std::nullopt;
   switch (read.m << 4 | read.second) {
     case 0x40:  // ID_AA64PFR0; user and kernel code are AArch64
-      return (f.processor[0] & 0x000f'0000'00ff'0000) | 0x11;
+      return (f.processor[0] & 0x000f'000f'00ff'0000) | 0x11;
     case 0x41:  // ID_AA64PFR1
-      return f.processor[1] & 0xf0;
+      return f.processor[1] & 0xff;
+    case 0x44:  // ID_AA64ZFR0
+      return f.vectors & 0x0ff0'ff0f'00ff'00ff;
     case 0x50:  // ID_AA64DFR0: the debug architecture of version 8
       return 6;
     case 0x60:  // ID_AA64ISAR0
@@ -76,6 +78,7 @@ bool emulate_id_register_read(TrapFrame& frame, std::uint64_t syndrome) {
   if (!value) return false;
   if (read->target < 31) frame.x[read->target] = *value;
   frame.pc += 4;
+  frame.pstate &= ~UserRegisters::branch_type;
   // A step over the instruction is done.
   frame.set_single_step(false);
   return true;

@@ -7,6 +7,7 @@
 #include <arch_impl/context.h>
 
 #include "aarch64/cpu_area.h"
+#include "aarch64/floating_point.h"
 #include "aarch64/registers.h"
 #include "aarch64/tlb.h"
 #include "arch_common/exception_table.h"
@@ -189,6 +190,9 @@ void describe_user_trap(UserFault& fault, std::uint64_t syndrome, const TrapFram
       fault.kind = Kind::debug_step;
       fault.signal_code = 2;  // TRAP_TRACE
       break;
+    case TrapClass::scalable_vector:
+      fault.kind = Kind::alignment;  // no memory for the registers: there is no better signal
+      break;
     case TrapClass::pointer_failure:
       fault.kind = Kind::illegal_instruction;
       fault.signal_code = 2;  // ILL_ILLOPN
@@ -198,6 +202,15 @@ void describe_user_trap(UserFault& fault, std::uint64_t syndrome, const TrapFram
       fault.signal_code = 1;  // ILL_ILLOPC
       break;
   }
+}
+
+// A thread's first SVE instruction since its last system call. True when it may be tried again; interrupts
+// are on then.
+bool turn_on_vectors() {
+  enable_interrupts();
+  if (start_using_vectors(*current_thread_state())) return true;
+  disable_interrupts();
+  return false;
 }
 
 }  // namespace
@@ -215,6 +228,8 @@ extern "C" unsigned arch_handle_user_trap(TrapFrame& frame, std::uint64_t syndro
     return static_cast<unsigned>(UserEvent::interrupt);
   }
   if (is_abort(syndrome)) forget_refusal(syndrome);
+  if (class_of(syndrome) == TrapClass::scalable_vector && turn_on_vectors())
+    return static_cast<unsigned>(UserEvent::interrupt);
   describe_user_trap(current_thread_state()->fault, syndrome, frame);
   enable_interrupts();
   if (emulate_id_register_read(frame, syndrome)) return static_cast<unsigned>(UserEvent::interrupt);

@@ -26,16 +26,23 @@ struct PointerKeys {
 };
 
 struct ThreadState {
-  std::uint64_t stack_pointer = 0;               // of the suspended kernel code; first: known to assembly
-  std::uint64_t stack_limit = no_stack_limit;    // lowest address of its stack
-  std::uint64_t thread_pointer = 0;              // TPIDR_EL0, while the thread does not run
-  FloatingPointState* floating_point = nullptr;  // null: the thread never runs user code
-  unsigned unit_cpu = ~0u;         // CPU whose unit holds a copy of floating_point that is still good
-  bool user_interruption = false;  // interrupt_user(): atomic accesses only; known to assembly
+  std::uint64_t stack_pointer = 0;             // of the suspended kernel code; first: known to assembly
+  std::uint64_t stack_limit = no_stack_limit;  // lowest address of its stack
+  std::uint64_t thread_pointer = 0;            // TPIDR_EL0, while the thread does not run
+  // See arch_common/user_state.h.
+  FloatingPointState* unit = nullptr;
+  unsigned unit_cpu = ~0u;
+  bool user_interruption = false;  // known to assembly
   std::uint8_t enabled_keys = 0;   // of the first four of `keys`
   bool single_step = false;        // a debugger wants a trap after each instruction
   UserFault fault;
-  FloatingPointState* frozen = nullptr;  // the floating-point registers while a debugger may look at them
+  FloatingPointState* frozen = nullptr;
+  // See aarch64/floating_point.h.
+  std::byte* vectors = nullptr;
+  bool vectors_live = false;
+  bool inherits_vector_length = false;   // the programs that this one executes have its length
+  std::uint16_t vector_length = 0;       // bytes
+  std::uint16_t next_vector_length = 0;  // of the next program; 0: the default
   PointerKeys keys;
   DebugRegisters* debug_registers = nullptr;  // null: a debugger has not set any
 };

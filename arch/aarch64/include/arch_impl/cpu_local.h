@@ -27,7 +27,7 @@ struct alignas(64) CpuLocal {
   std::uint32_t preempt_count = 0;
   std::uint32_t no_reschedule = 1;  // zero: a reschedule is wanted
   std::uint32_t cpu_index = 0;
-  std::uint32_t padding = 0;
+  std::uint32_t vectors_allowed = 0;  // user code does not trap on SVE
   ThreadState* current_state = nullptr;
   std::uint64_t emergency_stack = 0;  // for the report of a stack overflow
   ThreadState* unit_owner = nullptr;  // whose floating-point registers are in the unit
@@ -43,6 +43,7 @@ static_assert(offsetof(CpuLocal, stack_limit) == CPU_LOCAL_STACK_LIMIT);
 static_assert(offsetof(CpuLocal, preempt_count) == CPU_LOCAL_PREEMPT_COUNT);
 static_assert(offsetof(CpuLocal, no_reschedule) == CPU_LOCAL_NO_RESCHEDULE);
 static_assert(offsetof(CpuLocal, cpu_index) == CPU_LOCAL_CPU_INDEX);
+static_assert(offsetof(CpuLocal, vectors_allowed) == CPU_LOCAL_VECTORS_ALLOWED);
 static_assert(offsetof(CpuLocal, current_state) == CPU_LOCAL_CURRENT_STATE);
 static_assert(offsetof(CpuLocal, emergency_stack) == CPU_LOCAL_EMERGENCY_STACK);
 

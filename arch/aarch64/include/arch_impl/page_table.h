@@ -78,6 +78,7 @@ class PageTableEntry {
     result.execute = executable();
     result.user = is_user();
     result.global = !(raw_ & not_global);
+    result.guarded = raw_ & guarded;
     switch (raw_ >> cache_shift & 7) {
       case 1:
         result.cache = CacheType::uncached;
@@ -133,6 +134,7 @@ class PageTableEntry {
     if (!a.execute || !a.user) bits |= user_no_execute;
     if (!a.execute || a.user) bits |= kernel_no_execute;
     if (a.user) bits |= user;
+    if (a.guarded) bits |= guarded;
     if (!a.global) bits |= not_global;
     std::uint64_t cache = a.cache == CacheType::write_back        ? 0
                           : a.cache == CacheType::uncached        ? 1
@@ -145,7 +147,8 @@ class PageTableEntry {
                                  table_type = 3, user = 1 << 6, read_only = 1 << 7, inner_shareable = 3 << 8,
                                  accessed_bit = 1 << 10, not_global = 1 << 11;
   static constexpr unsigned cache_shift = 2;
-  static constexpr std::uint64_t may_write = std::uint64_t{1} << 51,  // DBM
+  static constexpr std::uint64_t guarded = std::uint64_t{1} << 50,  // GP
+      may_write = std::uint64_t{1} << 51,                           // DBM
       kernel_no_execute = std::uint64_t{1} << 53, user_no_execute = std::uint64_t{1} << 54,
                                  software_bits = std::uint64_t{7} << 55;
   // Bits 55 to 58 are for software; all are while the entry is invalid.

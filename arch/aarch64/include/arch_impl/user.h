@@ -18,9 +18,11 @@ struct alignas(16) UserRegisters {
   std::uint64_t original_x0 = 0;             // of a system call: its first argument is also its result
   std::int64_t number = -1;
 
-  // What a program (its debugger, its signal handler) may choose: condition flags and SSBS, DIT. User mode
-  // with every interrupt enabled stays.
-  static constexpr std::uint64_t user_flags = 0xf1001000;
+  // How the instruction at `pc` was reached: by a call where its second bit alone is set.
+  static constexpr std::uint64_t branch_type = 0xc00, branch_type_call = 0x800;
+  // What a program (its debugger, its signal handler) may choose: condition flags and SSBS, DIT, BTYPE. User
+  // mode with every interrupt enabled stays.
+  static constexpr std::uint64_t user_flags = 0xf1001000 | branch_type;
 
   static UserRegisters for_program_start(std::uintptr_t program_counter, std::uintptr_t stack_pointer) {
     UserRegisters registers;

@@ -6,7 +6,7 @@
 namespace arch {
 namespace {
 
-constexpr std::uint8_t isar0 = 0, isar1 = 1, isar2 = 2, pfr0 = 3, pfr1 = 4, mmfr2 = 7, kernel = 8;
+constexpr std::uint8_t isar0 = 0, isar1 = 1, isar2 = 2, pfr0 = 3, pfr1 = 4, mmfr2 = 7, kernel = 8, zfr0 = 9;
 
 // What the kernel makes of several fields, or does itself (cpu/src/id_registers.cpp), in the form of one more
 // register.
@@ -17,12 +17,13 @@ std::uint64_t id_register(unsigned index) {
   if (index == kernel)
     return 1 << emulation | (f.address_authentication ? 1 << address_authentication : 0) |
            (f.generic_authentication ? 1 << generic_authentication : 0);
+  if (index == zfr0) return f.vectors;
   return index < 3 ? f.instruction_set[index] : index < 5 ? f.processor[index - 3] : f.memory[index - 5];
 }
 
 }  // namespace
 
-// No SVE, SME, MTE or branch targets.
+// No SME, MTE.
 constinit const Capability capabilities[] = {{1, 0, "fp", pfr0, 16, 0},
                                              {1, 1, "asimd", pfr0, 20, 0},
                                              {1, 3, "aes", isar0, 4, 1},
@@ -44,6 +45,7 @@ constinit const Capability capabilities[] = {{1, 0, "fp", pfr0, 16, 0},
                                              {1, 19, "sm4", isar0, 40, 1},
                                              {1, 20, "asimddp", isar0, 44, 1},
                                              {1, 21, "sha512", isar0, 12, 2},
+                                             {1, 22, "sve", pfr0, 32, 1},
                                              {1, 23, "asimdfhm", isar0, 48, 1},
                                              {1, 24, "dit", pfr0, 48, 1},
                                              {1, 25, "uscat", mmfr2, 32, 1},
@@ -54,13 +56,24 @@ constinit const Capability capabilities[] = {{1, 0, "fp", pfr0, 16, 0},
                                              {1, 30, "paca", kernel, address_authentication, 1},
                                              {1, 31, "pacg", kernel, generic_authentication, 1},
                                              {2, 0, "dcpodp", isar1, 0, 2},
+                                             {2, 1, "sve2", zfr0, 0, 1},
+                                             {2, 2, "sveaes", zfr0, 4, 1},
+                                             {2, 3, "svepmull", zfr0, 4, 2},
+                                             {2, 4, "svebitperm", zfr0, 16, 1},
+                                             {2, 5, "svesha3", zfr0, 32, 1},
+                                             {2, 6, "svesm4", zfr0, 40, 1},
                                              {2, 7, "flagm2", isar0, 52, 2},
                                              {2, 8, "frint", isar1, 32, 1},
+                                             {2, 9, "svei8mm", zfr0, 44, 1},
+                                             {2, 10, "svef32mm", zfr0, 52, 1},
+                                             {2, 11, "svef64mm", zfr0, 56, 1},
+                                             {2, 12, "svebf16", zfr0, 20, 1},
                                              {2, 13, "i8mm", isar1, 52, 1},
                                              {2, 14, "bf16", isar1, 44, 1},
                                              {2, 15, "dgh", isar1, 48, 1},
                                              {2, 16, "rng", isar0, 60, 1},
-                                             {2, 20, "rpres", isar2, 4, 1},
+                                             {2, 17, "bti", pfr1, 0, 1},
+                                             {2, 21, "rpres", isar2, 4, 1},
                                              {2, 31, "wfxt", isar2, 0, 2}};
 constinit const unsigned capability_count = sizeof(capabilities) / sizeof(capabilities[0]);
 

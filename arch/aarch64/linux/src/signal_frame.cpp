@@ -1,17 +1,18 @@
 // The signal frame of AArch64 (asm/sigcontext.h, asm/ucontext.h): what a handler gets as its third argument,
 // and what rt_sigreturn takes back. From low to high addresses: siginfo, ucontext with the general registers
-// and 4 KiB of records (floating point, syndrome of the fault, end), then a frame record that the frame
-// pointer is set to, so that back traces go on behind the signal.
+// and 4 KiB or more of records (signal_records.h), then a frame record that the frame pointer is set to, so
+// that back traces go on behind the signal.
 #include <arch/linux_signal.h>
 
 #include <cstring>
 
+#include <arch/linux_abi.h>
 #include <arch/page_table.h>
 #include <arch_impl/context.h>
 
-#include "aarch64/floating_point.h"
 #include "arch_common/vdso_entry.h"
 #include "core/memory/user_copy.h"
+#include "signal_records.h"
 
 namespace arch {
 namespace {
@@ -36,34 +37,15 @@ struct UserContext {
 };
 static_assert(offsetof(UserContext, context) == 176);
 
-struct RecordHeader {
-  std::uint32_t magic, size;
-};
-struct FloatingPointRecord {
-  RecordHeader header;
-  std::uint32_t status, control;
-  std::uint64_t registers[64];
-};
-static_assert(sizeof(FloatingPointRecord) == 528);
-struct SyndromeRecord {
-  RecordHeader header;
-  std::uint64_t syndrome;
-};
-constexpr std::uint32_t floating_point_magic = 0x46508001, syndrome_magic = 0x45535201;
-constexpr std::size_t record_space = 4096;
-
 struct SignalFrame {
   std::byte information[128];
   UserContext user;
-  FloatingPointRecord floating_point;
-  SyndromeRecord syndrome;
-  RecordHeader end;
 };
-constexpr std::size_t frame_size = offsetof(SignalFrame, floating_point) + record_space;
+constexpr std::size_t records_at = sizeof(SignalFrame);
 struct FrameRecord {
   std::uint64_t frame_pointer, return_address;
 };
-static_assert(frame_size % 16 == 0);
+static_assert(records_at % 16 == 0);
 
 base::Result<void> put(std::uintptr_t to, std::span<const std::byte> bytes) {
   return core::copy_to_user(core::UserAddress(to), bytes);
@@ -72,7 +54,7 @@ base::Result<void> get(std::span<std::byte> bytes, std::uintptr_t from) {
   return core::copy_from_user(bytes, core::UserAddress(from));
 }
 
-void fill(SignalFrame& frame, const UserRegisters& registers, ThreadState& state,
+void fill(SignalFrame& frame, const UserRegisters& registers, const ThreadState& state,
           const LinuxSignalRequest& request) {
   frame.user.stack_base = request.alternate.base;
   frame.user.stack_flags = request.alternate.flags;
@@ -84,41 +66,9 @@ void fill(SignalFrame& frame, const UserRegisters& registers, ThreadState& state
   context.sp = registers.sp;
   context.pc = registers.pc;
   context.pstate = registers.pstate;
-  FloatingPointState unit;
-  capture_floating_point(state, unit);
-  frame.floating_point.header = {floating_point_magic, sizeof(FloatingPointRecord)};
-  frame.floating_point.status = unit.status;
-  frame.floating_point.control = unit.control;
-  std::memcpy(frame.floating_point.registers, unit.registers, sizeof(unit.registers));
-  frame.syndrome = {{syndrome_magic, sizeof(SyndromeRecord)}, state.fault.error_code};
   std::size_t size = request.information.size() < sizeof(frame.information) ? request.information.size()
                                                                             : sizeof(frame.information);
   std::memcpy(frame.information, request.information.data(), size);
-}
-
-// Finds the floating-point record among those of a frame, which the program may have rewritten.
-base::Result<FloatingPointState> read_floating_point(std::uintptr_t records) {
-  constexpr auto invalid = base::Errno::einval;
-  for (std::size_t at = 0; at + sizeof(RecordHeader) <= record_space;) {
-    RecordHeader header;
-    TRY(get(std::as_writable_bytes(std::span(&header, 1)), records + at));
-    if (header.magic == 0 || header.size < sizeof(RecordHeader) || header.size % 16 ||
-        header.size > record_space - at)
-      break;
-    if (header.magic != floating_point_magic) {
-      at += header.size;
-      continue;
-    }
-    if (header.size != sizeof(FloatingPointRecord)) return base::error(invalid);
-    FloatingPointRecord record;
-    TRY(get(std::as_writable_bytes(std::span(&record, 1)), records + at));
-    FloatingPointState unit;
-    unit.status = record.status;
-    unit.control = record.control;
-    std::memcpy(unit.registers, record.registers, sizeof(unit.registers));
-    return unit;
-  }
-  return base::error(invalid);
 }
 
 std::uintptr_t return_address_for(const LinuxSignalRequest& request) {
@@ -128,18 +78,22 @@ std::uintptr_t return_address_for(const LinuxSignalRequest& request) {
 
 }  // namespace
 
-std::size_t linux_minimum_signal_stack() { return frame_size + sizeof(FrameRecord) + 16; }
+std::size_t linux_minimum_signal_stack() {
+  return records_at + largest_signal_records() + sizeof(FrameRecord) + 16;
+}
 
 base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState& state,
                                            const LinuxSignalRequest& request) {
   std::uintptr_t sp = request.stack & ~std::uintptr_t{15};
-  std::uintptr_t record_at = sp - sizeof(FrameRecord), frame_at = record_at - frame_size;
+  SignalRecords records = capture_signal_records(state);
+  std::uintptr_t record_at = sp - sizeof(FrameRecord), frame_at = record_at - records_at - records.size();
   if (frame_at >= sp || sp > user_address_limit) return base::error(base::Errno::efault);
   SignalFrame frame{};
   fill(frame, registers, state, request);
   FrameRecord record{registers.x[29], registers.x[30]};
   TRY(put(record_at, std::as_bytes(std::span(&record, 1))));
   TRY(put(frame_at, std::as_bytes(std::span(&frame, 1))));
+  TRY(records.write(frame_at + records_at));
 
   registers.x[0] = static_cast<std::uint64_t>(request.number);
   registers.x[1] = frame_at + offsetof(SignalFrame, information);
@@ -147,6 +101,8 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
   registers.x[29] = record_at;
   registers.x[30] = return_address_for(request);
   registers.set_program_counter(request.handler);
+  registers.pstate &= ~UserRegisters::branch_type;
+  if (linux_guard().protection) registers.pstate |= UserRegisters::branch_type_call;
   registers.set_stack_pointer(frame_at);
   registers.set_system_call_number(-1);
   return {};
@@ -157,8 +113,7 @@ base::Result<LinuxSignalReturn> pop_linux_signal_frame(UserRegisters& registers,
   if (frame_at & 15) return base::error(base::Errno::efault);
   UserContext user;
   TRY(get(std::as_writable_bytes(std::span(&user, 1)), frame_at + offsetof(SignalFrame, user)));
-  FloatingPointState unit = TRY(read_floating_point(frame_at + offsetof(SignalFrame, floating_point)));
-  replace_floating_point(state, unit);
+  TRY(restore_signal_records(state, frame_at + records_at));
   std::memcpy(registers.x, user.context.x, sizeof(registers.x));
   registers.set_stack_pointer(user.context.sp);
   registers.set_program_counter(user.context.pc);

@@ -10,6 +10,7 @@
 #include "aarch64/debugging.h"
 #include "aarch64/pointer_keys.h"
 #include "trace_debug.h"
+#include "trace_vectors.h"
 
 namespace arch {
 namespace {
@@ -51,6 +52,8 @@ LinuxRegisterSet linux_register_set(unsigned note) {
     case note_break_points:
     case note_watch_points:
       return {sizeof(LinuxDebugState), 4};
+    case note_scalable_vectors:
+      return {most_vector_state(), 16};
     case note_pointer_mask:
       return known_pointer_keys() & address_keys ? LinuxRegisterSet{sizeof(pointer_masks), 8}
                                                  : LinuxRegisterSet{};
@@ -61,11 +64,15 @@ LinuxRegisterSet linux_register_set(unsigned note) {
   }
 }
 
+std::size_t linux_register_set_size(TracedThread thread, unsigned note) {
+  return note == note_scalable_vectors ? vector_state_size(thread.state) : linux_register_set(note).size;
+}
+
 std::span<const LinuxCoreNote> linux_core_notes() {
   static constexpr LinuxCoreNote notes[] = {
       {"CORE", linux_note_floating_point}, {"LINUX", note_thread_pointer}, {"LINUX", note_break_points},
-      {"LINUX", note_watch_points},        {"LINUX", note_system_call},    {"LINUX", note_pointer_mask},
-      {"LINUX", note_enabled_keys}};
+      {"LINUX", note_watch_points},        {"LINUX", note_system_call},    {"LINUX", note_scalable_vectors},
+      {"LINUX", note_pointer_mask},        {"LINUX", note_enabled_keys}};
   return notes;
 }
 
@@ -89,6 +96,9 @@ base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std:
       debug = read_debug_state(thread.state, note);
       from = &debug;
       break;
+    case note_scalable_vectors:
+      read_vector_state(thread.state, bytes);
+      return {};
     default:
       from = place_of(thread, note);
   }
@@ -142,6 +152,12 @@ base::Result<void> write_linux_registers(TracedThread thread, unsigned note,
     case note_break_points:
     case note_watch_points:
       return write_debug_state(thread.state, note, bytes);
+    case note_scalable_vectors:
+      return write_vector_state(thread.state, bytes);
+    case linux_note_floating_point:
+      // As on Linux, scalable vectors become those that the V registers are the low halves of.
+      std::memcpy(place_of(thread, note), bytes.data(), bytes.size());
+      return {};
     default:
       std::memcpy(place_of(thread, note), bytes.data(), bytes.size());
       return {};

@@ -56,6 +56,23 @@ std::uintptr_t linux_stack_top();
 inline constexpr unsigned linux_mmap_random_bits = 28, linux_stack_random_bits = 22,
                           linux_break_random_bits = 13;
 
+// Code that branches into only at marked targets (core::Protection::guarded), as Linux's interface has it.
+// All zero: the processor cannot.
+struct LinuxGuard {
+  unsigned protection = 0;                       // the bit of mmap and mprotect that asks for it
+  std::uint32_t property = 0, property_bit = 0;  // of .note.gnu.property: the program has the marks
+};
+LinuxGuard linux_guard();
+
+// Settings below /proc/sys that only some architectures have: whole numbers. show() and store() are called in
+// thread context; store(): EINVAL.
+struct LinuxSetting {
+  const char* path;  // without /proc
+  long (*show)();
+  base::Result<void> (*store)(long value);
+};
+std::span<const LinuxSetting> linux_own_settings();
+
 // Text for /proc/cpuinfo is elsewhere (procfs asks arch for it).
 
 }  // namespace arch

@@ -33,14 +33,17 @@ struct LinuxRegisterSet {
   std::size_t size = 0, unit = 0;
 };
 LinuxRegisterSet linux_register_set(unsigned note);
-// The sets that core files have besides the general one, in their order. Those of size zero are left out.
+// What of it a thread has: its vectors may be shorter than the longest, or not in use (zero).
+std::size_t linux_register_set_size(TracedThread thread, unsigned note);
+// The sets that core files have besides the general one, in their order. Those of which a thread has nothing
+// are left out.
 struct LinuxCoreNote {
   std::string_view owner;
   unsigned type;
 };
 std::span<const LinuxCoreNote> linux_core_notes();
-// `bytes` begins at the start of the set and may end before the set does, but not behind it. EINVAL, EIO: a
-// value that user code must not have, or no such set.
+// `bytes` begins at the start of the set and may end before the set does, but not behind it: behind what the
+// thread has of it when reading. EINVAL, EIO: a value that user code must not have.
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes);
 base::Result<void> write_linux_registers(TracedThread thread, unsigned note,
                                          std::span<const std::byte> bytes);

@@ -17,7 +17,8 @@ struct PageAttributes {
   bool write = false;
   bool execute = false;
   bool user = false;
-  bool global = false;  // the same in every address space
+  bool global = false;   // the same in every address space
+  bool guarded = false;  // indirect branches only to marked targets, where the processor checks them
   CacheType cache = CacheType::write_back;
   constexpr bool operator==(const PageAttributes&) const = default;
 };

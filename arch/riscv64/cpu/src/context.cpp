@@ -3,10 +3,9 @@
 #include <new>
 
 #include <arch/cpu.h>
-#include <arch/linux_trace.h>
-#include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
+#include "arch_common/user_state.h"
 #include "base/check.h"
 #include "riscv64/cpu_area.h"
 #include "riscv64/floating_point.h"
@@ -17,7 +16,6 @@
 extern "C" {
 core::Thread* arch_switch_stacks(arch::ThreadState* from, arch::ThreadState* to, core::Thread* previous);
 void arch_thread_start();
-void arch_thread_started(core::Thread* previous);
 void arch_store_unit(arch::FloatingPointState* to);
 void arch_load_unit(const arch::FloatingPointState* from);
 void arch_store_vectors(arch::VectorState* to);
@@ -100,15 +98,10 @@ core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previo
   return arch_switch_stacks(&from, &to, previous);
 }
 
-base::Result<void> prepare_user_state(ThreadState& state) {
-  if (state.unit) return {};
+base::Result<UnitMemory> allocate_unit() {
   auto* unit = new (std::nothrow) Units;
   if (!unit) return base::error(base::Errno::enomem);
-  InterruptsOff off;
-  state.unit_cpu = ~0u;
-  state.unit = unit;
-  if (is_current(state)) take_up_user_state(state, this_cpu_local());
-  return {};
+  return unit;
 }
 
 base::Result<void> copy_user_state(ThreadState& child, const ThreadState& parent) {
@@ -146,30 +139,6 @@ void load_floating_point(ThreadState& state, const FloatingPointState& registers
   load_unit(state);
 }
 
-// While it is frozen a switch neither stores into the area nor loads from it.
-void freeze_user_state(ThreadState& state) {
-  InterruptsOff off;
-  base::verify(is_current(state) && state.unit, "not the calling thread's registers");
-  save_unit(state);
-  state.frozen = state.unit;
-  state.unit = nullptr;
-}
-
-void thaw_user_state(ThreadState& state) {
-  InterruptsOff off;
-  state.unit = state.frozen;
-  state.frozen = nullptr;
-  load_unit(state);
-}
-
-void interrupt_user(ThreadState& state) {
-  // enter_user() looks at it with interrupts off. Not a wish for a reschedule: the scheduler would take that
-  // for its own if the thread is interrupted once more before it gets there.
-  __atomic_store_n(&state.user_interruption, true, __ATOMIC_SEQ_CST);
-}
-
 void set_boot_thread_state(ThreadState& state) { this_cpu_local().current_state = &state; }
 
 }  // namespace arch
-
-extern "C" void arch_thread_started(core::Thread* previous) { core::thread_starts(previous); }

@@ -6,6 +6,8 @@
 
 #include <arch_impl/context.h>
 
+#include "arch_common/user_state.h"
+
 namespace arch {
 
 struct VectorState;
@@ -18,10 +20,5 @@ inline Units& units_of(ThreadState& state) { return static_cast<Units&>(*state.u
 
 // sstatus.VS, in the same steps as sstatus.FS.
 inline constexpr std::uint64_t vectors_clean = 0x400, vectors_dirty = 0x600;
-
-bool is_current(const ThreadState& state);
-// What the thread has changed since it was loaded goes to its memory.
-void save_unit(ThreadState& state);
-void load_unit(ThreadState& state);
 
 }  // namespace arch

@@ -18,12 +18,13 @@ struct FloatingPointState {
 };
 
 struct ThreadState {
-  std::uint64_t stack_pointer = 0;     // of the suspended kernel code; first: known to assembly
-  FloatingPointState* unit = nullptr;  // null: the thread never runs user code
-  unsigned unit_cpu = ~0u;             // CPU whose unit holds a copy of *unit that is still good
-  bool user_interruption = false;      // interrupt_user(): atomic accesses only
+  std::uint64_t stack_pointer = 0;  // of the suspended kernel code; first: known to assembly
+  // See arch_common/user_state.h.
+  FloatingPointState* unit = nullptr;
+  unsigned unit_cpu = ~0u;
+  bool user_interruption = false;
   UserFault fault;
-  FloatingPointState* frozen = nullptr;  // the floating-point registers while a debugger may look at them
+  FloatingPointState* frozen = nullptr;
 };
 
 static_assert(offsetof(ThreadState, stack_pointer) == 0);

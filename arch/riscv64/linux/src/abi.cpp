@@ -73,4 +73,7 @@ std::uintptr_t linux_stack_top() {
   return user_address_limit < usual ? user_address_limit : usual;
 }
 
+LinuxGuard linux_guard() { return {}; }
+std::span<const LinuxSetting> linux_own_settings() { return {}; }
+
 }  // namespace arch

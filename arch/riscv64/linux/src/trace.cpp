@@ -14,7 +14,7 @@ namespace {
 constexpr unsigned note_vectors = 0x900;
 constexpr std::size_t general_size = 32 * 8, floating_point_size = 33 * 8;
 
-// Null: a thread that has used no vectors has none.
+// Null: a thread that has used no vectors has none; linux_register_set_size() says so.
 std::byte* place_of(TracedThread thread, unsigned note) {
   if (note == linux_note_general) return reinterpret_cast<std::byte*>(&thread.registers);
   if (note == note_vectors) return reinterpret_cast<std::byte*>(frozen_vectors(thread.state));
@@ -37,15 +37,18 @@ LinuxRegisterSet linux_register_set(unsigned note) {
   }
 }
 
+std::size_t linux_register_set_size(TracedThread thread, unsigned note) {
+  if (note == note_vectors && !frozen_vectors(thread.state)) return 0;
+  return linux_register_set(note).size;
+}
+
 std::span<const LinuxCoreNote> linux_core_notes() {
-  static constexpr LinuxCoreNote notes[] = {{"CORE", linux_note_floating_point}};
+  static constexpr LinuxCoreNote notes[] = {{"CORE", linux_note_floating_point}, {"LINUX", note_vectors}};
   return notes;
 }
 
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes) {
-  const std::byte* from = place_of(thread, note);
-  if (!from) return base::error(base::Errno::einval);
-  std::memcpy(bytes.data(), from, bytes.size());
+  std::memcpy(bytes.data(), place_of(thread, note), bytes.size());
   return {};
 }
 

@@ -2,12 +2,12 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <arch/cpu.h>
-#include <arch/linux_trace.h>
-#include <arch/upcalls.h>
 #include <arch_impl/context.h>
 
+#include "arch_common/user_state.h"
 #include "base/check.h"
 #include "x86_64/cpu_area.h"
 #include "x86_64/extended_state.h"
@@ -17,7 +17,6 @@
 extern "C" {
 core::Thread* arch_switch_stacks(arch::ThreadState* from, arch::ThreadState* to, core::Thread* previous);
 void arch_thread_start();
-void arch_thread_started(core::Thread* previous);
 }
 
 namespace arch {
@@ -55,24 +54,39 @@ void load_debug_registers(const DebugRegisters& debug) {
   if (debug.control) write_dr7(debug.control);
 }
 
-bool is_current(const ThreadState& state) { return this_cpu_local().current_state == &state; }
-
 void leave_user_state(ThreadState& state) {
   state.fs_base = read_fs_base();
   state.gs_base = read_user_gs_base();
-  save_extended_state(state.extended_state);
+  save_extended_state(state.unit);
 }
 
 void take_up_user_state(ThreadState& state, CpuLocal& local) {
   write_fs_base(state.fs_base);
   write_user_gs_base(state.gs_base);
   if (local.unit_owner == &state && state.unit_cpu == local.cpu_index) return;
-  restore_extended_state(state.extended_state);
+  restore_extended_state(state.unit);
   local.unit_owner = &state;
   state.unit_cpu = local.cpu_index;
 }
 
 }  // namespace
+
+bool is_current(const ThreadState& state) { return this_cpu_local().current_state == &state; }
+
+base::Result<UnitMemory> allocate_unit() { return allocate_extended_state(); }
+
+// In the form in which programs see it: every component is there.
+void save_unit(ThreadState& state) {
+  save_whole_extended_state(state.unit);
+  state.fs_base = read_fs_base();
+  state.gs_base = read_user_gs_base();
+}
+
+void load_unit(ThreadState& state) {
+  state.unit_cpu = ~0u;
+  if (std::exchange(state.debug_changed, false)) load_debug_registers(state.debug);
+  take_up_user_state(state, this_cpu_local());
+}
 
 base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)(void*), void* argument) {
   // SAFETY: builds the frame that arch_switch_stacks pops: r15 r14 r13 r12 rbx rbp, return address; below an
@@ -93,38 +107,27 @@ base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)
 }
 
 void destroy(ThreadState& state) {
-  free_extended_state(state.extended_state);
-  free_extended_state(state.detached_state);
-  state.extended_state = state.detached_state = nullptr;
+  free_extended_state(state.unit);
+  free_extended_state(state.frozen);
+  state.unit = state.frozen = nullptr;
   state.unit_cpu = ~0u;
 }
 
 core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previous) {
   CpuLocal& local = this_cpu_local();
-  if (from.extended_state) leave_user_state(from);
+  if (from.unit) leave_user_state(from);
   if (from.debug.control != to.debug.control || to.debug.control) load_debug_registers(to.debug);
   local.current_state = &to;
-  if (to.extended_state) take_up_user_state(to, local);
+  if (to.unit) take_up_user_state(to, local);
   return arch_switch_stacks(&from, &to, previous);
 }
 
-base::Result<void> prepare_user_state(ThreadState& state) {
-  if (state.extended_state) return {};
-  std::byte* area = TRY(allocate_extended_state());
-  InterruptsOff off;
-  state.fs_base = state.gs_base = 0;
-  state.unit_cpu = ~0u;
-  state.extended_state = area;
-  if (is_current(state)) take_up_user_state(state, this_cpu_local());
-  return {};
-}
-
 base::Result<void> copy_user_state(ThreadState& child, const ThreadState& parent) {
-  if (!parent.extended_state) return prepare_user_state(child);
-  if (!child.extended_state) child.extended_state = TRY(allocate_extended_state());
+  if (!parent.unit) return prepare_user_state(child);
+  if (!child.unit) child.unit = TRY(allocate_extended_state());
   InterruptsOff off;
   base::verify(is_current(parent), "copy_user_state: the parent is not the caller");
-  save_extended_state(child.extended_state);
+  save_extended_state(child.unit);
   child.fs_base = read_fs_base();
   child.gs_base = read_user_gs_base();
   child.unit_cpu = ~0u;
@@ -138,63 +141,26 @@ void reset_user_state(ThreadState& state) {
   state.debug = {};
   write_dr7(0);
   state.fs_base = state.gs_base = 0;
-  if (!state.extended_state) return;
-  reset_extended_state(state.extended_state);
+  if (!state.unit) return;
+  reset_extended_state(state.unit);
   state.unit_cpu = ~0u;
   take_up_user_state(state, this_cpu_local());
 }
 
 std::byte* capture_extended_state(ThreadState& state) {
   InterruptsOff off;
-  base::verify(is_current(state) && state.extended_state, "not the calling thread's registers");
-  save_whole_extended_state(state.extended_state);
-  return state.extended_state;
-}
-
-std::byte* detach_extended_state(ThreadState& state) {
-  InterruptsOff off;
-  base::verify(is_current(state) && state.extended_state, "not the calling thread's registers");
-  // While it sleeps the switch must not store into the area: it is out of the thread's hands.
-  std::byte* area = state.extended_state;
-  state.detached_state = area;
-  state.extended_state = nullptr;
-  state.fs_base = read_fs_base();
-  state.gs_base = read_user_gs_base();
-  return area;
-}
-
-void attach_extended_state(ThreadState& state) {
-  InterruptsOff off;
-  state.extended_state = state.detached_state;
-  state.detached_state = nullptr;
-  state.unit_cpu = ~0u;
-  take_up_user_state(state, this_cpu_local());
-}
-
-void freeze_user_state(ThreadState& state) {
-  capture_extended_state(state);
-  detach_extended_state(state);
-}
-
-void thaw_user_state(ThreadState& state) {
-  attach_extended_state(state);
-  InterruptsOff off;
-  load_debug_registers(state.debug);
+  base::verify(is_current(state) && state.unit, "not the calling thread's registers");
+  save_whole_extended_state(state.unit);
+  return state.unit;
 }
 
 void reset_user_extended_state(ThreadState& state) {
   InterruptsOff off;
-  if (!state.extended_state) return;
-  reset_extended_state(state.extended_state);
-  restore_extended_state(state.extended_state);
+  if (!state.unit) return;
+  reset_extended_state(state.unit);
+  restore_extended_state(state.unit);
   this_cpu_local().unit_owner = &state;
   state.unit_cpu = cpu_index();
-}
-
-void interrupt_user(ThreadState& state) {
-  // enter_user() looks at it with interrupts off. Not a wish for a reschedule: the scheduler would take that
-  // for its own if the thread is interrupted once more before it gets there.
-  __atomic_store_n(&state.user_interruption, true, __ATOMIC_SEQ_CST);
 }
 
 void set_thread_pointer(ThreadState& state, std::uintptr_t address) {
@@ -226,5 +192,3 @@ void set_debug_registers(ThreadState& state, const DebugRegisters& registers) {
 void set_boot_thread_state(ThreadState& state) { this_cpu_local().current_state = &state; }
 
 }  // namespace arch
-
-extern "C" void arch_thread_started(core::Thread* previous) { core::thread_starts(previous); }

@@ -21,10 +21,12 @@ struct ThreadState {
   std::uint64_t stack_pointer = 0;  // of the suspended kernel code; first: known to assembly
   std::uint64_t fs_base = 0;        // user values, while the thread does not run
   std::uint64_t gs_base = 0;
-  std::byte* extended_state = nullptr;  // XSAVE area, 64-byte aligned; null: the thread never runs user code
-  std::byte* detached_state = nullptr;  // the same, while it is being filled from a signal frame
-  unsigned unit_cpu = ~0u;              // CPU whose unit holds a copy of extended_state that is still good
-  bool user_interruption = false;       // interrupt_user(): atomic accesses only
+  // See arch_common/user_state.h.
+  std::byte* unit = nullptr;  // XSAVE area, 64-byte aligned
+  std::byte* frozen = nullptr;
+  unsigned unit_cpu = ~0u;
+  bool user_interruption = false;
+  bool debug_changed = false;  // `debug`, by a debugger, since the thread is frozen
   DebugRegisters debug;
   UserFault fault;
 };

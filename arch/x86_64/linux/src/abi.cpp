@@ -86,4 +86,7 @@ base::Result<long> linux_own_system_call(UserRegisters&, ThreadState&) {
 
 std::uintptr_t linux_stack_top() { return user_address_limit; }
 
+LinuxGuard linux_guard() { return {}; }
+std::span<const LinuxSetting> linux_own_settings() { return {}; }
+
 }  // namespace arch

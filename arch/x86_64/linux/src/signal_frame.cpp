@@ -5,10 +5,12 @@
 
 #include <cstring>
 
+#include <arch/linux_trace.h>
 #include <arch/page_table.h>
 #include <arch_impl/context.h>
 
 #include "core/memory/user_copy.h"
+#include "general_registers.h"
 #include "x86_64/extended_state.h"
 #include "x86_64/features.h"
 
@@ -111,7 +113,9 @@ base::Result<void> load_extended_state(std::uintptr_t from, ThreadState& state) 
                            core::UserAddress(from + description_at)));
   bool extended = cpu_features().xsave && description.magic == magic_start &&
                   description.state_size == state_size() && description.total_size == stored_size();
-  std::byte* area = detach_extended_state(state);
+  // Between the two the area is out of the thread's hands: no switch stores into it while the copy sleeps.
+  freeze_user_state(state);
+  std::byte* area = state.frozen;
   // With the closing mark, which has room behind the state.
   base::Result<void> copied =
       core::copy_from_user({area, extended ? stored_size() : legacy_size}, core::UserAddress(from));
@@ -124,7 +128,7 @@ base::Result<void> load_extended_state(std::uintptr_t from, ThreadState& state) 
     reset_extended_state(area);
   else
     make_loadable(area, extended);
-  attach_extended_state(state);
+  thaw_user_state(state);
   return copied;
 }
 
@@ -158,34 +162,16 @@ base::Result<void> push_linux_signal_frame(UserRegisters& registers, ThreadState
   frame.user.blocked = request.blocked;
   SignalContext& context = frame.user.context;
   const UserRegisters& r = registers;
-  context = {.r8 = r.r8,
-             .r9 = r.r9,
-             .r10 = r.r10,
-             .r11 = r.r11,
-             .r12 = r.r12,
-             .r13 = r.r13,
-             .r14 = r.r14,
-             .r15 = r.r15,
-             .rdi = r.rdi,
-             .rsi = r.rsi,
-             .rbp = r.rbp,
-             .rbx = r.rbx,
-             .rdx = r.rdx,
-             .rax = r.rax,
-             .rcx = r.rcx,
-             .rsp = r.rsp,
-             .rip = r.rip,
-             .flags = r.flags,
-             .cs = SELECTOR_USER_CODE,
-             .gs = 0,
-             .fs = 0,
-             .ss = SELECTOR_USER_DATA,
-             .error = state.fault.error_code,
-             .trap = state.fault.trap_number,
-             .old_mask = request.blocked,
-             .cr2 = state.fault.address,
-             .extended_state = extended,
-             .reserved = {}};
+  context = {};
+  copy_general_registers(context, r);
+  context.flags = r.flags;
+  context.cs = SELECTOR_USER_CODE;
+  context.ss = SELECTOR_USER_DATA;
+  context.error = state.fault.error_code;
+  context.trap = state.fault.trap_number;
+  context.old_mask = request.blocked;
+  context.cr2 = state.fault.address;
+  context.extended_state = extended;
   std::size_t size = request.information.size() < sizeof(frame.information) ? request.information.size()
                                                                             : sizeof(frame.information);
   std::memcpy(frame.information, request.information.data(), size);
@@ -215,22 +201,7 @@ base::Result<LinuxSignalReturn> pop_linux_signal_frame(UserRegisters& registers,
   const SignalContext& c = frame.user.context;
   TRY(load_extended_state(c.extended_state, state));
   UserRegisters& r = registers;
-  r.r8 = c.r8;
-  r.r9 = c.r9;
-  r.r10 = c.r10;
-  r.r11 = c.r11;
-  r.r12 = c.r12;
-  r.r13 = c.r13;
-  r.r14 = c.r14;
-  r.r15 = c.r15;
-  r.rdi = c.rdi;
-  r.rsi = c.rsi;
-  r.rbp = c.rbp;
-  r.rbx = c.rbx;
-  r.rdx = c.rdx;
-  r.rax = c.rax;
-  r.rcx = c.rcx;
-  r.set_stack_pointer(c.rsp);
+  copy_general_registers(r, c);
   r.set_program_counter(c.rip);
   r.set_flags(c.flags);
   r.set_system_call_number(-1);

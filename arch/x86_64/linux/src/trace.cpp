@@ -9,6 +9,7 @@
 #include <arch_impl/context.h>
 
 #include "core/memory/user_copy.h"
+#include "general_registers.h"
 #include "x86_64/extended_state.h"
 #include "x86_64/features.h"
 
@@ -30,33 +31,15 @@ std::size_t extended_size() { return cpu_features().xsave ? cpu_features().exten
 
 GeneralRegisters general_of(TracedThread thread) {
   const UserRegisters& r = thread.registers;
-  return {.r15 = r.r15,
-          .r14 = r.r14,
-          .r13 = r.r13,
-          .r12 = r.r12,
-          .rbp = r.rbp,
-          .rbx = r.rbx,
-          .r11 = r.r11,
-          .r10 = r.r10,
-          .r9 = r.r9,
-          .r8 = r.r8,
-          .rax = r.rax,
-          .rcx = r.rcx,
-          .rdx = r.rdx,
-          .rsi = r.rsi,
-          .rdi = r.rdi,
-          .original_rax = r.original_rax,
-          .rip = r.rip,
-          .cs = SELECTOR_USER_CODE,
-          .flags = r.flags,
-          .rsp = r.rsp,
-          .ss = SELECTOR_USER_DATA,
-          .fs_base = thread.state.fs_base,
-          .gs_base = thread.state.gs_base,
-          .ds = 0,
-          .es = 0,
-          .fs = 0,
-          .gs = 0};
+  GeneralRegisters general{};
+  copy_general_registers(general, r);
+  general.original_rax = r.original_rax;
+  general.cs = SELECTOR_USER_CODE;
+  general.flags = r.flags;
+  general.ss = SELECTOR_USER_DATA;
+  general.fs_base = thread.state.fs_base;
+  general.gs_base = thread.state.gs_base;
+  return general;
 }
 
 base::Result<void> set_general(TracedThread thread, const GeneralRegisters& g) {
@@ -65,31 +48,16 @@ base::Result<void> set_general(TracedThread thread, const GeneralRegisters& g) {
       g.gs_base >= user_address_limit || g.ds || g.es || g.fs || g.gs)
     return base::error(base::Errno::eio);
   UserRegisters& r = thread.registers;
-  r.r15 = g.r15;
-  r.r14 = g.r14;
-  r.r13 = g.r13;
-  r.r12 = g.r12;
-  r.rbp = g.rbp;
-  r.rbx = g.rbx;
-  r.r11 = g.r11;
-  r.r10 = g.r10;
-  r.r9 = g.r9;
-  r.r8 = g.r8;
-  r.rax = g.rax;
-  r.rcx = g.rcx;
-  r.rdx = g.rdx;
-  r.rsi = g.rsi;
-  r.rdi = g.rdi;
+  copy_general_registers(r, g);
   r.original_rax = g.original_rax;
   r.set_program_counter(g.rip);
   r.set_flags(g.flags);
-  r.set_stack_pointer(g.rsp);
   thread.state.fs_base = g.fs_base;
   thread.state.gs_base = g.gs_base;
   return {};
 }
 
-std::byte* area_of(TracedThread thread) { return thread.state.detached_state; }
+std::byte* area_of(TracedThread thread) { return thread.state.frozen; }
 
 // The mark of what is in the area: components in their initial state need not be there.
 std::uint64_t components_in(const std::byte* area) {
@@ -166,6 +134,7 @@ base::Result<void> set_debug_word(TracedThread thread, unsigned index, std::uint
   if (index < 4 && value >= user_address_limit) return base::error(base::Errno::eio);
   if (!is_valid(changed)) return base::error(base::Errno::einval);
   thread.state.debug = changed;
+  thread.state.debug_changed = true;
   return {};
 }
 
@@ -191,13 +160,14 @@ LinuxRegisterSet linux_register_set(unsigned note) {
   }
 }
 
+std::size_t linux_register_set_size(TracedThread, unsigned note) { return linux_register_set(note).size; }
+
 std::span<const LinuxCoreNote> linux_core_notes() {
   static constexpr LinuxCoreNote notes[] = {{"CORE", linux_note_floating_point}, {"LINUX", note_extended}};
   return notes;
 }
 
 base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std::span<std::byte> bytes) {
-  if (bytes.size() > linux_register_set(note).size) return base::error(base::Errno::einval);
   if (note == linux_note_general) {
     GeneralRegisters general = general_of(thread);
     std::memcpy(bytes.data(), &general, bytes.size());
@@ -214,7 +184,6 @@ base::Result<void> read_linux_registers(TracedThread thread, unsigned note, std:
 
 base::Result<void> write_linux_registers(TracedThread thread, unsigned note,
                                          std::span<const std::byte> bytes) {
-  if (bytes.size() > linux_register_set(note).size) return base::error(base::Errno::einval);
   if (note == linux_note_floating_point) return set_legacy(thread, bytes);
   if (note == note_extended) return set_extended(thread, bytes);
   GeneralRegisters general = general_of(thread);

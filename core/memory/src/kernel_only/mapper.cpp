@@ -41,7 +41,8 @@ arch::PageAttributes Mapper::attributes(Protection protection, bool writable) {
   return {.read = any,
           .write = writable && includes(protection, Protection::write),
           .execute = includes(protection, Protection::execute),
-          .user = true};
+          .user = true,
+          .guarded = includes(protection, Protection::guarded)};
 }
 
 Entry Mapper::make_entry(const Area& area, PhysicalAddress frame, bool writable) {

@@ -29,7 +29,7 @@ Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Prot
   for (std::uintptr_t at = start; at < end;) {
     area = areas_.find(at);
     if (!area) return error(Errno::enomem);
-    if (!includes(area->maximum_protection_, protection)) return error(Errno::eacces);
+    if (!includes(area->maximum_protection_, protection & Protection::all)) return error(Errno::eacces);
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
     if (area->protection_ == protection) {
       at = piece_end;

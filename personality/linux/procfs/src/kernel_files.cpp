@@ -1,4 +1,6 @@
 // version, loadavg, stat, sys/kernel/*: what needs the processes or the kernel's names.
+#include <arch/linux_abi.h>
+
 #include "core/init/panic.h"
 #include "core/interrupt/interrupt.h"
 #include "core/log/console.h"
@@ -165,6 +167,22 @@ Result<void> show_terminal_drivers(TextSink& out) {
   return {};
 }
 
+// A setting that only this architecture has.
+class ArchitectureSetting final : public pseudo_fs::Text {
+ public:
+  explicit ArchitectureSetting(const arch::LinuxSetting& setting) : Text(0644), setting_(setting) {}
+  Result<void> show(TextSink& out, const vfs::Credentials&) override {
+    format(out, "{}\n", setting_.show());
+    return {};
+  }
+  Result<void> store(std::string_view text, const vfs::Credentials&) override {
+    return setting_.store(TRY(procfs::parse_number(text)));
+  }
+
+ private:
+  const arch::LinuxSetting& setting_;
+};
+
 template <std::uint64_t value>
 Result<void> show_constant(TextSink& out) {
   format(out, "{}\n", value);
@@ -204,6 +222,8 @@ Result<void> add_kernel_files() {
   TRY(procfs::add_text("sys/kernel/ngroups_max", 0444, show_constant<65536>));
   TRY(procfs::add_text("sys/kernel/overflowuid", 0444, show_constant<vfs::overflow_id>));
   TRY(procfs::add_text("sys/kernel/overflowgid", 0444, show_constant<vfs::overflow_id>));
+  for (const arch::LinuxSetting& setting : arch::linux_own_settings())
+    TRY(procfs::add(setting.path, TRY(base::try_make_ref<ArchitectureSetting>(setting))));
   return {};
 }
 

@@ -107,6 +107,7 @@ Result<void> show_smaps(const Subject& subject, TextSink& out) {
     if (area.has(AreaFlag::no_reserve)) format(out, " nr");
     if (area.has(AreaFlag::dont_fork)) format(out, " dc");
     if (area.has(AreaFlag::dont_dump)) format(out, " dd");
+    if (core::includes(area.protection(), Protection::guarded)) format(out, " bt");
     format(out, " \n");
     return core::Iteration::proceed;
   });

@@ -72,11 +72,13 @@ Result<void> transfer_registers(const Request& request, unsigned note, UserAddre
 
 Result<long> register_set(const Request& request, bool writes) {
   Iovec vector = TRY(UserIn<Iovec>(request.data).read());
-  arch::LinuxRegisterSet set = arch::linux_register_set(static_cast<unsigned>(request.address));
+  auto note = static_cast<unsigned>(request.address);
+  arch::LinuxRegisterSet set = arch::linux_register_set(note);
   if (!set.size || vector.length % set.unit) return error(Errno::einval);
+  if (!writes) set.size = arch::linux_register_set_size(request.thread(), note);
+  if (!set.size) return error(Errno::einval);  // the thread has not used them
   if (vector.length > set.size) vector.length = set.size;
-  TRY(transfer_registers(request, static_cast<unsigned>(request.address), UserAddress(vector.base),
-                         vector.length, writes));
+  TRY(transfer_registers(request, note, UserAddress(vector.base), vector.length, writes));
   TRY(UserOut<Iovec>(request.data).write(vector));
   return 0;
 }

@@ -9,7 +9,10 @@ struct CpuFeatures {
   std::uint64_t instruction_set[3] = {};  // ID_AA64ISAR0 … 2
   std::uint64_t processor[2] = {};        // ID_AA64PFR0, 1
   std::uint64_t memory[3] = {};           // ID_AA64MMFR0 … 2
+  std::uint64_t vectors = 0;              // ID_AA64ZFR0; 0 without SVE
+  bool scalable_vectors = false;
   bool pan = false;
+  bool branch_targets = false;
   bool random = false;  // RNDR
   bool address_authentication = false, generic_authentication = false;
   bool hardware_access_flag = false;

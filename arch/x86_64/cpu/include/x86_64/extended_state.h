@@ -29,10 +29,6 @@ void restore_extended_state(const std::byte* area);
 // Stores every component (also those in their initial state) into the thread's area, and returns it. The
 // registers stay loaded.
 std::byte* capture_extended_state(ThreadState& state);
-// Between the two, the area may be filled by code that sleeps; what is in the registers does not count any
-// more.
-std::byte* detach_extended_state(ThreadState& state);
-void attach_extended_state(ThreadState& state);
 void reset_user_extended_state(ThreadState& state);
 
 }  // namespace arch

@@ -6,7 +6,9 @@
 
 namespace core {
 
-enum class Protection : std::uint8_t { none = 0, read = 1, write = 2, execute = 4, all = 7 };
+// `guarded`: indirect branches into it may only go to instructions that are marked as targets, where the
+// processor can check that. It allows nothing by itself and may always be added and dropped.
+enum class Protection : std::uint8_t { none = 0, read = 1, write = 2, execute = 4, all = 7, guarded = 8 };
 constexpr Protection operator|(Protection a, Protection b) {
   return static_cast<Protection>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
