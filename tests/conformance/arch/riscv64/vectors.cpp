@@ -7,7 +7,7 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
-#include "support/conformance.h"
+#include "process/core_file.h"
 
 namespace {
 using namespace conformance;
@@ -152,6 +152,39 @@ TEST(RiscvVectors, AProgramBeginsWithoutThoseOfTheOneBefore) {
   NEEDS_VECTORS();
   fill_all(0x5a);
   EXPECT_CHILD_OK([] { EXPECT_TRUE(keeps(9)); });
+}
+
+using RiscvCoreDump = CoreDump;
+
+TEST_F(RiscvCoreDump, HasTheVectorsOfThreadsThatUseThem) {
+  NEEDS_VECTORS();
+  constexpr unsigned note_vectors = 0x900;
+  const size_t size = register_bytes();
+  auto pattern = dump_to("core");
+  pid_t child = fork_child([] {
+    allow_core();
+    fill_all(0x5a);
+    *(volatile int*)nullptr = 0;
+  });
+  EXPECT_KILLED(wait_for(child), SIGSEGV);
+  const Core core(path("core"));
+  const auto* vectors = core.find(note_vectors);
+  ASSERT_NE(vectors, nullptr);
+  EXPECT_EQ(vectors->owner, "LINUX");
+  ASSERT_EQ(vectors->content.size(), 40 + 32 * size);
+  EXPECT_EQ(vectors->content.substr(40), std::string(32 * size, 0x5a));
+}
+
+TEST_F(RiscvCoreDump, HasNoVectorsOfOthers) {
+  auto pattern = dump_to("core");
+  const pid_t child = fork_child([] {
+    allow_core();
+    raise(SIGSEGV);
+  });
+  EXPECT_KILLED(wait_for(child), SIGSEGV);
+  const Core core(path("core"));
+  EXPECT_NE(core.find(NT_FPREGSET), nullptr);
+  EXPECT_EQ(core.find(0x900), nullptr);
 }
 
 }  // namespace
