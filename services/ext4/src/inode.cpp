@@ -223,6 +223,8 @@ Result<void> Ext4Inode::store_if_changed() {
 Result<void> Ext4Inode::sync(std::uint64_t from, std::uint64_t to, bool data_only) {
   Result<void> written;
   if (cache_) written = cache_->write_back(from, to);
+  // Nothing will be committed any more: each fsync says so, not only the one that met the error.
+  if (ext4().journal().is_aborted()) return error(Errno::eio);
   if (!ext4().is_writable()) return written;
   Stored old = stored_, fresh = now();
   // fdatasync leaves the stamps alone.

@@ -184,6 +184,12 @@ Result<void> Ext4Inode::remove_directory(Dentry& entry) {
 }
 
 Result<void> Ext4Inode::rename(Dentry& source, Inode& new_directory, Dentry& target, vfs::RenameKind kind) {
+  // Whoever replaces a file counts on finding the old content or the new one, also without an fsync: the new
+  // one is on the disk before its name is.
+  auto& moved = static_cast<Ext4Inode&>(*source.inode());
+  bool replaces = target.inode() && kind != vfs::RenameKind::exchange;
+  if (replaces && moved.cache() && moved.cache()->has_dirty_pages())
+    (void)!moved.cache()->write_back(0, ~std::uint64_t{0});  // recorded for those who ask
   return with_room(ext4(), [&] { return try_rename(source, new_directory, target, kind); });
 }
 
