@@ -88,7 +88,7 @@ Result<void> Ext4Inode::read_pages(std::uint64_t first, std::span<Page* const> p
 Result<bool> Ext4Inode::write_mapped(std::uint64_t first, std::span<Page* const> pages) {
   unsigned shift = page_shift - ext4().block_shift();
   std::uint64_t begin = first << shift, end = (first + pages.size()) << shift;
-  std::uint64_t blocks = (size() + ext4().block_size() - 1) >> ext4().block_shift();
+  std::uint64_t blocks = (cache_->size() + ext4().block_size() - 1) >> ext4().block_shift();
   if (end > blocks) end = blocks;
   PageTransfer transfer(ext4(), block::Operation::write, first, pages);
   core::ReadGuard guard{map_lock_};
@@ -149,7 +149,9 @@ Result<std::uint64_t> Ext4Inode::write_run(std::uint64_t at, std::uint64_t end, 
 }
 
 void Ext4Inode::update_disk_size(std::uint64_t end) {
-  std::uint64_t limit = size();
+  // The cache's size grows with each page of a write that is under way, the inode's only at its end: what is
+  // written in between must not be cut off by the old one.
+  std::uint64_t limit = cache_->size();
   if (end > limit) end = limit;
   if (end > disk_size_) disk_size_ = end;
 }
@@ -158,7 +160,7 @@ Result<void> Ext4Inode::write_pages(std::uint64_t first, std::span<Page* const> 
   if (!ext4().is_writable()) return error(Errno::erofs);
   unsigned shift = page_shift - ext4().block_shift();
   std::uint64_t at = first << shift, end = (first + pages.size()) << shift;
-  std::uint64_t blocks = (size() + ext4().block_size() - 1) >> ext4().block_shift();
+  std::uint64_t blocks = (cache_->size() + ext4().block_size() - 1) >> ext4().block_shift();
   if (end > blocks) end = blocks;
   Result<void> result;
   unsigned retries_left = 3;
