@@ -200,10 +200,7 @@ Result<bool> Ext4Inode::reserve_page(std::uint64_t index) {
   }
   if (at >= end) return false;
   std::uint64_t count = std::uint64_t{1} << shift;
-  if (!ext4().reserve_blocks(count)) {
-    if (!ext4().make_room()) return error(Errno::enospc);
-    TRY(ext4().reserve_blocks(count));
-  }
+  TRY(ext4().reserve_blocks(count));
   promised_pages_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }

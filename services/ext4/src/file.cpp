@@ -128,6 +128,8 @@ Result<std::size_t> Ext4File::write_locked(core::IoBuffer& buffer, std::uint64_t
   if (offset > cache.size()) TRY(cache.clear_behind_end());
   vfs::drop_set_id_bits(inode(), credentials());
   auto done = cache.write(buffer, offset);
+  if (!done && done.error() == Errno::enospc && object().ext4().make_room())
+    done = cache.write(buffer, offset);
   buffer.extend(cut);
   if (cache.size() != inode().size()) inode().set_size(cache.size());
   if (done && *done) inode().touch_modified();
