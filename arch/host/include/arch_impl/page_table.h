@@ -54,8 +54,12 @@ class PageTableEntry {
   constexpr bool executable() const { return raw_ & execute; }
   constexpr bool is_user() const { return raw_ & user; }
   constexpr PageAttributes attributes(unsigned) const {
-    return {readable(), writable(),           executable(),
-            is_user(),  (raw_ & global) != 0, static_cast<CacheType>(raw_ >> 60 & 3)};
+    return {.read = readable(),
+            .write = writable(),
+            .execute = executable(),
+            .user = is_user(),
+            .global = (raw_ & global) != 0,
+            .cache = static_cast<CacheType>(raw_ >> 60 & 3)};
   }
   constexpr PageTableEntry with_accessed(bool on) const { return with(accessed_bit, on); }
   constexpr PageTableEntry with_dirty(bool on) const { return with(dirty_bit, on); }
