@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from nos import guest
-from nos.boot_machine import Boot
+from nos.boot_machine import LINUX, Boot
 
 PROGRAM = r'''
 import ctypes, errno, fcntl, mmap, os, signal, struct, sys
@@ -140,7 +140,7 @@ def run(boot: Boot, folder: Path, kernel: str) -> None:
     raw.write_bytes(bytes(8 << 20))
     program.write_text(PROGRAM)
     words = ["--root", "debian", "--disk", str(image), "--disk", str(raw), "--add", f"{program}:/program.py"]
-    options = boot.options([*words, *(["--kernel", kernel, "--kernel-args", "no_timer_check"] if kernel else [])])
+    options = boot.options([*words, *(LINUX if kernel else [])])
     with guest.prepared(options, ["/usr/bin/python3", "/program.py"], plain_output=True) as machine:
         outcome = boot.boot(machine, machine.kernel if kernel else None, "plain", (), None, 240)
     outcome.succeeds().prints("all as expected\n")

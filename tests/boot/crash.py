@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterator, List, NamedTuple
 
 from nos import guest
-from nos.boot_machine import Boot
+from nos.boot_machine import LINUX, Boot
 from nos.scenario import CheckFailed
 
 FEATURES = "metadata_csum,metadata_csum_seed,64bit,orphan_file"  # as Debian 13 has them
@@ -142,7 +142,7 @@ def check_with_a_mount(boot: Boot, kernel: str, path: Path, disk: bytearray, wha
     promised = promises(disk)
     comparisons = "; ".join(f'test "$(cat {name})" = "{content.strip()}" || exit 3' for name, content in list(promised.items())[-40:])
     script = f"mkdir -p /mnt; mount -t ext4 /dev/vda /mnt || exit 2; cd /mnt; {comparisons or 'true'}; echo x >new && rm new; cd /; umount /mnt"
-    options = boot.options(["--disk", str(path), *(["--kernel", kernel, "--kernel-args", "no_timer_check"] if kernel else [])])
+    options = boot.options(["--disk", str(path), *(LINUX if kernel else [])])
     with guest.prepared(options, ["/bin/sh", "-c", script], plain_output=True) as machine:
         boot.boot(machine, machine.kernel if kernel else None, "plain", (), None, 120).succeeds()
     check_clean(path, f"{what}, which {kernel or 'nos'} recovered")

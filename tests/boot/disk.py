@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from nos import disks, guest, programs, qemu, roots
-from nos.boot_machine import Boot, Outcome
+from nos.boot_machine import LINUX, Boot, Outcome
 from nos.scenario import CheckFailed, assert_equal
 
 FEATURES = "metadata_csum,metadata_csum_seed,64bit,orphan_file"  # as Debian 13 has them
@@ -107,7 +107,7 @@ def test_linux_and_nos_in_turn(boot: Boot) -> None:
     with tempfile.TemporaryDirectory() as folder:
         image = make_ext4(Path(folder) / "disk")
         for turn in range(6):
-            kernel = ["--kernel", "linux"] if turn % 2 else []
+            kernel = LINUX if turn % 2 else []
             script = (
                 "mkdir -p /mnt; mount -t ext4 /dev/vda /mnt || exit 1; cd /mnt; test ! -e sums || md5sum -c -s sums || exit 2; "
                 f"rm -rf turn-$(({turn}-2)); mkdir turn-{turn}; cp /bin/busybox turn-{turn}/copy; i=0; "

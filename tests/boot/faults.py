@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import List
 
 from nos import debian, guest
-from nos.boot_machine import Boot, Outcome
+from nos.boot_machine import LINUX, Boot, Outcome
 from nos.scenario import CheckFailed
 
 BLOCK = 4096
@@ -129,7 +129,7 @@ def run_on(boot: Boot, kernel: str, program: str, image: Path, rules: List[dict]
     script.write_text(PRELUDE + program)
     words = ["--root", "debian", "--add", f"{script}:/program.py"]
     if kernel:
-        words += ["--kernel", kernel, "--kernel-args", "no_timer_check", "--add", f"{debian.linux_module(boot.architecture, 'drivers/block/virtio_blk')}:/.nos/modules/virtio_blk.ko.xz"]
+        words += [*LINUX, "--add", f"{debian.linux_module(boot.architecture, 'drivers/block/virtio_blk')}:/.nos/modules/virtio_blk.ko.xz"]
     options = boot.options(words)
     errors = [{"event": "none", "errno": 5, **rule} for rule in rules]
     node = {"driver": "blkdebug", "node-name": "faulty", "image": {"driver": "file", "filename": str(image)}, "inject-error": errors}
