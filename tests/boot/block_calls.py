@@ -4,25 +4,12 @@ import tempfile
 from pathlib import Path
 
 from nos import guest
-from nos.boot_machine import LINUX, Boot
+from nos.boot_machine import CHECKS, LINUX, Boot
 
-PROGRAM = r'''
-import ctypes, errno, fcntl, mmap, os, signal, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
+PROGRAM = CHECKS + r'''
+import fcntl, mmap, signal, struct, sys
 BLKDISCARD, BLKZEROOUT, FITRIM = 0x1277, 0x127F, 0xC0185879
 O_DIRECT = os.O_DIRECT
-
-def code(call, *arguments):
-    try:
-        call(*arguments)
-    except OSError as problem:
-        return errno.errorcode[problem.errno]
-    return 0
-
-def same(found, expected, what):
-    if found != expected:
-        print(f"{what}: {found!r}, not {expected!r}")
-        os._exit(1)
 
 def fallocate(fd, mode, offset, length):
     result = libc.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(length))

@@ -8,25 +8,17 @@ from pathlib import Path
 from typing import List
 
 from nos import debian, guest
-from nos.boot_machine import LINUX, Boot, Outcome
+from nos.boot_machine import CHECKS, LINUX, Boot, Outcome
 from nos.scenario import CheckFailed
 
 BLOCK = 4096
 FEATURES = "metadata_csum,metadata_csum_seed,64bit,orphan_file"
 
-PRELUDE = r"""
-import ctypes, errno, mmap, os, signal, sys
-libc = ctypes.CDLL(None, use_errno=True)
-def code(call, *arguments):
-    try:
-        call(*arguments)
-    except OSError as problem:
-        return errno.errorcode[problem.errno]
-    return 0
-def same(found, expected, what):
-    if found != expected if isinstance(expected, (int, str)) else found not in expected:
-        print(f"{what}: {found!r}, not {expected!r}")
-        os._exit(1)
+PRELUDE = CHECKS + r"""
+import mmap, signal, sys
+def one_of(found, expected, what):
+    if found not in expected:
+        same(found, expected, what)
 def mount(options=""):
     os.makedirs("/mnt/d", exist_ok=True)
     result = libc.mount(b"/dev/vda", b"/mnt/d", b"ext4", 0, options.encode() or None)
@@ -96,9 +88,9 @@ same(mount(), 0, "mount")
 os.mkdir("/mnt/d/new")
 fd = os.open("/mnt/d/new/file", os.O_RDWR | os.O_CREAT)
 os.write(fd, b"x" * 10000)
-same(code(os.fsync, fd), ("EIO", "EROFS"), "fsync without a journal")
-same(code(os.fsync, fd), ("EIO", "EROFS"), "the second fsync")
-same(code(os.mkdir, "/mnt/d/more"), ("EROFS", "EIO"), "mkdir")
+one_of(code(os.fsync, fd), ("EIO", "EROFS"), "fsync without a journal")
+one_of(code(os.fsync, fd), ("EIO", "EROFS"), "the second fsync")
+one_of(code(os.mkdir, "/mnt/d/more"), ("EROFS", "EIO"), "mkdir")
 same(open("/mnt/d/file").read(4), "good", "a file can be read")
 os.close(fd)
 same(libc.umount(b"/mnt/d"), 0, "umount")

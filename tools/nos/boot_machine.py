@@ -31,6 +31,24 @@ COMPRESSORS = {"zstd": ["zstd", "-q", "-3", "-c"], "xz": ["xz", "-1", "--check=c
 # host.
 LINUX = ["--kernel", "linux", "--cpus", "1", "--kernel-args", "no_timer_check"]
 
+# The start of Python programs that run in the guest and end with the first thing that is not as expected.
+CHECKS = r"""
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+
+def code(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as problem:
+        return errno.errorcode[problem.errno]
+    return 0
+
+def same(found, expected, what):
+    if found != expected:
+        print(f"{what}: {found!r}, not {expected!r}")
+        os._exit(1)
+"""
+
 
 class Outcome:
     """How a machine ended. `console` is all of its first serial port (or what took its place)."""
