@@ -51,10 +51,7 @@ def machine(
     )  # fmt: skip
 
 
-def operation_costs(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
-    overlay, initrd = folder / "overlay.cpio", folder / "initrd"
-    roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
-    guest.concatenate([root.archive, overlay], initrd)
+def operation_costs(kernel: Path, architecture: str, initrd: Path, column: figures.Column, arguments: str) -> None:
     description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True, arguments=arguments)
     text = qemu.console_output(description, LIMIT_SECONDS)
     for name, value, _, title in ROW_LINE.findall(text):
@@ -69,9 +66,7 @@ def show_profile(options: argparse.Namespace, architecture: str) -> int:
     kernel = guest.kernel_file(None, architecture, options.flavour)
     root = roots.get("tiny", architecture)
     with scratch_folder() as folder:
-        overlay, initrd, counts = folder / "overlay.cpio", folder / "initrd", folder / "counts"
-        roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
-        guest.concatenate([root.archive, overlay], initrd)
+        initrd, counts = guest.initrd(folder, root, programs.benchmark(architecture)), folder / "counts"
         description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True)
         with ui.step("Counting executions of each instruction"):
             rows = ROW_LINE.findall(qemu.console_output(profile.counting(description, counts), LIMIT_SECONDS))
@@ -92,21 +87,14 @@ def boots(kernel: Path, architecture: str, initrd: Path, memory_mib: int, folder
     return text if qemu.read_status(status) == 0 else None
 
 
-def size_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
-    overlay, initrd = folder / "sizes-overlay.cpio", folder / "sizes-initrd"
-    roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
-    guest.concatenate([root.archive, overlay], initrd)
+def size_figures(kernel: Path, architecture: str, initrd: Path, column: figures.Column, arguments: str) -> None:
     description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True, arguments=f"{arguments} -- sizes")
     for name, value, title in SIZE_LINE.findall(qemu.console_output(description, LIMIT_SECONDS)):
         column.add_memory(f"size-{name}", f"{title} (bytes)", int(value))
 
 
 def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
-    overlay, initrd = folder / "overlay.cpio", folder / "initrd"
-    command = b"\0".join([b"sh", b"-c", b"cat /proc/meminfo", b""])
-    roots.write_overlay(overlay, root.folders, programs.init(architecture), [], [(".nos/command", command), (".nos/plain-output", b"")])
-    guest.concatenate([root.archive, overlay], initrd)
-    size_figures(kernel, architecture, root, folder, column, arguments)
+    initrd = guest.initrd(folder, root, programs.init(architecture), ["sh", "-c", "cat /proc/meminfo"])
     text = boots(kernel, architecture, initrd, MEMORY_MIB, folder, arguments)
     if text is None:
         return
@@ -125,13 +113,15 @@ def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Pa
 
 def measure(name: Optional[str], architecture: str, options: argparse.Namespace, memory: bool) -> figures.Column:
     kernel = guest.kernel_file(name, architecture, options.flavour)
-    column = figures.Column("NOS" if name is None else "Linux" if name == "linux" else Path(name).name)
+    column = figures.Column(guest.kernel_title(name))
     arguments = options.linux_arguments if name == "linux" else ""
     root = roots.get("tiny", architecture)
     with scratch_folder() as folder:
         with ui.step(f"Counting the instructions of {column.title}"):
-            operation_costs(kernel, architecture, root, folder, column, arguments)
+            initrd = guest.initrd(folder, root, programs.benchmark(architecture))
+            operation_costs(kernel, architecture, initrd, column, arguments)
         if memory:
+            size_figures(kernel, architecture, initrd, column, arguments)
             with ui.step(f"Looking for the smallest memory of {column.title}"):
                 memory_figures(kernel, architecture, root, folder, column, arguments)
     return column

@@ -6,7 +6,7 @@ import shutil
 import socket
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from . import build, debian, disks, packages, programs, qemu, roots
 from .tree import check_architecture, scratch_folder
@@ -100,6 +100,25 @@ def concatenate(parts: Sequence[Path], output: Path) -> None:
         for part in parts:
             with open(part, "rb") as source:
                 shutil.copyfileobj(source, target, 1 << 22)
+
+
+def command_files(words: Sequence[str], plain_output: bool) -> List[Tuple[str, bytes]]:
+    """What tells our /init to run one command; plain: its output passes as it is."""
+    files = [(".nos/command", b"".join(os.fsencode(word) + b"\0" for word in words))]
+    return [*files, (".nos/plain-output", b"")] if plain_output else files
+
+
+def initrd(folder: Path, root: roots.Root, init: Path, words: Sequence[str] = ()) -> Path:
+    """In `folder`: the root with `init`, which, if it is ours, runs the command."""
+    overlay, archive = folder / "overlay.cpio", folder / "initrd"
+    roots.write_overlay(overlay, root.folders, init, [], command_files(words, plain_output=True) if words else [])
+    concatenate([root.archive, overlay], archive)
+    return archive
+
+
+def kernel_title(name: Optional[str]) -> str:
+    """Of a kernel as options name it: None is NOS."""
+    return "NOS" if name is None else "Linux" if name == "linux" else Path(name).name
 
 
 def check_memory(needed_mib: int) -> None:
@@ -199,11 +218,7 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
         init = programs.init(architecture)
     cpus = options.cpus or (1 if options.icount else min(os.cpu_count() or 1, LARGEST_DEFAULT_CPUS))
     with scratch_folder() as folder:
-        files = []
-        if words:
-            files.append((".nos/command", b"".join(os.fsencode(word) + b"\0" for word in words)))
-            if plain_output:
-                files.append((".nos/plain-output", b""))
+        files = command_files(words, plain_output) if words else []
         if archive is None:
             initrd = None
         elif init or files or additions:

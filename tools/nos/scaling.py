@@ -62,13 +62,11 @@ def run(options: argparse.Namespace, architecture: str) -> int:
     if len(names) != 2:
         raise NosError("--scaling compares two kernels.")
     kernels = [guest.kernel_file(name, architecture, options.flavour) for name in names]
-    columns: List[Tuple[str, Rates]] = [("NOS" if name is None else "Linux" if name == "linux" else Path(name).name, {}) for name in names]
+    columns: List[Tuple[str, Rates]] = [(guest.kernel_title(name), {}) for name in names]
     titles: Dict[str, str] = {}
     root = roots.get("tiny", architecture)
     with scratch_folder() as folder:
-        overlay, initrd = folder / "overlay.cpio", folder / "initrd"
-        roots.write_overlay(overlay, root.folders, programs.benchmark(architecture), [], [])
-        guest.concatenate([root.archive, overlay], initrd)
+        initrd = guest.initrd(folder, root, programs.benchmark(architecture))
         for turn in range(options.turns):
             for name, kernel, (title, rates) in zip(names, kernels, columns):
                 with ui.step(f"Turn {turn + 1} of {options.turns}: {title}"):

@@ -83,10 +83,7 @@ def script() -> str:
 
 
 def one_turn(kernel: Path, architecture: str, root: roots.Root, folder: Path, arguments: str) -> Dict[str, float]:
-    overlay, initrd = folder / "overlay.cpio", folder / "initrd"
-    command = b"\0".join([b"bash", b"-c", script().encode(), b""])
-    roots.write_overlay(overlay, root.folders, programs.init(architecture), [], [(".nos/command", command), (".nos/plain-output", b"")])
-    guest.concatenate([root.archive, overlay], initrd)
+    initrd = guest.initrd(folder, root, programs.init(architecture), ["bash", "-c", script()])
     description = qemu.Machine(
         kernel=kernel, initrd=initrd, architecture=architecture, memory_mib=MEMORY_MIB, cpus=CPUS,
         kernel_arguments=f"{guest.default_kernel_arguments(architecture)} {arguments}".strip(), status_file=folder / "status",
@@ -129,7 +126,7 @@ def run(options: argparse.Namespace, architecture: str) -> int:
     if len(names) != 2:
         raise NosError("--programs compares two kernels.")
     kernels = [guest.kernel_file(name, architecture, options.flavour) for name in names]
-    titles = ["NOS" if name is None else "Linux" if name == "linux" else Path(name).name for name in names]
+    titles = [guest.kernel_title(name) for name in names]
     turns: List[List[Dict[str, float]]] = [[] for _ in names]
     root = roots.get("debian", architecture, PACKAGES)
     with scratch_folder() as folder:
