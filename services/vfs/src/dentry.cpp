@@ -195,4 +195,12 @@ bool Dentry::has_children() {
   return false;
 }
 
+bool is_dentry_below(const Dentry& dentry, const Dentry& ancestor) {
+  core::RcuReadGuard guard;
+  for (const Dentry* at = &dentry;; at = at->parent()) {
+    if (at == &ancestor) return true;
+    if (at->is_root()) return false;
+  }
+}
+
 }  // namespace vfs

@@ -244,14 +244,6 @@ void MountTree::detach_all_locked(Mount& top, base::Vector<RefPtr<Mount>>& dropp
   }
 }
 
-bool is_dentry_below(const Dentry& dentry, const Dentry& ancestor) {
-  core::RcuReadGuard guard;
-  for (const Dentry* at = &dentry;; at = at->parent()) {
-    if (at == &ancestor) return true;
-    if (at->is_root()) return false;
-  }
-}
-
 bool MountTree::is_below_locked(const Mount& mount, const Mount& ancestor) {
   for (const Mount* at = &mount; at; at = at->parent())
     if (at == &ancestor) return true;

@@ -10,9 +10,6 @@ namespace vfs {
 // Odd while the table changes; a walk that overlaps a change does not trust what it saw.
 extern std::atomic<std::uint32_t> mount_sequence;
 
-// Whether a dentry is `ancestor` or below it, as the file system's own tree has it.
-bool is_dentry_below(const Dentry& dentry, const Dentry& ancestor);
-
 // What a copy of a mount is to the original.
 enum class CopyRelation {
   same,          // what the original is: a peer if it is shared, a slave of the same master if it is one

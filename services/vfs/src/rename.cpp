@@ -12,13 +12,6 @@ namespace vfs {
 
 namespace {
 
-bool is_ancestor(const Dentry& ancestor, const Dentry& dentry) {
-  for (const Dentry* at = &dentry;; at = at->parent()) {
-    if (at == &ancestor) return true;
-    if (at->is_root()) return false;
-  }
-}
-
 // Both directories exclusively: one lock if they are the same, else the ancestor first, else by address. Two
 // different ones only under the file system's rename mutex, so that their relation cannot change.
 class DirectoryPair {
@@ -29,7 +22,7 @@ class DirectoryPair {
       return;
     }
     mutex_.emplace(a.file_system().rename_mutex());
-    bool b_first = is_ancestor(b, a) || (!is_ancestor(a, b) && &b < &a);
+    bool b_first = is_dentry_below(a, b) || (!is_dentry_below(b, a) && &b < &a);
     first_.emplace((b_first ? b : a).inode()->lock());
     second_.emplace((b_first ? a : b).inode()->lock(), core::LockNesting::child);
   }
@@ -82,8 +75,8 @@ struct Rename {
     if (!moves_directory && (old_place.trailing_slash || (!exchange && new_place.trailing_slash)))
       return error(Errno::enotdir);
     if (exchange && new_place.trailing_slash && !is_directory(replaced->mode())) return error(Errno::enotdir);
-    if (is_ancestor(*source, new_place.parent.dentry())) return error(Errno::einval);
-    if (is_ancestor(*target, old_place.parent.dentry()))
+    if (is_dentry_below(new_place.parent.dentry(), *source)) return error(Errno::einval);
+    if (is_dentry_below(old_place.parent.dentry(), *target))
       return error(exchange ? Errno::einval : Errno::enotempty);
     const Credentials& credentials = caller.credentials;
     TRY(may_delete(old_directory, *source, credentials, VictimKind::any));

@@ -24,6 +24,8 @@ Result<void> initialize_dentry_cache();
 Result<void> initialize_mount_table();
 Result<void> initialize_anonymous();
 
+// Whether a dentry is `ancestor` or below it, as the file system's own tree has it.
+bool is_dentry_below(const Dentry& dentry, const Dentry& ancestor);
 void destroy_inode_locks(InodeLocks* locks);
 void destroy_notify_marks(NotifyMarks* marks);
 // Takes apart what is mounted below a mount that is in no tree; nothing if it has got a place.
