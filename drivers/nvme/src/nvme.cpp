@@ -318,8 +318,6 @@ void NvmeDisk::kick(unsigned queue_index) { controller_.pair(queue_index).ring()
 
 // An interrupt may have got lost; who is still late after that waits for a controller that has died.
 void NvmeDisk::timed_out(block::Request& request) {
-  core::log(core::LogLevel::error, "{}: a request at sector {} takes very long", disk->name(),
-            request.sector());
   bool again = late_.exchange(&request, std::memory_order_acq_rel) == &request;
   if (controller_.is_fatal() || again) return controller_.give_up();
   if (controller_.take_completions(request.queue_index())) late_.store(nullptr, std::memory_order_release);

@@ -13,7 +13,6 @@
 #include "block/disk.h"
 #include "core/dma/dma_memory.h"
 #include "core/init/init_step.h"
-#include "core/log/log.h"
 #include "core/sched/work_queue.h"
 #include "core/sync/mutex.h"
 #include "virtio/device.h"
@@ -70,7 +69,6 @@ class BlockDevice final : public virtio::QueueHandler, public block::DiskDriver 
 
   block::QueueResult queue(block::Request& request) override;
   void kick(unsigned queue_index) override;
-  void timed_out(block::Request& request) override;
 
  private:
   struct Path {
@@ -258,11 +256,6 @@ void BlockDevice::end() {
 
 void BlockDevice::config_changed() {
   if (disk_) disk_->set_sectors(device_.config64(capacity_at));
-}
-
-void BlockDevice::timed_out(block::Request& request) {
-  core::log(core::LogLevel::error, "{}: a request at sector {} takes very long", disk_->name(),
-            request.sector());
 }
 
 // ---- The driver ----

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "block/volume.h"
+#include "core/log/log.h"
 #include "core/time/clock.h"
 
 namespace block {
@@ -239,6 +240,7 @@ bool HardwareQueue::check_times() {
   bool any = false;
   for (unsigned tag = 0; tag < depth_; ++tag) {
     bool late = false;
+    std::uint64_t sector = 0;
     {
       core::MutexGuard guard{lock_};
       Request& request = requests_[tag];
@@ -246,10 +248,15 @@ bool HardwareQueue::check_times() {
       any = true;
       std::uint64_t now = core::monotonic_ns();
       late = now - request.started_ns_ > disk_->limits().timeout_ns;
-      if (late) request.started_ns_ = now;
+      if (late) {
+        request.started_ns_ = now;
+        sector = request.sector();
+      }
     }
+    if (!late) continue;
+    core::log(core::LogLevel::error, "{}: a request at sector {} takes very long", disk_->name(), sector);
     // It may be completed meanwhile: drivers look their own state up by the tag.
-    if (late) disk_->driver().timed_out(requests_[tag]);
+    disk_->driver().timed_out(requests_[tag]);
   }
   return any;
 }

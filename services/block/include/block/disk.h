@@ -27,9 +27,9 @@
 // Flush: a flush makes stable what completed before it was submitted. A disk without a volatile cache
 // answers it at once. force_unit_access is emulated with a flush where the device has none.
 //
-// Time-outs: a request that the driver holds for longer than DiskLimits::timeout_ns is reported through
-// timed_out(), again and again, until it is completed. What the driver does about it is its business; after
-// remove() it must complete everything.
+// Time-outs: a request that the driver holds for longer than DiskLimits::timeout_ns is logged and reported
+// through timed_out(), again and again, until it is completed. What the driver does about it is its business;
+// after remove() it must complete everything.
 #pragma once
 
 #include <atomic>
