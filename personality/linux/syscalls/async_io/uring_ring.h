@@ -160,9 +160,24 @@ class Ring final : public base::RefCounted<Ring> {
   bool cancel_one_locked(UringRequest& request, bool& busy) REQUIRES(lock);
   // Makes it a request that cancellation and the end of its process find; frees it when it fails. ENOMEM.
   Result<UringRequest*> enrol(Context& context, std::unique_ptr<UringRequest> request) EXCLUDES(lock);
+  // Completions of entries that were carried out in place, posted under one lock: at the end of a submission,
+  // when the batch is full, and before anything that posts by itself.
+  struct Batch {
+    struct Completion {
+      std::uint64_t user_data;
+      std::int32_t result;
+      std::uint32_t flags;
+    };
+    static constexpr unsigned capacity = 16;
+    Completion completions[capacity];  // not cleared: most submissions have one
+    unsigned count = 0;
+    unsigned silent = 0;       // ended without a completion
+    bool posted_some = false;  // since the ring was last notified
+  };
   // What most entries need: the one in `spare_` is done in place, without a request that others see, if it
   // need not wait. ENOMEM.
-  Result<void> carry_out(Context& context) REQUIRES(submit_lock) EXCLUDES(lock);
+  Result<void> carry_out(Context& context, Batch& batch) REQUIRES(submit_lock) EXCLUDES(lock);
+  void post_batch(Batch& batch) REQUIRES(submit_lock) EXCLUDES(lock);
   bool read_entry(UringSqe& entry) REQUIRES(submit_lock);
   Result<void> check_entry(UringRequest& request) REQUIRES(submit_lock);
   // The one in `spare_`.

@@ -65,11 +65,12 @@ UringRequest* Ring::step(Context& context, UringRequest& request, Patience patie
   return finish(request, result_of(result), request.cqe_flags);
 }
 
-Result<void> Ring::carry_out(Context& context) {
+Result<void> Ring::carry_out(Context& context, Batch& batch) {
   UringRequest& request = *spare_;
   request.submitter = &context.task;
   Result<long> result = uring_issue(context, *this, request, false);
   if (!result && result.error() == Errno::eagain && !request.no_wait) {
+    post_batch(batch);
     // Now it is one like any other.
     UringRequest& waiting = *TRY(enrol(context, std::move(spare_)));
     waiting.started = true;
@@ -78,19 +79,30 @@ Result<void> Ring::carry_out(Context& context) {
   }
   std::int32_t value = result_of(result);
   bool silent = request.has_flag(uring::skip_success) && value >= 0 && !breaks_chain(request, value);
-  std::uint32_t cqe_flags = request.cqe_flags;
+  if (silent)
+    ++batch.silent;
+  else
+    batch.completions[batch.count++] = {request.user_data(), value, request.cqe_flags};
   // As new for the next entry.
   request.file = {};
   request.no_wait = false;
   request.poll_events = 0;
   request.cqe_flags = 0;
-  MutexGuard guard{lock};
-  ++submitted_;
-  ++finished_;
-  if (silent) return {};
-  post_locked(request.user_data(), value, cqe_flags);
-  fire_counted_timeouts_locked();
+  if (batch.count == Batch::capacity) post_batch(batch);
   return {};
+}
+
+void Ring::post_batch(Batch& batch) {
+  unsigned ended = batch.count + batch.silent;
+  if (!ended) return;
+  MutexGuard guard{lock};
+  submitted_ += ended;
+  finished_ += ended;
+  for (unsigned i = 0; i < batch.count; ++i)
+    post_locked(batch.completions[i].user_data, batch.completions[i].result, batch.completions[i].flags);
+  fire_counted_timeouts_locked();
+  batch.posted_some |= batch.count != 0;
+  batch.count = batch.silent = 0;
 }
 
 UringRequest* Ring::run_waiting(Context& context, UringRequest& request) {

@@ -103,7 +103,7 @@ Result<unsigned> Ring::submit(Context& context, unsigned count) {
     MutexGuard guard{resources_lock};
     may_carry_out = !resources.restricted;  // fixed before the ring was enabled
   }
-  bool posted_some = false;
+  Batch batch;
   while (taken < count) {
     if (!spare_) spare_.reset(new (std::nothrow) UringRequest);
     if (!spare_) {
@@ -118,8 +118,13 @@ Result<unsigned> Ring::submit(Context& context, unsigned count) {
     // relaxed: see the member.
     bool at_once = may_carry_out && !head && uring_is_quick(spare_->sqe) &&
                    deferred_count_.load(std::memory_order_relaxed) == 0;
-    posted_some |= at_once;
-    Result<void> submitted = at_once ? carry_out(context) : submit_one(context, head, last);
+    Result<void> submitted;
+    if (at_once) {
+      submitted = carry_out(context, batch);
+    } else {
+      post_batch(batch);
+      submitted = submit_one(context, head, last);
+    }
     if (!submitted && submitted.error() == Errno::enomem) {
       --sq_head_;
       failure = error(Errno::eagain);
@@ -128,8 +133,9 @@ Result<unsigned> Ring::submit(Context& context, unsigned count) {
     ++taken;
     if (!submitted && !has(setup_submit_all)) break;
   }
+  post_batch(batch);
   if (head) queue_chain(context, *head);
-  if (posted_some) notify();
+  if (batch.posted_some) notify();
   // release: the entries were copied before the program may use them again.
   word(&UringShared::sq_head).store(sq_head_, std::memory_order_release);
   if (!taken && !failure) return error(failure.error());
