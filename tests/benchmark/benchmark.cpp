@@ -24,6 +24,8 @@ namespace benchmark {
 
 namespace {
 
+const char *row_prefix = "", *row_suffix = "";
+
 [[noreturn]] void switch_off() {
   fflush(stdout);
   tcdrain(STDOUT_FILENO);  // or the last lines die with the machine
@@ -40,9 +42,14 @@ void fail(const char* what) {
 }
 
 void print_row(const char* name, const char* title, uint64_t ticks_per_operation, int operations) {
-  printf("row %s %llu %d %s\n", name, static_cast<unsigned long long>(ticks_per_operation), operations,
-         title);
+  printf("row %s%s %llu %d %s%s\n", row_prefix, name, static_cast<unsigned long long>(ticks_per_operation),
+         operations, title, row_suffix);
   fflush(stdout);
+}
+
+void distinguish_rows(const char* prefix, const char* suffix) {
+  row_prefix = prefix;
+  row_suffix = suffix;
 }
 
 void measure_costs() {
@@ -83,6 +90,7 @@ int main(int count, char** words) {
   for (int i = 1; i < count; i++) {
     if (strcmp(words[i], "scaling") == 0) measure = benchmark::measure_scaling;
     if (strcmp(words[i], "sizes") == 0) measure = benchmark::measure_sizes;
+    if (strcmp(words[i], "ext4") == 0) measure = benchmark::measure_ext4;
   }
   measure();
   printf("done\n");

@@ -41,6 +41,10 @@ void measure(const char* name, const char* title, int count, Batch batch) {
   print_row(name, title, best / static_cast<uint64_t>(count), count * batches);
 }
 
+// What follows measures the same things somewhere else: `prefix` stands before the names of rows, `suffix`
+// behind their titles. Both must live on.
+void distinguish_rows(const char* prefix, const char* suffix);
+
 // The groups of rows, a file each.
 void measure_calls();
 void measure_files();
@@ -54,6 +58,8 @@ void measure_rings();
 // Instead of all the others, when the first argument says "sizes": in bytes, in a kernel that has done
 // nothing yet.
 void measure_sizes();
+// The rows of files again, for "ext4": on a loop device over /ext4.image.
+void measure_ext4();
 // The same for "scaling": by the clock, on several CPUs.
 void measure_scaling();
 

@@ -27,7 +27,7 @@ class Column:
         self.titles: Dict[str, str] = {}
         # Of the rows, those that are memory: instructions alone make the median, and are kept in the tree.
         self.memory: Set[str] = set()
-        self.complete = False
+        self.complete = True
 
     def add(self, row: str, title: str, value: int) -> None:
         self.values[row] = value

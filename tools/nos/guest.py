@@ -108,10 +108,10 @@ def command_files(words: Sequence[str], plain_output: bool) -> List[Tuple[str, b
     return [*files, (".nos/plain-output", b"")] if plain_output else files
 
 
-def initrd(folder: Path, root: roots.Root, init: Path, words: Sequence[str] = ()) -> Path:
-    """In `folder`: the root with `init`, which, if it is ours, runs the command."""
+def initrd(folder: Path, root: roots.Root, init: Path, words: Sequence[str] = (), additions: Sequence[Tuple[Path, str]] = ()) -> Path:
+    """In `folder`: the root with `init`, which, if it is ours, runs the command; and further files."""
     overlay, archive = folder / "overlay.cpio", folder / "initrd"
-    roots.write_overlay(overlay, root.folders, init, [], command_files(words, plain_output=True) if words else [])
+    roots.write_overlay(overlay, root.folders, init, additions, command_files(words, plain_output=True) if words else [])
     concatenate([root.archive, overlay], archive)
     return archive
 

@@ -99,7 +99,7 @@ NEEDS = {
     "run from a disk": ("build", "run", "disk"),
     "test": ("build", "run", "disk", "test"),
     "check": ("build", "run", "disk", "test", "check"),
-    "bench": ("build", "run"),
+    "bench": ("build", "run", "disk"),
     "debug": ("build", "run", "debug"),
     "image": ("build", "run", "disk", "image"),
     "setup": tuple(PURPOSES),
