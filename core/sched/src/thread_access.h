@@ -38,7 +38,7 @@ struct ThreadAccess {
   static auto& user_clock_paused(Thread& t) { return t.user_clock_paused_; }
   static auto& wait_ns(Thread& t) { return t.wait_ns_; }
   static auto& runnable_since_ns(Thread& t) { return t.runnable_since_ns_; }
-  static auto& voluntary_switches(Thread& t) { return t.voluntary_switches_; }
+  static auto& switches(Thread& t) { return t.switches_; }
   static auto& involuntary_switches(Thread& t) { return t.involuntary_switches_; }
   static auto& start_time_ns(Thread& t) { return t.start_time_ns_; }
   static auto& user_ticks_charged(Thread& t) { return t.user_ticks_charged_; }

@@ -50,10 +50,9 @@ void fail(Task& task) { force_signal(task, SigInfo(signal::segv, si::kernel)); }
 }  // namespace
 
 void rseq_update(Task& task) {
-  if (!task.rseq_area) return;
-  core::Thread& thread = task.thread();
   // Before the CPU is read: a switch in between makes us come again.
-  task.rseq_switches = thread.voluntary_switches() + thread.involuntary_switches();
+  task.rseq_switches = task.thread().switches();
+  if (!task.rseq_area) return;
   if (!abort_critical_section(task) || !write_cpu(task)) fail(task);
 }
 

@@ -49,11 +49,13 @@ static_assert(plain_calls_all == syscall_table_size);
   trace_call_exit(task);
 }
 
-inline void system_call(Context& context) {
-  auto call = static_cast<unsigned long>(context.registers.system_call_number());
+// The registers are used through the task: after enter_user() the compiler has to fetch everything from the
+// stack anew, and that is one pointer then.
+inline void system_call(Task& task, Context& context) {
+  auto call = static_cast<unsigned long>(task.registers.system_call_number());
   long result;
   // relaxed: whoever closes this way and wants it closed at once waits until the thread is stopped.
-  std::uint32_t plain_calls = context.task.plain_calls.load(std::memory_order_relaxed);
+  std::uint32_t plain_calls = task.plain_calls.load(std::memory_order_relaxed);
   if (call < plain_calls) [[likely]]
     result = syscall_functions.data()[call](context);  // not [call]: it would check the index a second time
   else if (plain_calls == 0)
@@ -61,8 +63,8 @@ inline void system_call(Context& context) {
   else
     result = missing_system_call(context);
   if (result < 0) [[unlikely]]
-    result = finish_error(context.task, result);
-  context.registers.set_result(static_cast<std::uint64_t>(result));
+    result = finish_error(task, result);
+  task.registers.set_result(static_cast<std::uint64_t>(result));
 }
 
 }  // namespace
@@ -85,7 +87,6 @@ long missing_system_call(Context& context) {
 
 void thread_loop(Task& task) {
   Context context{task, task.process(), task.registers};
-  core::Thread& thread = task.thread();
   if (task.set_child_tid)
     // CLONE_CHILD_SETTID: a bad address is the program's own loss, as on Linux.
     (void)!core::UserOut<int>(std::exchange(task.set_child_tid, 0)).write(task.id());
@@ -99,17 +100,20 @@ void thread_loop(Task& task) {
     // Set by others at any time; whoever sets a bit also makes enter_user() return.
     if (task.work.load(std::memory_order_acquire)) [[unlikely]]
       handle_user_work(context, entered_by);
+    task.thread().account_user_enter();
+    // Not before: from here on a switch makes enter_user() return at once, so that we look again.
+    std::atomic_signal_fence(std::memory_order_acq_rel);
     if (rseq_is_stale(task)) [[unlikely]] {
+      task.thread().account_user_leave();
       rseq_update(task);
       entered_by = EnteredBy::other;
       continue;
     }
-    thread.account_user_enter();
     arch::UserEvent event = arch::enter_user(task.registers);
-    thread.account_user_leave();
+    task.thread().account_user_leave();
     entered_by = EnteredBy::other;
     if (event == arch::UserEvent::system_call) [[likely]] {
-      system_call(context);
+      system_call(task, context);
       entered_by = EnteredBy::system_call;
     } else if (event == arch::UserEvent::fault) {
       handle_user_fault(task);

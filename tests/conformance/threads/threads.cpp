@@ -256,4 +256,53 @@ TEST(Rseq, RegisteredStructureKnowsTheCpu) {
                 0);
 }
 
+// A thread that another one sends from CPU to CPU, wherever it stands: on its way out of a system call, too.
+HELPER(check_rseq_moved) {
+  static RestartableSequence area;
+  static std::atomic<int> wanted{-1}, checks{0}, wrong{0};
+  static std::atomic<bool> ends{false};
+  static std::atomic<pid_t> mover_of{0};
+  auto body = [] {
+    EXPECT_OK(sys(SYS_rseq, &area, 32, 0, 0x53053053));
+    mover_of = static_cast<pid_t>(sys(SYS_gettid));
+    while (!ends) {
+      const int now = wanted;
+      sys(SYS_getppid);
+      const int cpu = static_cast<int>(std::atomic_ref<uint32_t>(area.cpu).load());
+      if (now < 0 || now != wanted) continue;
+      checks++;
+      if (cpu != now) wrong++;
+    }
+    sys(SYS_rseq, &area, 32, 1, 0x53053053);
+  };
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return child_failed;
+  int cpus[2], found = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+    if (CPU_ISSET(cpu, &allowed)) cpus[found++] = cpu;
+  if (found < 2) return 0;
+  const pthread_t thread = start(&body);
+  while (!mover_of) sched_yield();
+  for (int round = 0; round < 200 && !wrong; round++) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpus[round % 2], &one);
+    wanted = -1;
+    if (sched_setaffinity(mover_of, sizeof one, &one) != 0) break;
+    const int before = checks;
+    wanted = cpus[round % 2];
+    while (checks < before + 3) sched_yield();
+  }
+  ends = true;
+  pthread_join(thread, nullptr);
+  EXPECT_EQ(wrong.load(), 0) << "the area named another CPU than the one the thread was sent to";
+  EXPECT_GE(checks.load(), 600);
+  return testing::Test::HasFailure() ? child_failed : 0;
+}
+
+TEST(Rseq, KnowsTheCpuAfterEachMove) {
+  EXPECT_EXITED(
+      run_child([] { execute_helper("check_rseq_moved", {}, {"GLIBC_TUNABLES=glibc.pthread.rseq=0"}); }), 0);
+}
+
 }  // namespace

@@ -39,6 +39,8 @@ void charge(RunQueue& rq, Thread& thread, std::uint64_t now_ns) {
     ticks += static_cast<std::int64_t>(arch::counter());
     user_ticks.store(ticks, std::memory_order_relaxed);
     ThreadAccess::user_clock_paused(thread) = true;
+    // What it has made sure of before it goes there may hold no more, such as the number of its CPU.
+    arch::interrupt_user(thread.arch_state);
   }
   auto& charged = ThreadAccess::user_ticks_charged(thread);
   if (ticks <= charged) return;
@@ -66,6 +68,11 @@ void welcome(RunQueue& rq, Thread& thread, std::uint64_t now_ns) {
   }
 }
 
+void count_switch(Thread& thread) {
+  auto& switches = ThreadAccess::switches(thread);
+  switches.store(switches.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 // Takes the running thread out of its role, as its reason for leaving demands. rq.lock held.
 void put_aside(RunQueue& rq, Thread& thread, Leave leave, std::uint64_t now_ns) REQUIRES(rq.lock) {
   if (&thread == rq.idle) return;
@@ -80,8 +87,7 @@ void put_aside(RunQueue& rq, Thread& thread, Leave leave, std::uint64_t now_ns) 
     if (counts) rq.uninterruptible.fetch_add(1, std::memory_order_relaxed);
     // release: wake() that sees `off` may use the thread as soon as it has the lock.
     state.store(QueueState::off, std::memory_order_release);
-    auto& voluntary = ThreadAccess::voluntary_switches(thread);
-    voluntary.store(voluntary.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    count_switch(thread);
     return;
   }
   if (!may_run_on(thread, rq.cpu)) {
@@ -154,6 +160,7 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
   if (leave == Leave::preempted && &previous != rq.idle) {
     auto& involuntary = ThreadAccess::involuntary_switches(previous);
     involuntary.store(involuntary.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    count_switch(previous);
   }
   charge(rq, previous, now_ns);
   welcome(rq, next, now_ns);

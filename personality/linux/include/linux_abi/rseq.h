@@ -7,14 +7,12 @@
 
 namespace linux_abi {
 
-// After the thread was switched away: new CPU number, and abort if it was inside a critical section.
+// After the thread was switched away: new CPU number, and abort if it was inside a critical section. Nothing
+// for a thread without an area.
 void rseq_update(Task& task);
 // Before a signal handler's frame is pushed.
 void rseq_before_signal(Task& task);
-// Whether the thread has been switched away since the area was brought up to date.
-inline bool rseq_is_stale(const Task& task) {
-  core::Thread& thread = task.thread();
-  return task.rseq_area && thread.voluntary_switches() + thread.involuntary_switches() != task.rseq_switches;
-}
+// Whether the thread has been switched away since rseq_update().
+inline bool rseq_is_stale(const Task& task) { return task.thread().switches() != task.rseq_switches; }
 
 }  // namespace linux_abi

@@ -292,8 +292,7 @@ Result<void> show_schedstat(const Subject& subject, TextSink& out) {
   RefPtr<Task> task = subject.representative();
   if (!task) return error(Errno::esrch);
   auto& thread = task->thread();
-  format(out, "{} {} {}\n", thread.runtime_ns(), thread.wait_ns(),
-         thread.voluntary_switches() + thread.involuntary_switches());
+  format(out, "{} {} {}\n", thread.runtime_ns(), thread.wait_ns(), thread.switches());
   return {};
 }
 

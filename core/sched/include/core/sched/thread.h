@@ -102,10 +102,17 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   std::uint64_t system_ns() const;
   std::uint64_t runtime_ns() const;  // user + system (CLOCK_THREAD_CPUTIME_ID)
   std::uint64_t wait_ns() const;     // runnable but not running (schedstat)
-  std::uint64_t voluntary_switches() const { return voluntary_switches_.load(std::memory_order_relaxed); }
+  // How often the thread left its CPU; without being asked, and by its own will.
+  std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   std::uint64_t involuntary_switches() const { return involuntary_switches_.load(std::memory_order_relaxed); }
+  std::uint64_t voluntary_switches() const {
+    std::uint64_t involuntary = involuntary_switches(), all = switches();
+    return all > involuntary ? all - involuntary : 0;
+  }
   std::uint64_t start_time_ns() const { return start_time_ns_; }
   // Called by the personality around arch::enter_user(), on the thread itself: the time between is user time.
+  // A thread that is preempted between account_user_enter() and user mode comes back from enter_user() before
+  // it gets there: what the caller looked at after account_user_enter() was looked at in time.
   void account_user_enter();
   void account_user_leave();
 
@@ -167,7 +174,7 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   std::atomic<std::uint64_t> switched_in_at_ns_{0};  // 0: not running
   std::atomic<std::uint64_t> wait_ns_{0};
   std::uint64_t runnable_since_ns_ = 0;
-  std::atomic<std::uint64_t> voluntary_switches_{0};
+  std::atomic<std::uint64_t> switches_{0};
   std::atomic<std::uint64_t> involuntary_switches_{0};
   std::uint64_t start_time_ns_ = 0;
 };
