@@ -41,6 +41,7 @@ class Ext4File final : public vfs::File {
   Result<std::size_t> read_at(core::IoBuffer& buffer, std::uint64_t offset, IoFlags) override {
     if (offset < inode().size()) TRY(check_direct(buffer, offset));
     std::size_t count = TRY(object().cache()->read(buffer, offset));
+    offer_resident(*object().cache());
     touch_access_time();
     return count;
   }

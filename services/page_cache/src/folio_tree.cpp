@@ -12,6 +12,7 @@ using base::Errno;
 using base::error;
 using base::Result;
 using core::Page;
+using core::PageRef;
 
 void* FolioTree::mark(Node* node) {
   // SAFETY: nodes and page descriptors are aligned to 8, so bit 0 tells them apart; node_of() takes it off
@@ -46,15 +47,37 @@ FolioTree::~FolioTree() {
   free_empty(node_of(root));
 }
 
-Page* FolioTree::find(std::uint64_t index) const {
-  void* root = root_.load(std::memory_order_acquire);
-  Node* node = node_of(root);
-  if (!node) return index == 0 ? static_cast<Page*>(root) : nullptr;
+const std::atomic<void*>* FolioTree::find_slot(std::uint64_t index) const {
+  Node* node = node_of(root_.load(std::memory_order_acquire));
+  if (!node) return index == 0 ? &root_ : nullptr;
   if (!covers(*node, index)) return nullptr;
   for (;;) {
-    void* entry = node->slot[position(*node, index)].load(std::memory_order_acquire);
-    if (!entry || node->shift == 0) return static_cast<Page*>(entry);
-    node = static_cast<Node*>(entry);
+    const std::atomic<void*>* slot = &node->slot[position(*node, index)];
+    if (node->shift == 0) return slot;
+    node = static_cast<Node*>(slot->load(std::memory_order_acquire));
+    if (!node) return nullptr;
+  }
+}
+
+Page* FolioTree::find(std::uint64_t index) const {
+  for (;;) {
+    const std::atomic<void*>* slot = find_slot(index);
+    void* entry = slot ? slot->load(std::memory_order_acquire) : nullptr;
+    if (!node_of(entry)) return static_cast<Page*>(entry);
+    // The page that was the whole tree has just got a node above it.
+  }
+}
+
+PageRef FolioTree::acquire(std::uint64_t index) const {
+  for (;;) {
+    const std::atomic<void*>* slot = find_slot(index);
+    void* entry = slot ? slot->load(std::memory_order_acquire) : nullptr;
+    if (!entry) return {};
+    if (node_of(entry)) continue;  // as above
+    auto* page = static_cast<Page*>(entry);
+    if (!page->head()->try_acquire()) continue;  // on its way out of the tree
+    PageRef reference = PageRef::adopt(page);
+    if (slot->load(std::memory_order_acquire) == entry) return reference;
   }
 }
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "core/memory/user_copy.h"
 #include "writeback_internal.h"
 
 namespace page_cache {
@@ -15,6 +16,7 @@ using base::error;
 using core::Page;
 using core::page_shift;
 using core::page_size;
+using core::PageFlag;
 using core::PageRef;
 
 Result<RefPtr<PageCache>> PageCache::create(PageStore& store) {
@@ -38,15 +40,8 @@ void PageCache::count(long pages) {
 }
 
 PageRef PageCache::find(std::uint64_t index) {
-  for (;;) {
-    PageRef reference;  // a wrong one is dropped after the guard
-    core::RcuReadGuard guard;
-    Page* page = tree_.find(index);
-    if (!page) return {};
-    if (!page->head()->try_acquire()) continue;  // on its way out of the tree
-    reference = PageRef::adopt(page);
-    if (tree_.find(index) == page) return reference;
-  }
+  core::RcuReadGuard guard;
+  return tree_.acquire(index);
 }
 
 Result<void> PageCache::insert(std::uint64_t index, Page& page) {
@@ -113,6 +108,22 @@ bool PageCache::is_resident(std::uint64_t index) {
 }
 
 // ---- Read and write ----
+
+std::size_t PageCache::read_resident(core::UserAddress to, std::size_t size, std::uint64_t offset) {
+  std::uint64_t end = this->size();
+  std::size_t within = offset & (page_size - 1);
+  if (size > page_size - within || offset > end || size > end - offset) return 0;
+  PageRef page = find(offset >> page_shift);
+  if (!page) return 0;
+  if (!memory_only_) {
+    // acquire: the content was there before the flag.
+    std::uint32_t flags = page->flags.load(std::memory_order_acquire);
+    if (!(flags & static_cast<std::uint32_t>(PageFlag::up_to_date))) return 0;
+    if (!(flags & static_cast<std::uint32_t>(PageFlag::referenced))) page->set(PageFlag::referenced);
+  }
+  std::span<const std::byte> bytes(page.data() + within, size);
+  return core::copy_to_user_partial(to, bytes) == size ? size : 0;
+}
 
 Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset) {
   std::size_t total = 0;

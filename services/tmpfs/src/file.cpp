@@ -29,6 +29,7 @@ class TmpfsFile final : public vfs::File {
       return done;
     }
     std::size_t count = TRY(cache->read(buffer, offset));
+    offer_resident(*cache);
     touch_access_time();
     return count;
   }

@@ -116,6 +116,15 @@ Result<std::size_t> File::positioned_read(core::IoBuffer& buffer, std::uint64_t 
   return count;
 }
 
+std::size_t File::read_resident(base::UserAddress to, std::size_t size, std::uint64_t offset) {
+  // acquire: the object is complete.
+  core::MemoryObject* pages = resident_.load(std::memory_order_acquire);
+  if (!pages || (flags() & open_direct)) return 0;
+  if (!inode_->access_time_is_fresh() || !path_.mount().has(mount_relative_access_time)) return 0;
+  if (is_anything_watched()) return 0;
+  return pages->read_resident(to, size, offset);
+}
+
 Result<std::size_t> File::read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink) {
   if (!can_read()) return error(Errno::ebadf);
   std::size_t count = TRY(splice_read(offset, length, sink));

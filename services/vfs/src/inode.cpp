@@ -93,24 +93,38 @@ void Inode::release_reference() const {
 
 void Inode::touch_modified() {
   Timestamp now = current_time();
-  modify_time_.store(now);
-  change_time_.store(now);
+  set_modify_time(now);
+  set_change_time(now);
 }
+
+// relatime: only something new is worth telling, that is not yet read since the last change, or a day old.
+bool Inode::access_time_says_enough(Timestamp now) const {
+  constexpr std::int64_t day = 24 * 60 * 60;
+  Timestamp old = access_time();
+  return old > modify_time() && old > change_time() && now.seconds - old.seconds < day;
+}
+
 void Inode::touch_accessed(const Mount& mount) {
   MountFlags flags = mount.flags();
   if ((flags & (mount_no_access_time | mount_read_only)) || has(no_access_time) ||
       file_system_.is_read_only())
     return;
   if ((flags & mount_no_directory_access_time) && is_directory(mode())) return;
-  Timestamp now = current_time(), old = access_time();
+  if ((flags & mount_relative_access_time) && access_time_is_fresh()) return;
+  Timestamp now = current_time();
   if (flags & mount_relative_access_time) {
-    // Only when it would say something new: not yet read since the last change, or a day old.
-    constexpr std::int64_t day = 24 * 60 * 60;
-    if (old > modify_time() && old > change_time() && now.seconds - old.seconds < day) return;
+    // Remembered for a minute, so that a clock that is set is noticed, too. Then looked at once more: whoever
+    // sets a time takes back what is remembered, either after this exchange, or (acquire) we see the time.
+    constexpr unsigned minute = 60;
+    if (access_time_says_enough({now.seconds + minute, 0}))
+      access_fresh_until_.exchange(arch::counter() + minute * arch::counter_frequency(),
+                                   std::memory_order_acq_rel);
+    if (access_time_says_enough(now)) return;
+    access_fresh_until_.store(0, std::memory_order_release);  // as in set_time()
   }
-  if (old != now) access_time_.store(now);
+  if (access_time() != now) set_access_time(now);
 }
-void Inode::touch_changed() { change_time_.store(current_time()); }
+void Inode::touch_changed() { set_change_time(current_time()); }
 
 // What a file system leaves out cannot be done there.
 Result<RefPtr<Inode>> Inode::lookup(std::string_view) { return error(Errno::enotdir); }

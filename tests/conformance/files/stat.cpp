@@ -1,6 +1,7 @@
 // stat(2), statx(2), statfs(2), utimensat(2).
 #include <linux/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 
@@ -186,6 +187,59 @@ TEST_F(Stat, CreatingAnEntryChangesTheDirectoryTime) {
   struct stat status;
   ASSERT_OK(stat(path(), &status));
   EXPECT_GT(status.st_mtim.tv_sec, 1000);
+}
+
+// relatime: the access time says that something was read since the last change, not when it was read last.
+TEST_F(Stat, ReadingTellsOnceAfterEachChange) {
+  write_file("a", "bytes");
+  const ScopedFd fd = open(path("a"), O_RDWR);
+  struct statvfs file_system;
+  ASSERT_OK(fstatvfs(fd, &file_system));
+  constexpr unsigned long relatime = 4096;  // ST_RELATIME
+  if (!(file_system.f_flag & relatime)) GTEST_SKIP() << "the file system is not mounted with relatime";
+  auto is_before = [](const timespec& a, const timespec& b) {
+    return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+  };
+  struct stat status;
+  char byte;
+  auto look = [&](bool reads) {
+    usleep(20000);  // the clock of time stamps ticks
+    if (reads) EXPECT_EQ(pread(fd, &byte, 1, 0), 1);
+    EXPECT_OK(fstat(fd, &status));
+  };
+  for (int round = 0; round < 3; round++) {
+    look(true);
+    EXPECT_TRUE(is_before(status.st_mtim, status.st_atim)) << "not told after a write, round " << round;
+    const timespec told = status.st_atim;
+    for (int i = 0; i < 3; i++) look(true);
+    EXPECT_EQ(status.st_atim.tv_sec, told.tv_sec);
+    EXPECT_EQ(status.st_atim.tv_nsec, told.tv_nsec) << "told again without a change";
+
+    EXPECT_OK(fchmod(fd, 0600));
+    look(false);
+    EXPECT_TRUE(is_before(status.st_atim, status.st_ctim));
+    look(true);
+    EXPECT_TRUE(is_before(status.st_ctim, status.st_atim)) << "not told after chmod";
+
+    const timespec old[2] = {{1000, 0}, {2000, 0}};
+    EXPECT_OK(futimens(fd, old));
+    look(true);
+    EXPECT_LT(1000, status.st_atim.tv_sec) << "not told after the times were set";
+    EXPECT_EQ(pwrite(fd, "b", 1, 0), 1);
+  }
+}
+
+TEST_F(Stat, ReadingWithoutAccessTimeTellsNothing) {
+  write_file("a", "bytes");
+  const ScopedFd fd = open(path("a"), O_RDONLY | O_NOATIME);
+  struct stat before, after;
+  ASSERT_OK(fstat(fd, &before));
+  usleep(20000);
+  char byte;
+  for (int i = 0; i < 3; i++) EXPECT_EQ(pread(fd, &byte, 1, 0), 1);
+  ASSERT_OK(fstat(fd, &after));
+  EXPECT_EQ(before.st_atim.tv_sec, after.st_atim.tv_sec);
+  EXPECT_EQ(before.st_atim.tv_nsec, after.st_atim.tv_nsec);
 }
 
 }  // namespace

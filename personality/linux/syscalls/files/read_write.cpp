@@ -61,10 +61,13 @@ Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, st
                          std::int64_t offset) {
   if (offset < 0) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
+  auto from = static_cast<std::uint64_t>(offset);
+  if (core::is_user_range(to, size)) [[likely]]
+    if (std::size_t done = file->read_resident(to, size, from)) return finish_read(context, done);
   TRY(check_offset(*file, offset, clamp(size)));
   if (!core::is_user_range(to, size)) return error(Errno::efault);
   IoBuffer buffer = IoBuffer::user(to, clamp(size));
-  return finish_read(context, file->positioned_read(buffer, static_cast<std::uint64_t>(offset)));
+  return finish_read(context, file->positioned_read(buffer, from));
 }
 
 Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from, std::size_t size,

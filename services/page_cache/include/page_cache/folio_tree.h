@@ -1,7 +1,7 @@
 // From a page index to the page: a radix tree that is read without locks.
 //
 //   RcuReadGuard guard;
-//   Page* page = tree.find(index);             // then try_acquire() and find() again: it may just be leaving
+//   PageRef page = tree.acquire(index);
 //
 //   MutexGuard guard{lock};                    // writers exclude each other
 //   TRY(tree.insert(index, page));  tree.remove(index);
@@ -34,6 +34,8 @@ class FolioTree {
 
   // ---- Under RCU or the writers' lock ----
   core::Page* find(std::uint64_t index) const;
+  // The same with a reference for the caller, which was in the tree when the reference was taken.
+  core::PageRef acquire(std::uint64_t index) const;
   // The first entry at or above `index` (which is set to its place); null when there is none up to `last`.
   core::Page* find_next(std::uint64_t& index, std::uint64_t last) const;
   // The first index at or above `index` without an entry, at most `last` + 1.
@@ -74,6 +76,8 @@ class FolioTree {
     return static_cast<unsigned>(index >> node.shift) & (slots - 1);
   }
   static void free_node(Node* node);
+  // Where the entry is or would be, or null.
+  const std::atomic<void*>* find_slot(std::uint64_t index) const;
   base::Result<Node*> grow_to(std::uint64_t index);
   Node* leaf_of(std::uint64_t index) const;
 

@@ -99,6 +99,9 @@ class File : public base::RefCounted<File>, public core::MappedFile {
                                       IoFlags io_flags = io_none);
   Result<std::size_t> positioned_write(core::IoBuffer& buffer, std::uint64_t offset,
                                        IoFlags io_flags = io_none);
+  // positioned_read() of a few bytes at user address `to`, where it takes nothing but a copy from one page in
+  // memory: `size` if that was so, otherwise 0, and the other functions have to be asked.
+  std::size_t read_resident(base::UserAddress to, std::size_t size, std::uint64_t offset);
   // Hands pages of the file to `sink` by reference. EINVAL, and nothing happened: it has none; read it.
   Result<std::size_t> read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink);
   Result<std::int64_t> seek(std::int64_t offset, Whence whence);
@@ -161,6 +164,14 @@ class File : public base::RefCounted<File>, public core::MappedFile {
 
   void last_reference_dropped();
 
+ protected:
+  // For files whose read_at() gives what `pages` has, and touches the access time: read_resident() may take
+  // it from there from now on. `pages` lives as long as the inode.
+  void offer_resident(core::MemoryObject& pages) {
+    if (can_read()) resident_.store(&pages, std::memory_order_release);
+  }
+
+ public:
   // ---- As what a mapping belongs to ----
   void acquire_mapped_file() override { acquire_reference(); }
   void release_mapped_file() override { release_reference(); }
@@ -180,6 +191,7 @@ class File : public base::RefCounted<File>, public core::MappedFile {
   std::atomic<std::uint64_t> position_{0};
   Path path_;
   Inode* inode_ = nullptr;  // of path_, cached
+  std::atomic<core::MemoryObject*> resident_{nullptr};
   RefPtr<const Credentials> credentials_;
   core::Mutex position_lock_{"file position"};
   core::SpinLock observer_lock_{"file observers"};

@@ -18,6 +18,8 @@
 // are then evicted by a worker.
 #pragma once
 
+#include <arch/time.h>
+
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -128,13 +130,18 @@ class Inode {
   void add_link() { links_.fetch_add(1, std::memory_order_relaxed); }
   void drop_link() { links_.fetch_sub(1, std::memory_order_relaxed); }
   void set_size(std::uint64_t size) { size_.store(size, std::memory_order_release); }
-  void set_access_time(Timestamp time) { access_time_.store(time); }
-  void set_modify_time(Timestamp time) { modify_time_.store(time); }
-  void set_change_time(Timestamp time) { change_time_.store(time); }
+  void set_access_time(Timestamp time) { set_time(access_time_, time); }
+  void set_modify_time(Timestamp time) { set_time(modify_time_, time); }
+  void set_change_time(Timestamp time) { set_time(change_time_, time); }
   void touch_modified();  // modify and change time to now
   void touch_changed();   // change time to now
   // After reading: as the mount wants it (relatime by default).
   void touch_accessed(const Mount& mount);
+  // Whether touch_accessed() would change nothing on a mount with relatime. Says no when it would have to
+  // look closely.
+  bool access_time_is_fresh() const {
+    return arch::counter_unordered() < access_fresh_until_.load(std::memory_order_relaxed);
+  }
 
   core::RwMutex& lock() RETURN_CAPABILITY(lock_) { return lock_; }
 
@@ -235,6 +242,13 @@ class Inode {
     }
   };
 
+  void set_time(AtomicTime& which, Timestamp time) {
+    which.store(time);
+    // After the time (release): see touch_accessed().
+    access_fresh_until_.store(0, std::memory_order_release);
+  }
+  bool access_time_says_enough(Timestamp now) const;
+
   mutable std::atomic<std::uint32_t> references_{1};
   std::atomic<Mode> mode_;
   std::atomic<UserId> uid_;
@@ -250,6 +264,8 @@ class Inode {
   DeviceNumber device_;
   AtomicTime access_time_, modify_time_, change_time_;
   Timestamp birth_time_;
+  // In units of the raw counter: until then relatime leaves the access time alone, unless a time is set.
+  std::atomic<std::uint64_t> access_fresh_until_{0};
   core::RwMutex lock_;
   std::atomic<InodeLocks*> locks_{nullptr};
   std::atomic<NotifyMarks*> notify_marks_{nullptr};

@@ -48,27 +48,30 @@ extern constinit std::atomic<std::uint32_t> notify_mark_count;
 void notify_slow(Dentry& dentry, Inode& inode, NotifyEvents events);
 void notify_entry_slow(Inode& directory, NotifyEvents events, std::string_view name, std::uint32_t cookie);
 
+// Whether anybody watches anything. relaxed: who begins to watch now missed what happens now.
+inline bool is_anything_watched() { return notify_mark_count.load(std::memory_order_relaxed) != 0; }
+
 // Something happened to the object itself: its own marks and those of its directory hear of it.
 inline void notify(Dentry& dentry, Inode& inode, NotifyEvents events) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+  if (is_anything_watched()) [[unlikely]]
     notify_slow(dentry, inode, events);
 }
 // As notify(), but only the object's own marks hear of it.
 void notify_own_slow(Inode& inode, NotifyEvents events);
 inline void notify_own(Inode& inode, NotifyEvents events) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+  if (is_anything_watched()) [[unlikely]]
     notify_own_slow(inode, events);
 }
 // The last event of an object: its marks hear of it and are detached.
 void notify_gone_slow(Inode& inode, NotifyEvents events);
 inline void notify_gone(Inode& inode, NotifyEvents events) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+  if (is_anything_watched()) [[unlikely]]
     notify_gone_slow(inode, events);
 }
 // Something happened to a name in a directory.
 inline void notify_entry(Inode& directory, NotifyEvents events, std::string_view name,
                          std::uint32_t cookie = 0) {
-  if (notify_mark_count.load(std::memory_order_relaxed)) [[unlikely]]
+  if (is_anything_watched()) [[unlikely]]
     notify_entry_slow(directory, events, name, cookie);
 }
 
