@@ -39,6 +39,7 @@ static const struct {
 } marks[] = {
     {"x86_64", 7, {0x0f, 0x1f, 0x80, 0x4d, 0x53, 0x4f, 0x4e}},  // nopl 0x4e4f534d(%rax)
     {"aarch64", 4, {0xff, 0xc9, 0x89, 0xd2}},                   // movz xzr, #0x4e4f
+    {"riscv64", 4, {0x37, 0x50, 0x4f, 0x4e}},                   // lui zero, 0x4e4f5
 };
 static size_t target;  // index into marks
 
