@@ -30,7 +30,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--kernel", action="append", metavar="FILE", help="kernels to compare (repeatable; default: NOS and `linux`, Debian 13's)")
     parser.add_argument("--compare", nargs=2, metavar=("OLD", "NEW"), help="two kernels of your own: only the counted rows, and NEW / OLD")
     parser.add_argument("--check", action="store_true", help="compare NOS with the figures kept in the tree; more than 5 %% worse is a failure")
-    parser.add_argument("--keep", action="store_true", help="make the figures of this run those that the tree keeps")
+    parser.add_argument("--keep", action="store_true", help="make the figures of this run those that the tree keeps; with `--kernel linux` Linux's")
+    parser.add_argument("--table", metavar="FILE", help="instead: put the kept figures of all architectures into the table of a document")
     parser.add_argument("--linux-arguments", metavar="WORDS", default="", help="words for Linux's command line, such as mitigations=off")
     parser.add_argument("--no-memory", action="store_true", help="leave out the rows about memory, which take a dozen starts")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON, too")
@@ -150,6 +151,9 @@ def measure(name: Optional[str], architecture: str, options: argparse.Namespace,
 
 def run(options: argparse.Namespace) -> int:
     architecture = check_architecture(options.arch)
+    if options.table:
+        figures.write_table(Path(options.table))
+        return 0
     packages.ensure_for("bench", architecture)
     if qemu.has_kvm():
         ui.note("Counting instructions needs emulation; KVM is left aside.")
@@ -177,14 +181,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def kept(options: argparse.Namespace, architecture: str) -> int:
-    """NOS against the figures in the tree, or the figures in the tree from NOS."""
-    column = measure(None, architecture, options, memory=False)
+    """NOS (or Linux) against the figures in the tree, or the figures in the tree from this run."""
+    linux = options.kernel == ["linux"]
+    column = measure("linux" if linux else None, architecture, options, memory=False)
     if not column.complete:
         raise NosError("The kernel did not finish the benchmark.")
     if options.keep:
-        figures.keep(architecture, column)
+        figures.keep(architecture, column, linux)
         return 0
-    before = figures.kept(architecture)
+    before = figures.kept(architecture, linux)
     figures.print_table([column, before])
     worse = figures.worse(column, before)
     for line in worse:

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Dict, List, Optional, Set
 
 from . import ui
-from .tree import ROOT
+from .tree import ARCHITECTURES, ROOT
 from .ui import NosError
 
 # A counted figure repeats exactly on one machine; the compiler's next release moves it a little.
@@ -81,21 +81,22 @@ def write_json(path: Path, architecture: str, columns: List[Column]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def kept_file(architecture: str) -> Path:
-    return ROOT / "tests" / "benchmark" / "arch" / architecture / "figures.json"
+def kept_file(architecture: str, linux: bool = False) -> Path:
+    return ROOT / "tests" / "benchmark" / "arch" / architecture / ("linux.json" if linux else "figures.json")
 
 
-def keep(architecture: str, column: Column) -> None:
+def keep(architecture: str, column: Column, linux: bool = False) -> None:
     counted = {row: value for row, value in column.values.items() if row not in column.memory}
     content = {row: {"title": column.titles[row], "instructions": value} for row, value in counted.items()}
-    kept_file(architecture).write_text(json.dumps(content, indent=1) + "\n")
+    kept_file(architecture, linux).write_text(json.dumps(content, indent=1) + "\n")
 
 
-def kept(architecture: str) -> Column:
-    path = kept_file(architecture)
+def kept(architecture: str, linux: bool = False) -> Column:
+    path = kept_file(architecture, linux)
     if not path.exists():
-        raise NosError(f"The tree keeps no figures of {architecture}: ./nos bench --arch {architecture} --keep makes them.")
-    column = Column("kept")
+        words = f"--arch {architecture} --keep" + (" --kernel linux" if linux else "")
+        raise NosError(f"The tree keeps no {path.name} of {architecture}: ./nos bench {words} makes it.")
+    column = Column("Linux kept" if linux else "kept")
     for row, entry in json.loads(path.read_text()).items():
         column.add(row, entry["title"], entry["instructions"])
     return column
@@ -113,6 +114,37 @@ def worse(now: Column, before: Column) -> List[str]:
             lines.append(f"{row}: {value:,} instructions, {value / before.values[row] - 1:.0%} more than the {before.values[row]:,} kept.")
     lines += [f"{row} is kept and was not measured." for row in before.values if row not in now.values]
     return lines
+
+
+TABLE_START, TABLE_END = "<!-- ./nos bench --table: begins -->\n", "<!-- ./nos bench --table: ends -->\n"
+
+
+def architecture_table() -> str:
+    """The kept figures of all architectures as Markdown: NOS, Linux and what the one is of the other."""
+    columns = {name: [kept(name), kept(name, linux=True)] for name in ARCHITECTURES}
+    titles = row_titles([column for pair in columns.values() for column in pair])
+    heads = [f"{name}: NOS | Linux | ratio" for name in columns]
+    lines = ["| Operation | " + " | ".join(heads) + " |", "|---|" + "---:|" * 3 * len(columns)]
+    for row, title in titles.items():
+        cells = [title]
+        for pair in columns.values():
+            quotient = ratio(pair, row)
+            cells += [f"{column.values[row]:,}" if row in column.values else "–" for column in pair]
+            cells.append(f"{quotient:.2f}" if quotient is not None else "–")
+        lines.append("| " + " | ".join(cells) + " |")
+    last = ["**median; largest**"]
+    for pair in columns.values():
+        quotients = counted_ratios(pair)
+        last += ["", "", f"**{median(quotients):.2f}; {max(quotients):.2f}**"]
+    return "\n".join([*lines, "| " + " | ".join(last) + " |", ""])
+
+
+def write_table(document: Path) -> None:
+    text = document.read_text()
+    start, end = text.find(TABLE_START), text.find(TABLE_END)
+    if start < 0 or end < start:
+        raise NosError(f"{document} has no place for the table: a line {TABLE_START.strip()} and a line {TABLE_END.strip()}")
+    document.write_text(text[: start + len(TABLE_START)] + architecture_table() + text[end:])
 
 
 BAR_HEIGHT, GAP, LEFT, WIDTH = 14, 6, 330, 480
