@@ -2,6 +2,7 @@
 import argparse
 import os
 import time
+from pathlib import Path
 from typing import List
 
 from . import build, coverage, guest, packages, ui
@@ -40,7 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--long", action="store_true", help="also the tests that take very long (torture)")
     parser.add_argument("--seconds", type=int, default=600, metavar="N", help="how long to torture (default: 600)")
     parser.add_argument("--strict", action="store_true", help="fail when a test passes that is listed as a known failure")
-    parser.add_argument("--all-archs", action="store_true", help="on every architecture that NOS runs on")
+    parser.add_argument("--all-archs", action="store_true", help="on every architecture that NOS runs on; the last lines say how each went")
     parser.add_argument("--jobs", type=int, metavar="N", help="guests side by side (default: the number of CPUs of this machine)")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel in the guest; `linux` is Debian 13's")
     parser.set_defaults(function=run)
@@ -65,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     for architecture in architectures:
         packages.ensure_for("test", architecture)
     jobs = options.jobs or os.cpu_count() or 1
-    status = 0
+    runs: List[TestRun] = []
+    counted: List[Path] = []
     for architecture in architectures:
         if len(architectures) > 1:
             ui.say(f"Architecture {architecture}")
@@ -76,13 +78,31 @@ def run(options: argparse.Namespace) -> int:
             counting = build.kernel(architecture, options.flavour) if options.flavour == "coverage" and not options.kernel else None
             if counting:
                 coverage.begin(counting)
-            status = max(status, run_rings(test_run, rings))
-            if counting:
-                coverage.report(counting)
+                counted.append(counting)
+            run_rings(test_run, rings)
+        runs.append(test_run)
         # This machine's own part does not depend on the guest.
         rings = [name for name in rings if name != host.NAME]
         if not rings:
             break
+    status = 0 if options.list else conclude(runs)
+    for kernel_file in counted:
+        coverage.report(kernel_file)
+    return status
+
+
+def conclude(runs: List[TestRun]) -> int:
+    """The summary of each architecture that has such tests, and the exit status."""
+    found = [test_run for test_run in runs if test_run.results]
+    if not found:
+        raise NosError("No test has such a name; ./nos test --list shows them all.")
+    if len(runs) == 1:
+        return found[0].finish()
+    status = 0
+    for test_run in runs:
+        ui.say(f"Architecture {test_run.architecture}" + ("" if test_run.results else ": none of these tests"))
+        if test_run.results:
+            status = max(status, test_run.finish())
     return status
 
 
@@ -95,7 +115,7 @@ def list_names(test_run: TestRun, rings: List[str]) -> None:
             print(name)
 
 
-def run_rings(test_run: TestRun, rings: List[str]) -> int:
+def run_rings(test_run: TestRun, rings: List[str]) -> None:
     for ring in rings:
         start = time.monotonic()
         before = len(test_run.results)
@@ -106,6 +126,3 @@ def run_rings(test_run: TestRun, rings: List[str]) -> int:
             test_run.report(ring, "FAIL", str(error))
         if len(test_run.results) > before:
             ui.say(f"Ring {ring}: {len(test_run.results) - before} tests in {time.monotonic() - start:.0f} s")
-    if not test_run.results:
-        raise NosError("No test has such a name; ./nos test --list shows them all.")
-    return test_run.finish()
