@@ -4,11 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "arch_common/early.h"
 #include "early.h"
 
 extern "C" {
-extern char __kernel_start[], __kernel_end[];
-extern const std::uint64_t __relr_start[], __relr_end[];
 extern std::uint64_t boot_page_tables[];
 // What -fstack-protector compares with. Random from here on; the lowest byte is zero, so that no string
 // carries it over.
@@ -22,98 +21,16 @@ constinit EarlyResult early_result{};
 
 namespace {
 
-constexpr std::uint64_t link_base = 0xffffffff80200000;  // KERNEL_LINK_BASE in kernel.lds
-constexpr std::uint64_t large_page = 0x200000;
+using arch::early::has_word, arch::early::large_page, arch::early::link_base;
+
 // Entries: valid, readable, writable, executable, accessed, dirty; and valid alone for a table.
 constexpr std::uint64_t leaf = 0xcf, table = 1;
-
-struct Words {
-  const char* command_line = nullptr;
-  std::uint64_t seed = 0;
-};
-
-// SAFETY (this file): physical addresses are addresses.
-std::uint32_t cell_at(const char* at) {
-  auto* bytes = reinterpret_cast<const std::uint8_t*>(at);
-  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
-         bytes[3];
-}
-
-bool same(const char* text, const char* expected) {
-  while (*text && *text == *expected) {
-    ++text;
-    ++expected;
-  }
-  return *text == *expected;
-}
-
-// The three properties of /chosen that matter before there is anything to read the device tree with. The
-// names occur nowhere else. Bounded by the size in the header.
-Words scan(const char* blob) {
-  Words words;
-  if (!blob || cell_at(blob) != 0xd00dfeed) return words;
-  std::uint32_t total = cell_at(blob + 4);
-  std::uint32_t at = cell_at(blob + 8), names = cell_at(blob + 12);
-  while (at + 12 <= total) {
-    std::uint32_t token = cell_at(blob + at);
-    at += 4;
-    if (token == 1) {  // a node: its name, in whole cells
-      while (at < total && blob[at]) ++at;
-      at = (at + 4) & ~3u;
-    } else if (token == 3) {  // a property: length, name
-      std::uint32_t size = cell_at(blob + at), name = names + cell_at(blob + at + 4);
-      const char* value = blob + at + 8;
-      if (size > total || name >= total) return words;
-      if (same(blob + name, "bootargs")) words.command_line = value;
-      if (same(blob + name, "kaslr-seed") || same(blob + name, "rng-seed"))
-        for (std::uint32_t i = 0; i + 4 <= size; i += 4)
-          words.seed = (words.seed ^ cell_at(value + i)) * 0x9e3779b97f4a7c15;
-      at = (at + 8 + size + 3) & ~3u;
-    } else if (token != 2 && token != 4) {
-      break;
-    }
-  }
-  return words;
-}
-
-bool has_word(const char* text, const char* word) {
-  while (text && *text) {
-    while (*text == ' ') ++text;
-    const char *at = text, *expected = word;
-    while (*expected && *at == *expected) {
-      ++at;
-      ++expected;
-    }
-    if (!*expected && (*at == 0 || *at == ' ')) return true;
-    while (*text && *text != ' ') ++text;
-  }
-  return false;
-}
 
 // SAFETY: reads a counter.
 std::uint64_t entropy(std::uint64_t& state) {
   std::uint64_t time;
   asm volatile("rdtime %0" : "=r"(time));
-  state = (state ^ time) * 0x9e3779b97f4a7c15;
-  std::uint64_t value = state ^ state >> 32;
-  return value * 0xd6e8feb86659fd93 >> 16;
-}
-
-// Packed relative relocations: an even word is an address to relocate; an odd one a bitmap of the 63 words
-// that follow.
-void relocate(std::uint64_t image_offset, std::uint64_t slide) {
-  std::uint64_t* where = nullptr;
-  for (const std::uint64_t* entry = __relr_start; entry < __relr_end; ++entry) {
-    if (!(*entry & 1)) {
-      // SAFETY: the linker lists the words of this image that hold addresses; less the offset, they lie here.
-      where = reinterpret_cast<std::uint64_t*>(*entry - image_offset);
-      *where++ += slide;
-      continue;
-    }
-    for (unsigned bit = 0; bit < 63; ++bit)
-      if (*entry >> (bit + 1) & 1) where[bit] += slide;
-    where += 63;
-  }
+  return arch::early::mixed(state, time);
 }
 
 // The low 256 GiB one to one and the image at its final address, with all rights until the real page tables
@@ -128,7 +45,8 @@ void fill_tables(std::uint64_t image, std::uint64_t final_base, std::uint64_t si
   gigabytes[510] = entry(directories);
   gigabytes[511] = entry(directories + 512);
   for (std::uint64_t offset = 0; offset < size; offset += large_page)
-    directories[(final_base + offset - 0xffffffff80000000) / large_page] = (image + offset) >> 2 | leaf;
+    directories[(final_base + offset - arch::early::top_of_two_gib) / large_page] =
+        (image + offset) >> 2 | leaf;
   fourth[0] = fourth[511] = entry(gigabytes);
   fifth[0] = fifth[511] = entry(fourth);
 }
@@ -153,17 +71,12 @@ unsigned choose_levels(const char* command_line) {
 }  // namespace
 
 std::uint64_t early_entry(std::uint64_t device_tree, std::uint64_t image) {
-  Words words = scan(reinterpret_cast<const char*>(device_tree));
-  std::uint64_t seed = words.seed;
-  auto size = static_cast<std::uint64_t>(__kernel_end - __kernel_start);
-  std::uint64_t slide = 0;
-  if (!has_word(words.command_line, "nokaslr")) {
-    std::uint64_t slots = (0x40000000 - size) / large_page;
-    slide = entropy(seed) % slots * large_page;
-  }
+  arch::early::Words words = arch::early::scan(device_tree);
+  std::uint64_t seed = words.seed, size = arch::early::image_size();
+  std::uint64_t slide = arch::early::choose_slide(words, entropy(seed), size);
   __stack_chk_guard ^= entropy(seed) << 8;
   std::uint64_t final_base = link_base + slide;
-  relocate(link_base - image, slide);
+  arch::early::relocate(image, slide);
   fill_tables(image, final_base, size);
   arch::early_result.levels = choose_levels(words.command_line);
   arch::early_result.image = image;
