@@ -23,7 +23,6 @@ using core::InterruptTrigger;
 using device_tree::Node;
 
 constexpr unsigned most_lines = 1024, no_hart = ~0u;
-constexpr std::uint32_t supervisor_external = 9;
 
 // Offsets of the domain's registers. Of those for lines, the first belongs to line 1.
 constexpr unsigned domain_configuration = 0, source_configuration = 0x4, inputs = 0x1d00,
@@ -117,11 +116,7 @@ void line_interrupt_came(unsigned) {
 }
 
 void start_on_cpu(unsigned cpu) {
-  hart_index[cpu] = no_hart;
-  for (unsigned index = 0; auto entry = controller->interrupt(index); ++index) {
-    auto node = entry->controller.parent();
-    if (node && arch::hart_of(*node) == arch::hardware_cpu_id(cpu)) hart_index[cpu] = index;
-  }
+  hart_index[cpu] = arch::supervisor_interrupt_index(*controller, cpu).value_or(no_hart);
   if (hart_index[cpu] == no_hart) return;
   registers.write32(hart_register(cpu, hart_threshold), 0);
   registers.write32(hart_register(cpu, hart_delivery), 1);
@@ -132,8 +127,7 @@ void start_on_cpu(unsigned cpu) {
 std::optional<Node> find_node(const device_tree::Tree& tree) {
   for (Node node : tree.nodes()) {
     if (!node.is_available() || !node.is_compatible("riscv,aplic")) continue;
-    auto interrupt = node.interrupt(0);
-    if (interrupt && interrupt->cell_count && interrupt->cells[0] == supervisor_external) return node;
+    if (arch::interrupts_supervisor(node)) return node;
     auto parent = tree.find_phandle(node.cell("msi-parent").value_or(0));
     if (parent && imsic::is_node(*parent)) return node;
   }

@@ -24,8 +24,6 @@ using core::InterruptTrigger;
 using device_tree::Node;
 
 constexpr unsigned most_identities = 2048, no_file = ~0u;
-// Cause of the interrupts that a file raises for supervisor mode.
-constexpr std::uint32_t supervisor_external = 9;
 
 // Registers of the hart's own file, chosen through siselect. With 64 bits only every other one of an array
 // exists.
@@ -134,16 +132,8 @@ bool send_request(unsigned cpu) {
   return file.has_value();
 }
 
-unsigned find_file(std::uint64_t hart) {
-  for (unsigned index = 0; auto entry = controller->interrupt(index); ++index) {
-    auto cpu = entry->controller.parent();
-    if (cpu && arch::hart_of(*cpu) == hart) return index;
-  }
-  return no_file;
-}
-
 void start_on_cpu(unsigned cpu) {
-  unsigned file = find_file(arch::hardware_cpu_id(cpu));
+  unsigned file = arch::supervisor_interrupt_index(*controller, cpu).value_or(no_file);
   auto range = controller->registers(0);
   if (file == no_file || !range || (std::uint64_t{file} << page_shift_of_file) >= range->size) {
     files[cpu] = no_file;
@@ -164,8 +154,7 @@ void start_on_cpu(unsigned cpu) {
 std::optional<Node> find_node(const device_tree::Tree& tree) {
   for (Node node : tree.nodes()) {
     if (!node.is_available() || !node.is_compatible("riscv,imsics")) continue;
-    auto interrupt = node.interrupt(0);
-    if (interrupt && interrupt->cell_count && interrupt->cells[0] == supervisor_external) return node;
+    if (arch::interrupts_supervisor(node)) return node;
   }
   return std::nullopt;
 }

@@ -21,8 +21,6 @@ namespace {
 using core::InterruptTrigger;
 
 constexpr unsigned most_lines = 1024, no_context = ~0u;
-// Cause of the interrupts that the controller raises for supervisor mode.
-constexpr std::uint32_t supervisor_external = 9;
 
 // Registers of 32 bits each (RISC-V Platform-Level Interrupt Controller Specification 1.0).
 class Registers {
@@ -94,20 +92,10 @@ void device_interrupt_came(unsigned) {
   }
 }
 
-// The context through which the controller interrupts a hart in supervisor mode.
-unsigned find_context(const device_tree::Node& plic, std::uint64_t hart) {
-  for (unsigned context = 0; auto entry = plic.interrupt(context); ++context) {
-    if (entry->cell_count == 0 || entry->cells[0] != supervisor_external) continue;
-    auto cpu = entry->controller.parent();
-    if (cpu && arch::hart_of(*cpu) == hart) return context;
-  }
-  return no_context;
-}
-
 constinit std::optional<device_tree::Node> controller;
 
 void start_on_cpu(unsigned cpu) {
-  unsigned context = find_context(*controller, arch::hardware_cpu_id(cpu));
+  unsigned context = arch::supervisor_interrupt_index(*controller, cpu).value_or(no_context);
   context_of_cpu[cpu] = context;
   if (context == no_context) return;
   for (unsigned line = 0; line < line_count; line += 32) registers.enable(context, line) = 0;

@@ -74,11 +74,30 @@ bool start_cpu(unsigned cpu, std::uint64_t hart) {
   return false;  // its area stays: it may yet come and would then spin on memory that must be there
 }
 
-}  // namespace
-
+// The number of the hart that a node of /cpus describes.
 std::optional<std::uint64_t> hart_of(const device_tree::Node& cpu) {
   auto reg = cpu.property("reg");
   return reg ? reg->number(0, reg->cell_count() == 1 ? 1 : 2) : std::nullopt;
+}
+
+bool is_for_supervisor(const device_tree::InterruptSpecifier& interrupt) {
+  constexpr std::uint32_t supervisor_external = 9;  // as a cause of scause
+  return interrupt.cell_count && interrupt.cells[0] == supervisor_external;
+}
+
+}  // namespace
+
+std::optional<unsigned> supervisor_interrupt_index(const device_tree::Node& controller, unsigned cpu) {
+  for (unsigned index = 0; auto entry = controller.interrupt(index); ++index) {
+    auto node = is_for_supervisor(*entry) ? entry->controller.parent() : std::nullopt;
+    if (node && hart_of(*node) == cpu_local(cpu).hart) return index;
+  }
+  return std::nullopt;
+}
+
+bool interrupts_supervisor(const device_tree::Node& controller) {
+  auto interrupt = controller.interrupt(0);
+  return interrupt && is_for_supervisor(*interrupt);
 }
 
 // The order decides the numbers; the boot CPU is always 0. Harts without address translation do not run us.

@@ -1,15 +1,19 @@
 // Harts, as the device tree and the interrupt controller's driver see them.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 
 #include "device_tree/tree.h"
 
 namespace arch {
 
-// The number of the hart that a node of /cpus describes.
-std::optional<std::uint64_t> hart_of(const device_tree::Node& cpu);
+// Where among the interrupts of a controller's node ("interrupts-extended") the one is that comes to this CPU
+// in supervisor mode; the controller's registers count harts in this order. None: it does not interrupt that
+// CPU.
+std::optional<unsigned> supervisor_interrupt_index(const device_tree::Node& controller, unsigned cpu);
+// True when the first of them is for supervisor mode, and so all are: of controllers with a node for each
+// mode.
+bool interrupts_supervisor(const device_tree::Node& controller);
 
 // This CPU takes device interrupts from now on (arch/interrupt.h): the controller is ready for it.
 void enable_external_interrupts();
