@@ -15,48 +15,107 @@
 
   .section .text.entry, "ax"
 
+// The copies take 64 bytes at a time, then a piece for each bit of the rest. Pointers move on only when a piece is done, so that
+// after a fault the piece is done again byte by byte, to stop exactly where access ends. FIXUP_PIECE: so many instructions in a row.
+.macro FIXUP_PIECE first, count, to
+  .set at, 0
+  .rept \count
+  .pushsection exception_table, "a"
+  .long \first + at - .
+  .long \to - .
+  .popsection
+  .set at, at + 4
+  .endr
+.endm
+
+// What is left when the piece of `bit` faults.
+.macro LEFT_AT bit, bytes
+  and x2, x2, #(2 << \bit) - 1
+  b \bytes
+.endm
+
 // size_t arch_copy_to_user(void* to x0, const void* from x1, size_t size x2): bytes not copied.
   .balign 64
   .globl arch_copy_to_user
   .type arch_copy_to_user, @function
 arch_copy_to_user:
-  cmp x2, #32
+  subs x2, x2, #64
   b.lo 2f
 1:ldp x3, x4, [x1]
   ldp x5, x6, [x1, #16]
+  ldp x7, x8, [x1, #32]
+  ldp x9, x10, [x1, #48]
 11:sttr x3, [x0]
-12:sttr x4, [x0, #8]
-13:sttr x5, [x0, #16]
-14:sttr x6, [x0, #24]
+  sttr x4, [x0, #8]
+  sttr x5, [x0, #16]
+  sttr x6, [x0, #24]
+  sttr x7, [x0, #32]
+  sttr x8, [x0, #40]
+  sttr x9, [x0, #48]
+  sttr x10, [x0, #56]
+  add x1, x1, #64
+  add x0, x0, #64
+  subs x2, x2, #64
+  b.hs 1b
+  // x2 is 64 less than what is left: the same in the bits that count.
+2:tbz x2, #5, 3f
+  ldp x3, x4, [x1]
+  ldp x5, x6, [x1, #16]
+21:sttr x3, [x0]
+  sttr x4, [x0, #8]
+  sttr x5, [x0, #16]
+  sttr x6, [x0, #24]
   add x1, x1, #32
   add x0, x0, #32
-  sub x2, x2, #32
-  cmp x2, #32
-  b.hs 1b
-2:cmp x2, #8
-  b.lo 3f
-  ldr x3, [x1], #8
-21:sttr x3, [x0]
+3:tbz x2, #4, 4f
+  ldp x3, x4, [x1]
+31:sttr x3, [x0]
+  sttr x4, [x0, #8]
+  add x1, x1, #16
+  add x0, x0, #16
+4:tbz x2, #3, 5f
+  ldr x3, [x1]
+41:sttr x3, [x0]
+  add x1, x1, #8
   add x0, x0, #8
-  sub x2, x2, #8
-  b 2b
-3:cbz x2, 4f
-31:ldrb w3, [x1], #1
-32:sttrb w3, [x0]
+5:tbz x2, #2, 6f
+  ldr w3, [x1]
+51:sttr w3, [x0]
+  add x1, x1, #4
+  add x0, x0, #4
+6:tbz x2, #1, 7f
+  ldrh w3, [x1]
+61:sttrh w3, [x0]
+  add x1, x1, #2
+  add x0, x0, #2
+7:tbz x2, #0, 8f
+  ldrb w3, [x1]
+71:sttrb w3, [x0]
+8:mov x0, #0
+  ret
+12:add x2, x2, #64
+  b 9f
+22:LEFT_AT 5, 9f
+32:LEFT_AT 4, 9f
+42:LEFT_AT 3, 9f
+52:LEFT_AT 2, 9f
+62:LEFT_AT 1, 9f
+72:and x2, x2, #1
+9:ldrb w3, [x1], #1
+91:sttrb w3, [x0]
   add x0, x0, #1
   subs x2, x2, #1
-  b.ne 31b
-4:mov x0, x2
+  b.ne 9b
+92:mov x0, x2
   ret
-  // After a fault: from the beginning of the piece byte by byte, to stop exactly where access ends.
-5:sub x1, x1, #8
-  b 3b
-  FIXUP 11b, 3b
-  FIXUP 12b, 3b
-  FIXUP 13b, 3b
-  FIXUP 14b, 3b
-  FIXUP 21b, 5b
-  FIXUP 32b, 4b
+  FIXUP_PIECE 11b, 8, 12b
+  FIXUP_PIECE 21b, 4, 22b
+  FIXUP_PIECE 31b, 2, 32b
+  FIXUP 41b, 42b
+  FIXUP 51b, 52b
+  FIXUP 61b, 62b
+  FIXUP 71b, 72b
+  FIXUP 91b, 92b
   .size arch_copy_to_user, . - arch_copy_to_user
 
 // size_t arch_copy_from_user(void* to x0, const void* from x1, size_t size x2): bytes not copied.
@@ -64,46 +123,97 @@ arch_copy_to_user:
   .globl arch_copy_from_user
   .type arch_copy_from_user, @function
 arch_copy_from_user:
-  cmp x2, #32
+  subs x2, x2, #64
   b.lo 2f
 1:ldtr x3, [x1]
-11:ldtr x4, [x1, #8]
-12:ldtr x5, [x1, #16]
-13:ldtr x6, [x1, #24]
+  ldtr x4, [x1, #8]
+  ldtr x5, [x1, #16]
+  ldtr x6, [x1, #24]
+  ldtr x7, [x1, #32]
+  ldtr x8, [x1, #40]
+  ldtr x9, [x1, #48]
+  ldtr x10, [x1, #56]
   stp x3, x4, [x0]
   stp x5, x6, [x0, #16]
-  add x1, x1, #32
-  add x0, x0, #32
-  sub x2, x2, #32
-  cmp x2, #32
+  stp x7, x8, [x0, #32]
+  stp x9, x10, [x0, #48]
+  add x1, x1, #64
+  add x0, x0, #64
+  subs x2, x2, #64
   b.hs 1b
-2:cmp x2, #8
-  b.lo 3f
+2:tbz x2, #5, 3f
 21:ldtr x3, [x1]
+  ldtr x4, [x1, #8]
+  ldtr x5, [x1, #16]
+  ldtr x6, [x1, #24]
+  stp x3, x4, [x0], #16
+  stp x5, x6, [x0], #16
+  add x1, x1, #32
+3:tbz x2, #4, 4f
+31:ldtr x3, [x1]
+  ldtr x4, [x1, #8]
+  stp x3, x4, [x0], #16
+  add x1, x1, #16
+4:tbz x2, #3, 5f
+41:ldtr x3, [x1]
   str x3, [x0], #8
   add x1, x1, #8
-  sub x2, x2, #8
-  b 2b
-3:cbz x2, 4f
-31:ldtrb w3, [x1]
+5:tbz x2, #2, 6f
+51:ldtr w3, [x1]
+  str w3, [x0], #4
+  add x1, x1, #4
+6:tbz x2, #1, 7f
+61:ldtrh w3, [x1]
+  strh w3, [x0], #2
+  add x1, x1, #2
+7:tbz x2, #0, 8f
+71:ldtrb w3, [x1]
+  strb w3, [x0]
+8:mov x0, #0
+  ret
+12:add x2, x2, #64
+  b 9f
+22:LEFT_AT 5, 9f
+32:LEFT_AT 4, 9f
+42:LEFT_AT 3, 9f
+52:LEFT_AT 2, 9f
+62:LEFT_AT 1, 9f
+72:and x2, x2, #1
+9:ldtrb w3, [x1]
   strb w3, [x0], #1
   add x1, x1, #1
   subs x2, x2, #1
-  b.ne 31b
-4:mov x0, x2
+  b.ne 9b
+92:mov x0, x2
   ret
-  FIXUP 1b, 3b
-  FIXUP 11b, 3b
-  FIXUP 12b, 3b
-  FIXUP 13b, 3b
-  FIXUP 21b, 3b
-  FIXUP 31b, 4b
+  FIXUP_PIECE 1b, 8, 12b
+  FIXUP_PIECE 21b, 4, 22b
+  FIXUP_PIECE 31b, 2, 32b
+  FIXUP 41b, 42b
+  FIXUP 51b, 52b
+  FIXUP 61b, 62b
+  FIXUP 71b, 72b
+  FIXUP 9b, 92b
   .size arch_copy_from_user, . - arch_copy_from_user
 
 // size_t arch_clear_user(void* to x0, size_t size x1)
   .globl arch_clear_user
   .type arch_clear_user, @function
 arch_clear_user:
+  subs x1, x1, #64
+  b.lo 7f
+6:sttr xzr, [x0]
+  sttr xzr, [x0, #8]
+  sttr xzr, [x0, #16]
+  sttr xzr, [x0, #24]
+  sttr xzr, [x0, #32]
+  sttr xzr, [x0, #40]
+  sttr xzr, [x0, #48]
+  sttr xzr, [x0, #56]
+  add x0, x0, #64
+  subs x1, x1, #64
+  b.hs 6b
+7:add x1, x1, #64
 1:cmp x1, #8
   b.lo 3f
 2:sttr xzr, [x0]
@@ -117,6 +227,9 @@ arch_clear_user:
   b 3b
 5:mov x0, x1
   ret
+8:add x1, x1, #64
+  b 3b
+  FIXUP_PIECE 6b, 8, 8b
   FIXUP 2b, 3b
   FIXUP 4b, 5b
   .size arch_clear_user, . - arch_clear_user
