@@ -1,5 +1,6 @@
 #include "linux_abi/vdso.h"
 
+#include "arch/linux_abi.h"
 #include "arch/linux_vdso.h"
 #include "core/init/init_step.h"
 #include "core/time/clock.h"
@@ -69,9 +70,12 @@ Result<std::uintptr_t> map_vdso(core::AddressSpace& space) {
                  .object = RefPtr<core::MemoryObject>(object),
                  .name = "[vvar]"}));
   UserAddress image = place + data_pages * core::page_size;
+  // Its code has the marks wherever programs can have them.
+  auto execute = core::Protection::execute;
+  if (arch::linux_guard().protection) execute = execute | core::Protection::guarded;
   TRY(space.map({.address = image,
                  .length = (pages - data_pages) * core::page_size,
-                 .protection = core::Protection::read | core::Protection::execute,
+                 .protection = core::Protection::read | execute,
                  .maximum_protection = core::Protection::read | core::Protection::execute,
                  .flags = core::MapFlags::fixed | core::MapFlags::special | core::MapFlags::shared,
                  .object = RefPtr<core::MemoryObject>(object),

@@ -79,13 +79,14 @@ primary_entry:
   mov x0, x19
   mov x1, x20
   bl early_entry                          // -> distance to the final address
-  adrp x1, start_at_final_address
-  add x1, x1, :lo12:start_at_final_address
-  add x1, x1, x0
+  adrp x16, start_at_final_address
+  add x16, x16, :lo12:start_at_final_address
+  add x16, x16, x0
   add x21, x21, x0
-  br x1
+  br x16
 
 start_at_final_address:
+  hint #34                                // BTI c
   mov sp, x21
   mov x29, #0
   mov x30, #0
@@ -196,7 +197,7 @@ secondary_entry:
   ldr x1, [x19, #SECONDARY_ROOT]
   ldr x20, [x19, #SECONDARY_STACK]
   ldr x21, [x19, #SECONDARY_LOCAL]
-  ldr x22, [x19, #SECONDARY_ENTRY]
+  ldr x16, [x19, #SECONDARY_ENTRY]
   bl translation_control
   mov x3, x2
   bl system_control
@@ -206,7 +207,7 @@ secondary_entry:
   msr tpidr_el1, x21
   mov x29, #0
   mov x30, #0
-  br x22
+  br x16                                  // as a call would
 
 // void arch_switch_kernel_root(root, address of this function's code in the identity map, an empty root): the tables of
 // the kernel must not change under the processor's feet, so this happens where they are not used.
@@ -229,7 +230,8 @@ arch_switch_kernel_root:
   msr ttbr1_el1, x0
   isb
   br x11
-2:msr daif, x10
+2:hint #36                                // BTI j
+  msr daif, x10
   ret x9
 
   .ltorg

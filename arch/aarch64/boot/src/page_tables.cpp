@@ -4,6 +4,7 @@
 #include <arch/page_table.h>
 
 #include "aarch64/early_console.h"
+#include "aarch64/features.h"
 #include "aarch64/tlb.h"
 #include "arch_common/image.h"
 #include "arch_common/kernel_map.h"
@@ -23,8 +24,10 @@ constexpr std::uintptr_t console_address = 0xfffffffff0000000;
 
 }  // namespace
 
-// make_leaf() sets the bits for accessed and dirty in the kernel's pages.
+// make_leaf() sets the bits for accessed and dirty in the kernel's pages. All code of the kernel has its
+// targets of branches marked.
 PageTableEntry make_boot_leaf(std::uintptr_t physical, PageAttributes attributes, unsigned level) {
+  attributes.guarded = attributes.execute && cpu_features().branch_targets;
   return PageTableEntry::make_leaf(physical, attributes, level);
 }
 

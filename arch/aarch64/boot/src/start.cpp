@@ -10,6 +10,7 @@
 #include "aarch64/cpu_area.h"
 #include "aarch64/early_console.h"
 #include "aarch64/features.h"
+#include "aarch64/pointer_keys.h"
 #include "boot/boot_info_storage.h"
 #include "boot/device_tree_protocol.h"
 #include "boot/early_command_line.h"
@@ -73,6 +74,8 @@ extern "C" void arch_start(std::uintptr_t blob, std::uintptr_t image) {
   using namespace arch;
   install_boot_cpu_area();
   detect_cpu_features();
+  choose_kernel_key();
+  start_signing();
   auto tree = open_tree(blob);
   if (!tree) halt_forever();  // and nothing is known to say so on
   std::uintptr_t console = console_of(*tree);

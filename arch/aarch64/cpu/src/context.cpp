@@ -97,7 +97,7 @@ base::Result<void> initialize(ThreadState& state, void* stack_top, void (*entry)
   auto top = reinterpret_cast<std::uintptr_t>(stack_top) & ~std::uintptr_t{15};
   auto* frame = reinterpret_cast<std::uint64_t*>(top) - 12;
   for (unsigned i = 0; i < 12; ++i) frame[i] = 0;
-  frame[1] = reinterpret_cast<std::uint64_t>(&arch_thread_start);
+  frame[1] = arch_sign(reinterpret_cast<std::uint64_t>(&arch_thread_start), top);
   frame[2] = reinterpret_cast<std::uint64_t>(entry);
   frame[3] = reinterpret_cast<std::uint64_t>(argument);
   state.stack_pointer = reinterpret_cast<std::uint64_t>(frame);

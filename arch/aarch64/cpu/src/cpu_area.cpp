@@ -32,6 +32,7 @@ void fill_cpu_area(unsigned cpu, CpuLocal* local, EmergencyStack* stack, std::ui
   local->offset = reinterpret_cast<std::uintptr_t>(local) - reinterpret_cast<std::uintptr_t>(__percpu_start);
   local->cpu_index = cpu;
   local->hardware_id = hardware_id;
+  for (unsigned i = 0; i < 2; ++i) local->kernel_key[i] = areas[0].local->kernel_key[i];
   local->emergency_stack = reinterpret_cast<std::uint64_t>(stack->bytes) + emergency_stack_size;
 }
 

@@ -5,12 +5,22 @@
 //
 // Kernel code that traps keeps its stack: a frame of the same form is pushed on it. SP_EL0, which the kernel does not
 // use, is the scratch register of that path.
+//
+// Return addresses are signed with key A (aarch64/pointer_keys.h): the program's between the end of arch_enter_user() and
+// LEAVE_USER, the kernel's everywhere else. C++ that runs on either side of such a change must not be left on the other.
 
 #include <arch_impl/asm_offsets.h>
 
 #include "thread_offsets.h"
 
 #define FRAME_SIZE USER_REGISTERS_SIZE
+
+#define BTI_C hint #34
+#define PACIASP hint #25
+#define AUTIASP hint #29
+#define APIA_KEY_LOW S3_0_C2_C1_0
+#define APIA_KEY_HIGH S3_0_C2_C1_1
+#define SIGN_WITH_KEY_A 31                // bit of SCTLR_EL1
 
 .macro STORE_REGISTERS_0_TO_29
   stp x0, x1, [sp, #0]
@@ -87,6 +97,7 @@ arch_vectors:
   .globl arch_enter_user
   .type arch_enter_user, @function
 arch_enter_user:
+  PACIASP
   stp x29, x30, [sp, #-16]!
   mov x29, sp
   msr daifset, #2
@@ -95,9 +106,16 @@ arch_enter_user:
   ldr x2, [x18, #CPU_LOCAL_CURRENT_STATE]
   ldrb w1, [x2, #THREAD_STATE_USER_INTERRUPTION]
   cbnz w1, 1f                             // interrupt_user(): stays until it is answered here
-  mov x2, sp
-  str x2, [x18, #CPU_LOCAL_KERNEL_STACK]
-  ldp x1, x2, [x0, #USER_REGISTERS_SP]
+  mov x3, sp
+  str x3, [x18, #CPU_LOCAL_KERNEL_STACK]
+  ldr x3, [x18, #CPU_LOCAL_KERNEL_KEY + 8]
+  cbz x3, 2f
+  ldp x3, x4, [x2, #THREAD_STATE_KEYS]
+  ldrb w5, [x2, #THREAD_STATE_ENABLED_KEYS]
+  msr APIA_KEY_LOW, x3
+  msr APIA_KEY_HIGH, x4
+  tbz w5, #0, 3f
+2:ldp x1, x2, [x0, #USER_REGISTERS_SP]
   ldr x3, [x0, #USER_REGISTERS_PSTATE]
   msr sp_el0, x1
   msr elr_el1, x2
@@ -109,7 +127,12 @@ arch_enter_user:
   eret
 1:bl arch_enter_user_slow
   ldp x29, x30, [sp], #16
+  AUTIASP
   ret
+3:mrs x3, sctlr_el1
+  bic x3, x3, #1 << SIGN_WITH_KEY_A
+  msr sctlr_el1, x3                       // from the ERET on
+  b 2b
   .size arch_enter_user, . - arch_enter_user
 
 // Registers into UserRegisters, then to the kernel stack; x0 = UserRegisters.
@@ -125,10 +148,21 @@ arch_enter_user:
   ldr x1, [x18, #CPU_LOCAL_KERNEL_STACK]
   mov sp, x1
   mov x29, sp
+  ldp x2, x3, [x18, #CPU_LOCAL_KERNEL_KEY]
+  cbz x3, 771f
+  msr APIA_KEY_LOW, x2
+  msr APIA_KEY_HIGH, x3
+  mrs x2, sctlr_el1
+  tbnz x2, #SIGN_WITH_KEY_A, 772f
+  orr x2, x2, #1 << SIGN_WITH_KEY_A
+  msr sctlr_el1, x2
+772:isb
+771:
 .endm
 
 .macro RETURN_FROM_ENTER_USER
   ldp x29, x30, [sp], #16
+  AUTIASP
   ret
 .endm
 
@@ -247,6 +281,7 @@ stack_overflow:
   .globl arch_switch_stacks
   .type arch_switch_stacks, @function
 arch_switch_stacks:
+  PACIASP
   stp x29, x30, [sp, #-96]!
   stp x19, x20, [sp, #16]
   stp x21, x22, [sp, #32]
@@ -265,6 +300,7 @@ arch_switch_stacks:
   ldp x27, x28, [sp, #80]
   ldp x29, x30, [sp], #96
   mov x0, x2
+  AUTIASP
   ret
   .size arch_switch_stacks, . - arch_switch_stacks
 
@@ -278,6 +314,32 @@ arch_thread_start:
   blr x19
   brk #1
   .size arch_thread_start, . - arch_thread_start
+
+// void arch_start_signing(low x0, high x1): this CPU signs from now on with that key. Whoever calls it must never return.
+  .globl arch_start_signing
+  .type arch_start_signing, @function
+arch_start_signing:
+  BTI_C
+  msr APIA_KEY_LOW, x0
+  msr APIA_KEY_HIGH, x1
+  mrs x0, sctlr_el1
+  orr x0, x0, #1 << SIGN_WITH_KEY_A
+  msr sctlr_el1, x0
+  isb
+  ret
+  .size arch_start_signing, . - arch_start_signing
+
+// uint64_t arch_sign(address x0, modifier x1)
+  .globl arch_sign
+  .type arch_sign, @function
+arch_sign:
+  BTI_C
+  mov x17, x0
+  mov x16, x1
+  hint #8                                 // PACIA1716
+  mov x0, x17
+  ret
+  .size arch_sign, . - arch_sign
 
 // void arch_save_floating_point(FloatingPointState*), arch_load_floating_point(const FloatingPointState*)
   .arch_extension fp

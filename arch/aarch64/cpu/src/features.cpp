@@ -48,9 +48,9 @@ void enable_cpu_features() {
   // User code reads the virtual counter (the vDSO does) and nothing else of the timer.
   NOS_WRITE_REGISTER("cntkctl_el1", 2);
   // A function that begins by signing its return address is a target of calls, not of every branch.
-  constexpr std::uint64_t strict_user_targets = std::uint64_t{1} << 35;  // SCTLR_EL1.BT0
+  constexpr std::uint64_t strict_targets = std::uint64_t{3} << 35;  // SCTLR_EL1.BT0, BT1
   if (features.branch_targets)
-    NOS_WRITE_REGISTER("sctlr_el1", NOS_READ_REGISTER("sctlr_el1") | strict_user_targets);
+    NOS_WRITE_REGISTER("sctlr_el1", NOS_READ_REGISTER("sctlr_el1") | strict_targets);
   enable_debugging();
   disable_vectors();
   // No performance counters for user code.

@@ -13,10 +13,10 @@ namespace {
 constexpr unsigned enable_bits[] = {31, 30, 27, 13};
 
 // SAFETY (this file): the registers of the keys are there where known_pointer_keys() says so, and no code of
-// the kernel uses them.
+// the kernel uses those that are written here. The first key is the kernel's now: entry.S looks after it.
 void load_enabled(unsigned enabled) {
   std::uint64_t before = NOS_READ_REGISTER("sctlr_el1"), control = before;
-  for (unsigned i = 0; i < 4; ++i) {
+  for (unsigned i = 1; i < 4; ++i) {
     control &= ~(std::uint64_t{1} << enable_bits[i]);
     control |= std::uint64_t{enabled >> i & 1} << enable_bits[i];
   }
@@ -48,11 +48,16 @@ void set_enabled_pointer_keys(ThreadState& state, unsigned enabled) {
   load_pointer_keys(state);
 }
 
+void choose_kernel_key() {
+  if (!cpu_features().address_authentication) return;
+  CpuLocal& local = this_cpu_local();
+  for (std::uint64_t& word : local.kernel_key) word = random_seed();
+  local.kernel_key[1] |= 1;  // zero says that there is none
+}
+
 void load_pointer_keys(const ThreadState& state) {
   const auto& words = state.keys.words;
   if (cpu_features().address_authentication) {
-    NOS_WRITE_REGISTER("S3_0_C2_C1_0", words[0][0]);  // APIAKey
-    NOS_WRITE_REGISTER("S3_0_C2_C1_1", words[0][1]);
     NOS_WRITE_REGISTER("S3_0_C2_C1_2", words[1][0]);  // APIBKey
     NOS_WRITE_REGISTER("S3_0_C2_C1_3", words[1][1]);
     NOS_WRITE_REGISTER("S3_0_C2_C2_0", words[2][0]);  // APDAKey

@@ -11,6 +11,7 @@
 
 #include "aarch64/cpu_area.h"
 #include "aarch64/features.h"
+#include "aarch64/pointer_keys.h"
 #include "aarch64/power_interface.h"
 #include "aarch64/registers.h"
 #include "aarch64/tlb.h"
@@ -109,6 +110,7 @@ extern "C" void arch_secondary_start() {
   clear_user_root();
   install_vectors();
   enable_cpu_features();
+  start_signing();
   start_cpu_interrupts();
   mark_cpu_online(this_cpu_local().cpu_index);
   core::secondary_cpu_main();

@@ -22,7 +22,7 @@ namespace {
 
 using Kind = UserFault::Kind;
 
-constexpr std::uint64_t interrupts_masked = 0x80;
+constexpr std::uint64_t interrupts_masked = 0x80, branch_type = 0xc00;
 
 // The top byte of a user address is the program's.
 std::uintptr_t fault_address() {
@@ -115,6 +115,14 @@ void forget_refusal(std::uint64_t syndrome) {
 
 // True when the trapped kernel code can go on.
 bool mend_kernel_trap(TrapFrame& frame, std::uint64_t syndrome) {
+  // A branch that a test tries out: the program counter is where it went.
+  if (class_of(syndrome) == TrapClass::branch_target) {
+    std::uintptr_t fixup = find_fixup(frame.pc);
+    if (!fixup) return false;
+    frame.pc = fixup;
+    frame.pstate &= ~branch_type;
+    return true;
+  }
   if (class_of(syndrome) != TrapClass::data_abort_kernel) return false;
   std::uintptr_t address = fault_address();
   if (mend_access_and_dirty(address, syndrome)) return true;

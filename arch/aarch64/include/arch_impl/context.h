@@ -35,15 +35,15 @@ struct ThreadState {
   bool user_interruption = false;  // known to assembly
   std::uint8_t enabled_keys = 0;   // of the first four of `keys`
   bool single_step = false;        // a debugger wants a trap after each instruction
+  PointerKeys keys;                // known to assembly, like the two above
   UserFault fault;
   FloatingPointState* frozen = nullptr;
   // See aarch64/floating_point.h.
   std::byte* vectors = nullptr;
   bool vectors_live = false;
-  bool inherits_vector_length = false;   // the programs that this one executes have its length
-  std::uint16_t vector_length = 0;       // bytes
-  std::uint16_t next_vector_length = 0;  // of the next program; 0: the default
-  PointerKeys keys;
+  bool inherits_vector_length = false;        // the programs that this one executes have its length
+  std::uint16_t vector_length = 0;            // bytes
+  std::uint16_t next_vector_length = 0;       // of the next program; 0: the default
   DebugRegisters* debug_registers = nullptr;  // null: a debugger has not set any
 };
 
@@ -53,5 +53,7 @@ std::uintptr_t thread_pointer(const ThreadState& state);
 
 static_assert(offsetof(ThreadState, stack_pointer) == THREAD_STATE_STACK_POINTER);
 static_assert(offsetof(ThreadState, stack_limit) == THREAD_STATE_STACK_LIMIT);
+static_assert(offsetof(ThreadState, enabled_keys) == THREAD_STATE_ENABLED_KEYS);
+static_assert(offsetof(ThreadState, keys) == THREAD_STATE_KEYS);
 
 }  // namespace arch

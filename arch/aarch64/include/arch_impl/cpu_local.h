@@ -33,6 +33,7 @@ struct alignas(64) CpuLocal {
   ThreadState* unit_owner = nullptr;  // whose floating-point registers are in the unit
   std::uint64_t hardware_id = 0;      // affinity fields of MPIDR
   std::uint32_t active_interrupt = 0;
+  std::uint64_t kernel_key[2] = {};  // signs return addresses in kernel code; zero: the processor cannot
 };
 
 static_assert(offsetof(CpuLocal, self) == CPU_LOCAL_SELF);
@@ -46,5 +47,6 @@ static_assert(offsetof(CpuLocal, cpu_index) == CPU_LOCAL_CPU_INDEX);
 static_assert(offsetof(CpuLocal, vectors_allowed) == CPU_LOCAL_VECTORS_ALLOWED);
 static_assert(offsetof(CpuLocal, current_state) == CPU_LOCAL_CURRENT_STATE);
 static_assert(offsetof(CpuLocal, emergency_stack) == CPU_LOCAL_EMERGENCY_STACK);
+static_assert(offsetof(CpuLocal, kernel_key) == CPU_LOCAL_KERNEL_KEY);
 
 }  // namespace arch

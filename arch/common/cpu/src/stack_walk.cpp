@@ -14,7 +14,7 @@ void walk_stack(std::uintptr_t frame_pointer, std::uintptr_t program_counter,
     // Words of one page with one that the function whose frame it is has just used, or of the next: stacks
     // are mapped as a whole. SAFETY: follows the convention that every function of the kernel keeps.
     const auto* frame = reinterpret_cast<const std::uintptr_t*>(frame_pointer) + frame_record_at;
-    std::uintptr_t next = frame[0], return_address = frame[1];
+    std::uintptr_t next = frame[0], return_address = plain_return_address(frame[1]);
     if (return_address < kernel_half || !function(return_address, argument)) return;
     if (next <= frame_pointer) return;
     frame_pointer = next;

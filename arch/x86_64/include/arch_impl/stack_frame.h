@@ -11,5 +11,6 @@ namespace arch {
 inline constexpr std::ptrdiff_t frame_record_at = 0;
 // No address of the kernel is lower.
 inline constexpr std::uintptr_t kernel_half = 0xffff800000000000;
+constexpr std::uintptr_t plain_return_address(std::uintptr_t stored) { return stored; }
 
 }  // namespace arch

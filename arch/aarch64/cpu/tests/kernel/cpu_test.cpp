@@ -2,10 +2,12 @@
 #include <arch/cpu.h>
 #include <arch/page_table.h>
 #include <arch/smp.h>
+#include <arch_impl/stack_frame.h>
 
 #include <atomic>
 
 #include "aarch64/features.h"
+#include "aarch64/pointer_keys.h"
 #include "aarch64/registers.h"
 #include "core/sched/scheduler.h"
 #include "core/sched/thread.h"
@@ -67,6 +69,54 @@ KERNEL_TEST(page_tables, dirty_outlives_write_protection) {
   expect(page.writable() && page.dirty(), "writable again");
   page = page.with_dirty(false);
   expect(page.writable() && !page.dirty(), "clean");
+}
+
+// SAFETY (the two functions): change registers of theirs alone; the branch that is refused goes on behind
+// itself. Where nothing refuses it, it reaches the instruction that says so.
+bool branch_to_no_target_is_refused() {
+  std::uint64_t refused;
+  asm volatile(
+      "mov %0, #1\n"
+      "adr x16, 1f\n"
+      "blr x16\n"
+      "1: mov %0, #0\n"
+      "2:\n"
+      ".pushsection exception_table, \"a\"\n"
+      ".long 1b - ., 2b - .\n"
+      ".popsection"
+      : "=&r"(refused)::"x16", "x30", "memory");
+  return refused;
+}
+
+// The address that a function is called to return to, as it keeps it on its stack.
+[[gnu::noinline]] std::uint64_t kept_return_address() {
+  asm volatile("" ::: "x30", "memory");  // not a leaf
+  return static_cast<const std::uint64_t*>(__builtin_frame_address(0))[1];
+}
+
+KERNEL_TEST(protection, kernel_branches_go_to_marked_targets_on_every_cpu) {
+  if (!arch::cpu_features().branch_targets) return core::test::skip("no BTI");
+  std::atomic<unsigned> unchecked{0};
+  arch::call_on_all_cpus([&] {
+    if (!branch_to_no_target_is_refused()) ++unchecked;
+  });
+  expect_equal(unchecked.load(), 0u);
+}
+
+KERNEL_TEST(protection, kernel_return_addresses_are_signed_on_every_cpu) {
+  if (!arch::cpu_features().address_authentication) return core::test::skip("no PAuth");
+  std::atomic<unsigned> plain{0}, different{0};
+  constexpr std::uint64_t address = 0xffffffff80200000, modifier = 0x1230;
+  std::uint64_t expected = arch::arch_sign(address, modifier);
+  expect(expected != address, "signed");
+  expect(arch::arch_sign(address, modifier + 16) != expected, "with the stack pointer");
+  arch::call_on_all_cpus([&] {
+    std::uint64_t kept = kept_return_address();
+    if (kept == arch::plain_return_address(kept)) ++plain;
+    if (arch::arch_sign(address, modifier) != expected) ++different;  // a thread may go on elsewhere
+  });
+  expect_equal(plain.load(), 0u);
+  expect_equal(different.load(), 0u);
 }
 
 KERNEL_TEST(protection, user_memory_is_shut_on_every_cpu) {
