@@ -73,10 +73,10 @@ def ext4_archive(folder: Path, root: roots.Root, architecture: str, name: Option
         file.truncate(EXT4_MIB << 20)
     make = ["mke2fs", "-q", "-t", "ext4", "-O", disks.FEATURES, "-b", "4096", image]
     ui.run_logged(make, log_file("mke2fs"), "Making a file system")
-    additions = [(image, "ext4.image"), (programs.benchmark(architecture), "benchmark")]
+    additions = [(image, "ext4.image"), (programs.benchmark(architecture), "files-benchmark")]
     if name == "linux":
         additions.append((debian.linux_module(architecture, "drivers/block/loop"), ".nos/modules/loop.ko.xz"))
-    return guest.initrd(folder, root, programs.init(architecture), ["/benchmark", "ext4"], additions)
+    return guest.initrd(folder, root, programs.init(architecture), ["/files-benchmark", "ext4"], additions)
 
 
 def show_profile(options: argparse.Namespace, architecture: str) -> int:
