@@ -39,6 +39,8 @@ struct ThreadAccess {
   static auto& wait_ns(Thread& t) { return t.wait_ns_; }
   static auto& runnable_since_ns(Thread& t) { return t.runnable_since_ns_; }
   static auto& switches(Thread& t) { return t.switches_; }
+  static std::atomic<std::uint32_t>* switch_word(Thread& t) { return t.switch_word_; }
+  static std::uint32_t switch_bits(Thread& t) { return t.switch_bits_; }
   static auto& involuntary_switches(Thread& t) { return t.involuntary_switches_; }
   static auto& start_time_ns(Thread& t) { return t.start_time_ns_; }
   static auto& user_ticks_charged(Thread& t) { return t.user_ticks_charged_; }

@@ -6,6 +6,7 @@
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/pidfd.h"
 #include "linux_abi/relations.h"
+#include "linux_abi/rseq.h"
 #include "linux_abi/task_extras.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
@@ -97,11 +98,8 @@ Result<void> copy_thread_state(Task& child, Task& parent, const CloneArguments& 
   child.blocked = parent.blocked;
   // Inside sigsuspend and the like the mask in force is a temporary one; clone cannot come from there.
   if (!(flags & clone_vm) || (flags & clone_vfork)) child.alternate_stack = parent.alternate_stack;
-  if (!(flags & clone_vm)) {
-    child.rseq_area = parent.rseq_area;
-    child.rseq_length = parent.rseq_length;
-    child.rseq_signature = parent.rseq_signature;
-  }
+  if (!(flags & clone_vm) && parent.rseq_area)
+    rseq_set_area(child, {parent.rseq_area, parent.rseq_length, parent.rseq_signature});
   child.clear_child_tid = flags & clone_child_cleartid ? arguments.child_tid : 0;
   child.set_child_tid = flags & clone_child_settid ? arguments.child_tid : 0;
   child.make_it_fail.store(parent.make_it_fail.load(std::memory_order_relaxed), std::memory_order_relaxed);

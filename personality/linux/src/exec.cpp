@@ -7,6 +7,7 @@
 #include "linux_abi/access_control.h"
 #include "linux_abi/core_dump.h"
 #include "linux_abi/futex.h"
+#include "linux_abi/rseq.h"
 #include "linux_abi/task_extras.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
@@ -102,7 +103,8 @@ void leave_old_memory(Task& task) {
     (void)!core::UserOut<int>(task.clear_child_tid).write(0);
     futex_wake_address(task, task.clear_child_tid, 1);
   }
-  task.clear_child_tid = task.robust_list = task.rseq_area = 0;
+  task.clear_child_tid = task.robust_list = 0;
+  rseq_set_area(task, {});
   if (auto vfork = std::exchange(task.vfork, {})) vfork->done.complete_all();
 }
 

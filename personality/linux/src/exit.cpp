@@ -6,6 +6,7 @@
 #include "linux_abi/job_control.h"
 #include "linux_abi/lifecycle.h"
 #include "linux_abi/relations.h"
+#include "linux_abi/rseq.h"
 #include "linux_abi/task_extras.h"
 #include "linux_abi/timers.h"
 #include "linux_abi/tracing.h"
@@ -28,7 +29,7 @@ void release_waiters(Task& task) {
     }
     task.clear_child_tid = 0;
   }
-  task.rseq_area = 0;
+  rseq_set_area(task, {});
 }
 
 void release_memory(Task& task, bool last) {

@@ -130,6 +130,15 @@ Result<FileUse> FileTable::use_any(int number) {
   return FileUse(TRY(get(number)).leak(), true);
 }
 
+vfs::File* FileTable::borrow(int number) const {
+  if (reference_count() != 1) [[unlikely]]
+    return nullptr;
+  vfs::File* file = load(number);
+  if (!file || (file->flags() & vfs::open_path)) [[unlikely]]
+    return nullptr;
+  return file;
+}
+
 Result<FileUse> FileTable::use(int number) {
   FileUse use = TRY(use_any(number));
   if (use->flags() & vfs::open_path) [[unlikely]]

@@ -49,9 +49,15 @@ void fail(Task& task) { force_signal(task, SigInfo(signal::segv, si::kernel)); }
 
 }  // namespace
 
+void rseq_set_area(Task& task, const RseqArea& area) {
+  task.rseq_area = area.address;
+  task.rseq_length = area.length;
+  task.rseq_signature = area.signature;
+  task.thread().note_switches(area.address ? &task.work : nullptr, task_work::rseq);
+  if (area.address) task.add_work(task_work::rseq);
+}
+
 void rseq_update(Task& task) {
-  // Before the CPU is read: a switch in between makes us come again.
-  task.rseq_switches = task.thread().switches();
   if (!task.rseq_area) return;
   if (!abort_critical_section(task) || !write_cpu(task)) fail(task);
 }

@@ -6,7 +6,6 @@
 #include "core/memory/user_pointer.h"
 #include "linux_abi/fault.h"
 #include "linux_abi/lifecycle.h"
-#include "linux_abi/rseq.h"
 #include "linux_abi/signal_delivery.h"
 #include "linux_abi/tracing.h"
 #include "linux_abi/user_helper.h"
@@ -67,6 +66,9 @@ inline void system_call(Task& task, Context& context) {
   task.registers.set_result(static_cast<std::uint64_t>(result));
 }
 
+// Set by others at any time; whoever sets a bit also makes enter_user() return.
+bool has_work(const Task& task) { return task.work.load(std::memory_order_acquire) != 0; }
+
 }  // namespace
 
 long missing_system_call(Context& context) {
@@ -95,28 +97,18 @@ void thread_loop(Task& task) {
   // do, and does not come back.
   if (task.restart.function) (void)!task.restart.function(task, task.restart);
   if (task.helper) run_user_helper(task);
-  EnteredBy entered_by = EnteredBy::other;
+  if (has_work(task)) handle_user_work(context, EnteredBy::other);
   for (;;) {
-    // Set by others at any time; whoever sets a bit also makes enter_user() return.
-    if (task.work.load(std::memory_order_acquire)) [[unlikely]]
-      handle_user_work(context, entered_by);
     task.thread().account_user_enter();
-    // Not before: from here on a switch makes enter_user() return at once, so that we look again.
-    std::atomic_signal_fence(std::memory_order_acq_rel);
-    if (rseq_is_stale(task)) [[unlikely]] {
-      task.thread().account_user_leave();
-      rseq_update(task);
-      entered_by = EnteredBy::other;
-      continue;
-    }
     arch::UserEvent event = arch::enter_user(task.registers);
     task.thread().account_user_leave();
-    entered_by = EnteredBy::other;
     if (event == arch::UserEvent::system_call) [[likely]] {
       system_call(task, context);
-      entered_by = EnteredBy::system_call;
-    } else if (event == arch::UserEvent::fault) {
-      handle_user_fault(task);
+      if (has_work(task)) [[unlikely]]
+        handle_user_work(context, EnteredBy::system_call);
+    } else {
+      if (event == arch::UserEvent::fault) handle_user_fault(task);
+      if (has_work(task)) handle_user_work(context, EnteredBy::other);
     }
   }
 }

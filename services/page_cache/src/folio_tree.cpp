@@ -19,10 +19,21 @@ void* FolioTree::mark(Node* node) {
   // again.
   return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(node) | 1);
 }
+bool FolioTree::is_marked(const void* entry) {
+  return reinterpret_cast<std::uintptr_t>(entry) & 1;  // SAFETY: see mark()
+}
 FolioTree::Node* FolioTree::node_of(void* entry) {
   // SAFETY: see mark().
   auto word = reinterpret_cast<std::uintptr_t>(entry);
   return word & 1 ? reinterpret_cast<Node*>(word & ~std::uintptr_t{1}) : nullptr;
+}
+
+bool FolioTree::is_page(const void* entry) {
+  // SAFETY: nothing but descriptors has both of the lowest bits clear.
+  auto word = reinterpret_cast<std::uintptr_t>(entry);
+  if (!word) [[unlikely]]
+    return false;
+  return (word & 3) == 0;
 }
 
 void FolioTree::free_node(Node* node) {
@@ -48,8 +59,9 @@ FolioTree::~FolioTree() {
 }
 
 const std::atomic<void*>* FolioTree::find_slot(std::uint64_t index) const {
-  Node* node = node_of(root_.load(std::memory_order_acquire));
-  if (!node) return index == 0 ? &root_ : nullptr;
+  void* root = root_.load(std::memory_order_acquire);
+  if (!is_marked(root)) return index == 0 ? &root_ : nullptr;
+  Node* node = node_of(root);
   if (!covers(*node, index)) return nullptr;
   for (;;) {
     const std::atomic<void*>* slot = &node->slot[position(*node, index)];
@@ -72,8 +84,8 @@ PageRef FolioTree::acquire(std::uint64_t index) const {
   for (;;) {
     const std::atomic<void*>* slot = find_slot(index);
     void* entry = slot ? slot->load(std::memory_order_acquire) : nullptr;
-    if (!entry) return {};
     if (node_of(entry)) continue;  // as above
+    if (!is_page(entry)) return {};
     auto* page = static_cast<Page*>(entry);
     if (!page->head()->try_acquire()) continue;  // on its way out of the tree
     PageRef reference = PageRef::adopt(page);
@@ -122,9 +134,9 @@ Result<FolioTree::Node*> FolioTree::grow_to(std::uint64_t index) {
     if (!higher) return error(Errno::enomem);
     if (!root) {
       // An empty tree gets a top of the right height at once: lower nodes would stay empty and never go.
-      while (!covers(*higher, index)) higher->shift += bits;
+      while (!covers(*higher, index)) set_height(*higher, higher->shift + bits);
     } else if (node) {
-      higher->shift = node->shift + bits;
+      set_height(*higher, node->shift + bits);
       higher->slot[0].store(node, std::memory_order_relaxed);
       higher->count = 1;
       higher->tags = node->tags ? 1 : 0;
@@ -153,7 +165,7 @@ Result<void> FolioTree::insert(std::uint64_t index, Page& page) {
     if (!child) {
       child = new (std::nothrow) Node;
       if (!child) return error(Errno::enomem);
-      child->shift = node->shift - bits;
+      set_height(*child, node->shift - bits);
       child->parent = node;
       ++node->count;
       slot.store(child, std::memory_order_release);

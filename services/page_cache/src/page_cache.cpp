@@ -109,20 +109,52 @@ bool PageCache::is_resident(std::uint64_t index) {
 
 // ---- Read and write ----
 
+// Under RCU. Null where find() would have to try again, too.
+Page* PageCache::try_acquire_resident(std::uint64_t index) const {
+  constexpr auto ready = static_cast<std::uint32_t>(PageFlag::up_to_date),
+                 used = static_cast<std::uint32_t>(PageFlag::referenced),
+                 tail = static_cast<std::uint32_t>(PageFlag::compound_tail);
+  const std::atomic<void*>* slot = tree_.find_slot(index);
+  if (!slot) [[unlikely]]
+    return nullptr;
+  // acquire: a descriptor found is complete.
+  void* entry = slot->load(std::memory_order_acquire);
+  if (!FolioTree::is_page(entry)) [[unlikely]]
+    return nullptr;
+  auto* page = static_cast<Page*>(entry);
+  if (!page->try_acquire()) [[unlikely]]
+    return nullptr;
+  // acquire: the content was there before the flag, and the slot is looked at after the reference was taken.
+  std::uint32_t flags = page->flags.load(std::memory_order_acquire);
+  if ((flags & (ready | tail)) == ready && slot->load(std::memory_order_acquire) == entry) [[likely]] {
+    if (!memory_only_ && !(flags & used)) page->set(PageFlag::referenced);
+    return page;
+  }
+  core::release_page(*page);
+  return nullptr;
+}
+
 std::size_t PageCache::read_resident(core::UserAddress to, std::size_t size, std::uint64_t offset) {
   std::uint64_t end = this->size();
   std::size_t within = offset & (page_size - 1);
-  if (size > page_size - within || offset > end || size > end - offset) return 0;
-  PageRef page = find(offset >> page_shift);
-  if (!page) return 0;
-  if (!memory_only_) {
-    // acquire: the content was there before the flag.
-    std::uint32_t flags = page->flags.load(std::memory_order_acquire);
-    if (!(flags & static_cast<std::uint32_t>(PageFlag::up_to_date))) return 0;
-    if (!(flags & static_cast<std::uint32_t>(PageFlag::referenced))) page->set(PageFlag::referenced);
+  if (size > page_size) [[unlikely]]
+    return 0;
+  if (within + size > page_size) [[unlikely]]
+    return 0;
+  if (offset > end) [[unlikely]]
+    return 0;
+  if (end - offset < size) [[unlikely]]
+    return 0;
+  Page* page;
+  {
+    core::RcuReadGuard guard;
+    page = try_acquire_resident(offset >> page_shift);
   }
-  std::span<const std::byte> bytes(page.data() + within, size);
-  return core::copy_to_user_partial(to, bytes) == size ? size : 0;
+  if (!page) [[unlikely]]
+    return 0;
+  bool copied = core::copy_to_user(to, {core::data_of<const std::byte>(*page) + within, size}).has_value();
+  core::release_page(*page);
+  return copied ? size : 0;
 }
 
 Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset) {

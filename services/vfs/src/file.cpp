@@ -34,7 +34,9 @@ void File::set_flags(OpenFlags flags) {
   OpenFlags old = flags_.load(std::memory_order_relaxed), fresh;
   do {
     fresh = (old & ~open_changeable) | (flags & open_changeable);
-  } while (!flags_.compare_exchange_weak(old, fresh, std::memory_order_acq_rel));
+  } while (!flags_.compare_exchange_weak(old, fresh));
+  // seq_cst, as in offer_resident(): one of the two sees the other.
+  if (fresh & open_direct) resident_.store(nullptr);
   if ((old ^ fresh) & open_async) async_changed(fresh & open_async);
 }
 
@@ -116,10 +118,17 @@ Result<std::size_t> File::positioned_read(core::IoBuffer& buffer, std::uint64_t 
   return count;
 }
 
+void File::offer_resident(core::MemoryObject& pages) {
+  // relaxed: who sees an older value stores the same once more.
+  if (!can_read() || resident_.load(std::memory_order_relaxed) == &pages) return;
+  resident_.store(&pages);
+  if (flags_.load() & open_direct) resident_.store(nullptr);  // see set_flags()
+}
+
 std::size_t File::read_resident(base::UserAddress to, std::size_t size, std::uint64_t offset) {
   // acquire: the object is complete.
   core::MemoryObject* pages = resident_.load(std::memory_order_acquire);
-  if (!pages || (flags() & open_direct)) return 0;
+  if (!pages) return 0;
   if (!inode_->access_time_is_fresh() || !path_.mount().has(mount_relative_access_time)) return 0;
   if (is_anything_watched()) return 0;
   return pages->read_resident(to, size, offset);

@@ -9,6 +9,7 @@
 
 #include "arch_common/user_state.h"
 #include "base/check.h"
+#include "user_entry.h"
 #include "x86_64/cpu_area.h"
 #include "x86_64/extended_state.h"
 #include "x86_64/features.h"
@@ -118,6 +119,7 @@ core::Thread* switch_to(ThreadState& from, ThreadState& to, core::Thread* previo
   if (from.unit) leave_user_state(from);
   if (from.debug.control != to.debug.control || to.debug.control) load_debug_registers(to.debug);
   local.current_state = &to;
+  use_user_registers(local, to);
   if (to.unit) take_up_user_state(to, local);
   return arch_switch_stacks(&from, &to, previous);
 }

@@ -63,7 +63,8 @@
 
   .section .text.entry, "ax"
 
-// UserEvent arch_enter_user(UserRegisters* registers in %rdi). Changes every register but %rbp and %rsp.
+// UserEvent in %ecx: arch_enter_user(UserRegisters* registers in %rdi). Changes every register but %rbp and %rsp. The switch to
+// this thread, or arch_enter_user_slow() in its first call, has set TSS.RSP0.
   .balign 64
   .globl arch_enter_user
   .type arch_enter_user, @function
@@ -76,8 +77,6 @@ arch_enter_user:
   cmpb $0, THREAD_STATE_USER_INTERRUPTION(%rax)
   jne 2f                                  // signals and the like
   movq %rsp, %gs:CPU_LOCAL_KERNEL_STACK
-  leaq USER_REGISTERS_SIZE(%rdi), %rax
-  movq %rax, %gs:CPU_LOCAL_TASK_RSP0
   cmpb $1, USER_REGISTERS_PATH(%rdi)
   leaq USER_REGISTERS_R15(%rdi), %rsp
   jne 1f
@@ -97,6 +96,7 @@ arch_enter_user:
 2:movq %rsp, %rbp
   andq $-16, %rsp
   callq arch_enter_user_slow
+  movl %eax, %ecx
   movq %rbp, %rsp
   popq %rbp
   retq
@@ -105,6 +105,7 @@ arch_enter_user:
   movq %rsp, %rbp
   andq $-16, %rsp
   callq arch_bad_program_counter
+  movl %eax, %ecx
   movq %rbp, %rsp
   popq %rbp
   retq
@@ -117,17 +118,16 @@ arch_enter_user:
 arch_system_call_entry:
   swapgs
   movq %rsp, %gs:CPU_LOCAL_USER_STACK
-  movq %gs:CPU_LOCAL_TASK_RSP0, %rsp
-  pushq $SELECTOR_USER_DATA
-  pushq %gs:CPU_LOCAL_USER_STACK
-  pushq %r11
-  pushq $SELECTOR_USER_CODE
-  pushq %rcx
+  movq %gs:CPU_LOCAL_USER_FRAME, %rsp     // at rip; the selectors above it are as they always are
+  movq %rcx, (%rsp)
+  movq %r11, USER_REGISTERS_FLAGS-USER_REGISTERS_RIP(%rsp)
   pushq %rax
   pushq %rdi
+  movq %gs:CPU_LOCAL_USER_STACK, %rdi
+  movq %rdi, USER_REGISTERS_RSP-USER_REGISTERS_RIP+16(%rsp)
   PUSH_REGISTERS_BELOW_RDI 1
   movq %gs:CPU_LOCAL_KERNEL_STACK, %rsp
-  xorl %eax, %eax                         // UserEvent::system_call
+  xorl %ecx, %ecx                         // UserEvent::system_call
   popq %rbp
   sti
   retq
@@ -174,6 +174,7 @@ trap_of_user:
   movq %rsp, %rbp
   andq $-16, %rsp
   callq arch_handle_user_trap
+  movl %eax, %ecx
   movq %rbp, %rsp
   popq %rbp
   retq

@@ -12,6 +12,7 @@
 #include "core/log/log.h"
 #include "interrupts.h"
 #include "trap_frame.h"
+#include "user_entry.h"
 #include "x86_64/cpu_area.h"
 #include "x86_64/registers.h"
 
@@ -247,12 +248,15 @@ extern "C" void arch_handle_special_trap(std::uint64_t vector, std::uint64_t err
   }
 }
 
-extern "C" unsigned arch_enter_user_slow(UserRegisters&) {
+extern "C" unsigned arch_enter_user_slow(UserRegisters& registers) {
   core::prepare_to_enter_user();
-  ThreadState* state = current_thread_state();
-  // seq_cst: the caller looks for the reason afterwards, and whoever adds one from now on sets the flag
-  // again.
-  if (state) __atomic_exchange_n(&state->user_interruption, false, __ATOMIC_SEQ_CST);
+  if (ThreadState* state = current_thread_state()) {
+    state->user_registers_end = reinterpret_cast<std::uint64_t>(&registers + 1);
+    use_user_registers(this_cpu_local(), *state);
+    // seq_cst: the caller looks for the reason afterwards, and whoever adds one from now on sets the flag
+    // again.
+    __atomic_exchange_n(&state->user_interruption, false, __ATOMIC_SEQ_CST);
+  }
   enable_interrupts();
   return static_cast<unsigned>(UserEvent::interrupt);
 }

@@ -35,12 +35,13 @@
 arch_copy_to_user:
 arch_copy_from_user:
   OPEN_WINDOW
+  cmpq $8, %rdx
+  jb 2f
   cmpq $64, %rdx
   jae 5f
   // Small: eight bytes at a time, then the rest.
   movl %edx, %ecx
   shrl $3, %ecx
-  jz 2f
 1:movq (%rsi), %rax
 11:movq %rax, (%rdi)
   addq $8, %rsi
@@ -60,10 +61,11 @@ arch_copy_from_user:
   jz 4f
 31:movb (%rsi), %al
 32:movb %al, (%rdi)
+  decl %ecx
+  jz 4f
   incq %rsi
   incq %rdi
-  decl %ecx
-  jnz 31b
+  jmp 31b
 4:CLOSE_WINDOW
   xorl %eax, %eax
   retq

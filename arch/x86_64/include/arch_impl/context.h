@@ -25,8 +25,10 @@ struct ThreadState {
   std::byte* unit = nullptr;  // XSAVE area, 64-byte aligned
   std::byte* frozen = nullptr;
   unsigned unit_cpu = ~0u;
-  bool user_interruption = false;
+  // The first enter_user() returns at once: it notes where the thread's UserRegisters are.
+  bool user_interruption = true;
   bool debug_changed = false;  // `debug`, by a debugger, since the thread is frozen
+  std::uint64_t user_registers_end = 0;
   DebugRegisters debug;
   UserFault fault;
 };

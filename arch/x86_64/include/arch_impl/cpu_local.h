@@ -32,7 +32,8 @@ struct alignas(64) CpuLocal {
   core::Thread* current_thread = nullptr;
   std::uint64_t kernel_stack = 0;  // where enter_user() was when it left
   std::uint64_t user_stack = 0;    // scratch of the system call entry
-  std::uint64_t reserved0 = 0;
+  // Of the current thread's UserRegisters, where the program counter goes; its end is in the task state.
+  std::uint64_t user_frame = 0;
   std::uint32_t preempt_count = 0x80000000u;
   std::uint32_t cpu_index = 0;
   ThreadState* current_state = nullptr;
@@ -49,6 +50,7 @@ static_assert(offsetof(CpuLocal, offset) == CPU_LOCAL_OFFSET);
 static_assert(offsetof(CpuLocal, current_thread) == CPU_LOCAL_CURRENT_THREAD);
 static_assert(offsetof(CpuLocal, kernel_stack) == CPU_LOCAL_KERNEL_STACK);
 static_assert(offsetof(CpuLocal, user_stack) == CPU_LOCAL_USER_STACK);
+static_assert(offsetof(CpuLocal, user_frame) == CPU_LOCAL_USER_FRAME);
 static_assert(offsetof(CpuLocal, preempt_count) == CPU_LOCAL_PREEMPT_COUNT);
 static_assert(offsetof(CpuLocal, cpu_index) == CPU_LOCAL_CPU_INDEX);
 static_assert(offsetof(CpuLocal, current_state) == CPU_LOCAL_CURRENT_STATE);

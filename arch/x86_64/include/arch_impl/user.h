@@ -2,7 +2,9 @@
 //
 // The processor itself writes the end of UserRegisters: while a thread is in user mode, the stack pointer for
 // traps (TSS.RSP0) is the address just past it. That is why it is aligned to 16 and why the order of the
-// fields cannot change.
+// fields cannot change. A thread has one UserRegisters for all its life: every switch to it sets TSS.RSP0.
+// `cs` and `ss` never change, because there is no other selector that a program could load; the entry of
+// system calls leaves them alone.
 #pragma once
 
 #include <cstddef>
@@ -120,9 +122,9 @@ inline UserEvent enter_user(UserRegisters& registers) {
   // SAFETY: the assembly comes back here with every register but the frame and stack pointer changed. Saying
   // so is cheaper than saving six registers on each system call.
   asm volatile("callq arch_enter_user"
-               : "=a"(event), "+D"(pointer)
+               : "=c"(event), "+D"(pointer)
                :
-               : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
+               : "rax", "rbx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
                  "cc");
   return event;
 }

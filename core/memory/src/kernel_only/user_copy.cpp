@@ -9,7 +9,9 @@
 namespace core {
 
 bool is_user_range(UserAddress address, std::size_t size) {
-  return size <= arch::user_address_limit && address.value() <= arch::user_address_limit - size;
+  if (size > arch::user_address_limit) [[unlikely]]
+    return false;
+  return address.value() <= arch::user_address_limit - size;
 }
 
 namespace {

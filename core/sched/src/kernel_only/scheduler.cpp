@@ -39,8 +39,6 @@ void charge(RunQueue& rq, Thread& thread, std::uint64_t now_ns) {
     ticks += static_cast<std::int64_t>(arch::counter());
     user_ticks.store(ticks, std::memory_order_relaxed);
     ThreadAccess::user_clock_paused(thread) = true;
-    // What it has made sure of before it goes there may hold no more, such as the number of its CPU.
-    arch::interrupt_user(thread.arch_state);
   }
   auto& charged = ThreadAccess::user_ticks_charged(thread);
   if (ticks <= charged) return;
@@ -71,6 +69,15 @@ void welcome(RunQueue& rq, Thread& thread, std::uint64_t now_ns) {
 void count_switch(Thread& thread) {
   auto& switches = ThreadAccess::switches(thread);
   switches.store(switches.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+// Thread::note_switches(). relaxed: the thread itself reads the word, after it was switched to.
+void note_switch(Thread& thread, Leave leave) {
+  auto* word = ThreadAccess::switch_word(thread);
+  if (!word) return;
+  word->fetch_or(ThreadAccess::switch_bits(thread), std::memory_order_relaxed);
+  // It may be past its last look at the word.
+  if (leave == Leave::preempted) arch::interrupt_user(thread.arch_state);
 }
 
 // Takes the running thread out of its role, as its reason for leaving demands. rq.lock held.
@@ -157,12 +164,13 @@ void schedule(Leave leave) NO_THREAD_SAFETY_ANALYSIS {
     check_timer_program();
     return;
   }
-  if (leave == Leave::preempted && &previous != rq.idle) {
+  if ((leave == Leave::preempted || leave == Leave::yielded) && &previous != rq.idle) {
     auto& involuntary = ThreadAccess::involuntary_switches(previous);
     involuntary.store(involuntary.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     count_switch(previous);
   }
   charge(rq, previous, now_ns);
+  note_switch(previous, leave);
   welcome(rq, next, now_ns);
   rq.switches.store(rq.switches.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   rq.running = &next;

@@ -7,12 +7,18 @@
 
 namespace linux_abi {
 
-// After the thread was switched away: new CPU number, and abort if it was inside a critical section. Nothing
-// for a thread without an area.
+struct RseqArea {
+  std::uintptr_t address = 0;  // 0: none
+  std::uint32_t length = 0, signature = 0;
+};
+
+// By the task's own thread, or before that one starts. From then on each switch away from the thread leaves
+// task_work::rseq behind.
+void rseq_set_area(Task& task, const RseqArea& area);
+// What task_work::rseq asks for: new CPU number, and abort if it was inside a critical section. Nothing for a
+// thread without an area.
 void rseq_update(Task& task);
 // Before a signal handler's frame is pushed.
 void rseq_before_signal(Task& task);
-// Whether the thread has been switched away since rseq_update().
-inline bool rseq_is_stale(const Task& task) { return task.thread().switches() != task.rseq_switches; }
 
 }  // namespace linux_abi

@@ -121,7 +121,6 @@ class Task : public base::RefCounted<Task>, public TaskLinks {
   std::uintptr_t robust_list = 0;
   std::uintptr_t rseq_area = 0;
   std::uint32_t rseq_length = 0, rseq_signature = 0;
-  std::uint64_t rseq_switches = 0;  // context switches when rseq was last brought up to date
   int parent_death_signal = 0;
   std::uint64_t timer_slack_ns = 50'000, default_timer_slack_ns = 50'000;
   std::uint32_t personality = 0;

@@ -128,12 +128,32 @@ std::uint32_t Ring::ready_completions() const {
 
 // ---- Completions ----
 
-UringCqe* Ring::next_slot_locked() {
+std::uint32_t Ring::free_slots_locked() const {
   // acquire: what the program read before it moved its head stays until then.
   std::uint32_t used = cq_tail_ - word(&UringShared::cq_head).load(std::memory_order_acquire);
-  if (used >= cq_entries) return nullptr;
+  return used < cq_entries ? cq_entries - used : 0;
+}
+
+UringCqe* Ring::next_slot_locked() {
+  if (free_slots_locked() == 0) return nullptr;
   std::size_t index = cq_tail_ & (cq_entries - 1);
   return static_cast<UringCqe*>(rings->at(cqes_offset + index * cqe_size(flags)));
+}
+
+void Ring::post_all_locked(std::span<const Completion> completions) {
+  if (overflow_first_ || completions.size() > free_slots_locked()) [[unlikely]] {
+    for (const Completion& one : completions) post_locked(one.user_data, one.result, one.flags);
+    return;
+  }
+  auto* first = static_cast<UringCqe*>(rings->at(cqes_offset));
+  std::size_t step = cqe_size(flags) / sizeof(UringCqe);
+  std::uint32_t tail = cq_tail_, mask = cq_entries - 1;
+  for (const Completion& one : completions)
+    first[(tail++ & mask) * step] = {one.user_data, one.result, one.flags};
+  posted += completions.size();
+  cq_tail_ = tail;
+  // release: the entries are there before the program sees them.
+  word(&UringShared::cq_tail).store(tail, std::memory_order_release);
 }
 
 void Ring::post_locked(std::uint64_t user_data, std::int32_t result, std::uint32_t cqe_flags) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 
 #include "base/vector.h"
 #include "core/sched/work_queue.h"
@@ -146,7 +147,14 @@ class Ring final : public base::RefCounted<Ring> {
     Overflow* next;
     UringCqe cqe;
   };
+  struct Completion {
+    std::uint64_t user_data;
+    std::int32_t result;
+    std::uint32_t flags;
+  };
+  std::uint32_t free_slots_locked() const REQUIRES(lock);
   UringCqe* next_slot_locked() REQUIRES(lock);
+  void post_all_locked(std::span<const Completion> completions) REQUIRES(lock);
   [[gnu::noinline]] void post_overflow_locked(const UringCqe& cqe) REQUIRES(lock);
   void post_locked(std::uint64_t user_data, std::int32_t result, std::uint32_t cqe_flags) REQUIRES(lock);
   void fire_counted_timeouts_locked() REQUIRES(lock);
@@ -163,13 +171,8 @@ class Ring final : public base::RefCounted<Ring> {
   // Completions of entries that were carried out in place, posted under one lock: at the end of a submission,
   // when the batch is full, and before anything that posts by itself.
   struct Batch {
-    struct Completion {
-      std::uint64_t user_data;
-      std::int32_t result;
-      std::uint32_t flags;
-    };
     static constexpr unsigned capacity = 16;
-    Completion completions[capacity];  // not cleared: most submissions have one
+    Completion completions[capacity];
     unsigned count = 0;
     unsigned silent = 0;       // ended without a completion
     bool posted_some = false;  // since the ring was last notified

@@ -98,8 +98,7 @@ void Ring::post_batch(Batch& batch) {
   MutexGuard guard{lock};
   submitted_ += ended;
   finished_ += ended;
-  for (unsigned i = 0; i < batch.count; ++i)
-    post_locked(batch.completions[i].user_data, batch.completions[i].result, batch.completions[i].flags);
+  post_all_locked({batch.completions, batch.count});
   fire_counted_timeouts_locked();
   batch.posted_some |= batch.count != 0;
   batch.count = batch.silent = 0;

@@ -6,11 +6,15 @@
 #include "linux_abi/abi/types.h"
 #include "linux_abi/path_start.h"
 #include "linux_abi/prelude.h"
+#include "linux_abi/quick_row.h"
 
 namespace linux_abi {
 
 Result<long> sys_read(Context& context, FileDescriptor fd, UserAddress to, std::size_t size);
 Result<long> sys_write(Context& context, FileDescriptor fd, UserAddress from, std::size_t size);
+// A few bytes of one page in memory.
+std::size_t quick_pread64(Context& context, FileDescriptor fd, UserAddress to, std::size_t size,
+                          std::int64_t offset);
 Result<long> sys_pread64(Context& context, FileDescriptor fd, UserAddress to, std::size_t size,
                          std::int64_t offset);
 Result<long> sys_pwrite64(Context& context, FileDescriptor fd, UserAddress from, std::size_t size,
@@ -164,7 +168,7 @@ namespace syscalls::files {
 inline constexpr SyscallRow rows[] = {
     row<number::read, sys_read>("read"),
     row<number::write, sys_write>("write"),
-    row<number::pread64, sys_pread64>("pread64"),
+    quick_row<number::pread64, quick_pread64, sys_pread64>("pread64"),
     row<number::pwrite64, sys_pwrite64>("pwrite64"),
     row<number::preadv2, sys_preadv2>("preadv2"),
     row<number::pwritev2, sys_pwritev2>("pwritev2"),

@@ -10,7 +10,9 @@ Result<long> sys_getppid(Context& context) {
   // The parent may end at any moment; under RCU it stays readable.
   core::RcuReadGuard guard;
   Process* parent = context.process.parent;
-  return parent ? parent->id() : 0;
+  if (!parent) [[unlikely]]
+    return 0;
+  return parent->id();
 }
 
 Result<long> sys_set_tid_address(Context& context, UserAddress address) {

@@ -32,7 +32,7 @@ Result<long> sys_rseq(Context& context, std::uintptr_t area, std::uint32_t lengt
     };
     constexpr std::uint32_t uninitialised = ~0u;
     TRY(UserOut<Words>(area).write({0, uninitialised}));
-    task.rseq_area = 0;
+    rseq_set_area(task, {});
     return 0;
   }
   if (flags) return error(Errno::einval);
@@ -46,10 +46,7 @@ Result<long> sys_rseq(Context& context, std::uintptr_t area, std::uint32_t lengt
   if (!core::is_user_range(UserAddress(area), length)) return error(Errno::efault);
   // The area must be writable now, or the first switch would be the program's end.
   TRY(UserOut<std::uint64_t>(area + rseq::critical_section_offset).write(0));
-  task.rseq_area = area;
-  task.rseq_length = length;
-  task.rseq_signature = signature;
-  task.add_work(task_work::rseq);
+  rseq_set_area(task, {area, length, signature});
   return 0;
 }
 

@@ -36,6 +36,10 @@ class FolioTree {
   core::Page* find(std::uint64_t index) const;
   // The same with a reference for the caller, which was in the tree when the reference was taken.
   core::PageRef acquire(std::uint64_t index) const;
+  // Where the entry is or would be, or null: what is found there and still is after a reference was taken,
+  // was in the tree meanwhile. In a tree of one page this may become a node at any moment (is_page()).
+  const std::atomic<void*>* find_slot(std::uint64_t index) const;
+  static bool is_page(const void* entry);
   // The first entry at or above `index` (which is set to its place); null when there is none up to `last`.
   core::Page* find_next(std::uint64_t& index, std::uint64_t last) const;
   // The first index at or above `index` without an entry, at most `last` + 1.
@@ -57,8 +61,9 @@ class FolioTree {
 
   struct Node {
     core::RcuHead rcu;
-    unsigned shift = 0;  // of the index bits this node decides
-    unsigned count = 0;  // slots in use
+    unsigned shift = 0;              // of the index bits this node decides; set_height()
+    unsigned count = 0;              // slots in use
+    std::uint64_t last = slots - 1;  // the largest index of a tree with this root
     Node* parent = nullptr;
     std::uint64_t tags = 0;  // slots with something tagged below
     // A child node, or (in nodes with shift 0) a page.
@@ -66,18 +71,19 @@ class FolioTree {
   };
   // The root is a page (for a tree with index 0 only), or a node marked by its lowest bit.
   static void* mark(Node* node);
+  static bool is_marked(const void* entry);
   static Node* node_of(void* entry);
   static void free_empty(Node* node);
-  static bool covers(const Node& node, std::uint64_t index) {
-    unsigned top = node.shift + bits;
-    return top >= 64 || index >> top == 0;
+  static bool covers(const Node& node, std::uint64_t index) { return index <= node.last; }
+  static void set_height(Node& node, unsigned shift) {
+    unsigned top = shift + bits;
+    node.shift = shift;
+    node.last = top >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << top) - 1;
   }
   static unsigned position(const Node& node, std::uint64_t index) {
     return static_cast<unsigned>(index >> node.shift) & (slots - 1);
   }
   static void free_node(Node* node);
-  // Where the entry is or would be, or null.
-  const std::atomic<void*>* find_slot(std::uint64_t index) const;
   base::Result<Node*> grow_to(std::uint64_t index);
   Node* leaf_of(std::uint64_t index) const;
 

@@ -173,6 +173,7 @@ class PageCache final : public core::MemoryObject {
   friend class Writeback;
   explicit PageCache(PageStore& store) : store_(&store), memory_only_(store.is_memory()) {}
 
+  core::Page* try_acquire_resident(std::uint64_t index) const;
   Result<core::PageRef> create_page(std::uint64_t index);
   Result<void> insert(std::uint64_t index, core::Page& page);
   Result<std::size_t> write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within,

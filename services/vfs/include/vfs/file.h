@@ -166,10 +166,8 @@ class File : public base::RefCounted<File>, public core::MappedFile {
 
  protected:
   // For files whose read_at() gives what `pages` has, and touches the access time: read_resident() may take
-  // it from there from now on. `pages` lives as long as the inode.
-  void offer_resident(core::MemoryObject& pages) {
-    if (can_read()) resident_.store(&pages, std::memory_order_release);
-  }
+  // it from there from now on, while the file has no O_DIRECT. `pages` lives as long as the inode.
+  void offer_resident(core::MemoryObject& pages);
 
  public:
   // ---- As what a mapping belongs to ----

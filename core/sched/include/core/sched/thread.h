@@ -102,7 +102,7 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   std::uint64_t system_ns() const;
   std::uint64_t runtime_ns() const;  // user + system (CLOCK_THREAD_CPUTIME_ID)
   std::uint64_t wait_ns() const;     // runnable but not running (schedstat)
-  // How often the thread left its CPU; without being asked, and by its own will.
+  // How often the thread left its CPU; while it could have gone on, and to sleep.
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   std::uint64_t involuntary_switches() const { return involuntary_switches_.load(std::memory_order_relaxed); }
   std::uint64_t voluntary_switches() const {
@@ -111,10 +111,16 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   }
   std::uint64_t start_time_ns() const { return start_time_ns_; }
   // Called by the personality around arch::enter_user(), on the thread itself: the time between is user time.
-  // A thread that is preempted between account_user_enter() and user mode comes back from enter_user() before
-  // it gets there: what the caller looked at after account_user_enter() was looked at in time.
   void account_user_enter();
   void account_user_leave();
+  // From now on `bits` are set in `word` whenever the thread is switched away from, and enter_user() does not
+  // go on without returning once more after a preemption: so the thread learns before it is in user mode that
+  // its CPU may be another one. Null ends it. By the thread itself, or its creator before start(); the word
+  // must outlive the thread or be taken back.
+  void note_switches(std::atomic<std::uint32_t>* word, std::uint32_t bits) {
+    switch_bits_ = bits;
+    switch_word_ = word;
+  }
 
   // --- The owner's.
   void* personality = nullptr;  // its Task; null for kernel threads. Set before start().
@@ -174,6 +180,8 @@ class Thread final : public ThreadBase, public base::RefCounted<Thread> {
   std::atomic<std::uint64_t> switched_in_at_ns_{0};  // 0: not running
   std::atomic<std::uint64_t> wait_ns_{0};
   std::uint64_t runnable_since_ns_ = 0;
+  std::atomic<std::uint32_t>* switch_word_ = nullptr;
+  std::uint32_t switch_bits_ = 0;
   std::atomic<std::uint64_t> switches_{0};
   std::atomic<std::uint64_t> involuntary_switches_{0};
   std::uint64_t start_time_ns_ = 0;
