@@ -270,7 +270,6 @@ Result<RefPtr<Dentry>> Walk::step_references(std::string_view name, std::uint32_
       if (!inode) return error(Errno::enoent);
       return found;
     }
-    DentryCache::invalidate(*found);
   } else if (inode_->has(Inode::complete_directory)) {
     return error(Errno::enoent);
   }
@@ -281,12 +280,17 @@ Result<RefPtr<Dentry>> Walk::step_references(std::string_view name, std::uint32_
 }
 
 Result<RefPtr<Dentry>> lookup_locked(Dentry& directory, std::string_view name) {
+  Inode& inode = *directory.inode();
   if (auto found = DentryCache::find(directory, name, hash_name(name))) {
-    Inode* inode = found->inode();
-    if (!found->has(Dentry::needs_validation) || !inode || !inode->is_stale()) return found;
+    Inode* known = found->inode();
+    if (!found->has(Dentry::needs_validation) || !known || !known->is_stale()) return found;
+    // It stays if the file system, asked again, finds the same: with what is mounted on it and below it.
+    if (!inode.has(Inode::dead_directory)) {
+      RefPtr<Inode> again = TRY(inode.lookup(name));
+      if (again.get() == known) return found;
+    }
     DentryCache::invalidate(*found);
   }
-  Inode& inode = *directory.inode();
   if (inode.has(Inode::dead_directory)) return error(Errno::enoent);
   auto dentry = TRY(Dentry::create(directory.file_system(), &directory, name));
   if (inode.has(Inode::complete_directory)) return dentry;
