@@ -40,6 +40,9 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--disk", dest="disks", default=[], action="append", metavar="FILE", help="a disk of the guest: /dev/vda and so on, with ,readonly if so (repeatable)"
     )
+    parser.add_argument(
+        "--share", dest="shares", default=[], action="append", metavar="FOLDER[:TAG]", help="a folder of this machine that the guest has at /mnt/TAG, with ,readonly if so; the tag is `share` (repeatable)"
+    )
     parser.add_argument("--memory", metavar="SIZE", help="memory of the guest, such as 512M or 2G (default: fits the root, at least 1G)")
     parser.add_argument("--cpus", type=int, metavar="N", help="virtual CPUs (default: as many as this machine has, at most 4)")
     parser.add_argument("--kernel-args", default="", metavar="WORDS", help="more words for the kernel's command line")
@@ -164,6 +167,26 @@ def parse_disk(text: str) -> qemu.Disk:
     return qemu.Disk(path.resolve(), read_only)
 
 
+def parse_share(text: str) -> qemu.Share:
+    """FOLDER[:TAG][,readonly] of `--share`."""
+    name, read_only = (text[: -len(",readonly")], True) if text.endswith(",readonly") else (text, False)
+    tag = "share"
+    if match := re.fullmatch(r"(.+):([A-Za-z0-9._-]{1,31})", name):
+        name, tag = match.groups()
+    path = Path(name)
+    if not path.is_dir():
+        raise NosError(f"--share: there is no folder {name}; it takes FOLDER or FOLDER:TAG, with letters, digits, dots and dashes in the tag.")
+    return qemu.Share(path.resolve(), tag, read_only)
+
+
+def parse_shares(texts: Sequence[str]) -> List[qemu.Share]:
+    shares = [parse_share(text) for text in texts]
+    tags = [share.tag for share in shares]
+    if double := next((tag for tag in tags if tags.count(tag) > 1), None):
+        raise NosError(f"Two folders are shared as {double}; --share FOLDER:TAG gives one another tag.")
+    return shares
+
+
 def root_disk_of(options: argparse.Namespace) -> Optional[qemu.Disk]:
     """The disk that `--root disk` or `--root FILE` names; None for the roots that are an initramfs."""
     if options.root in roots.KINDS or options.initrd:
@@ -195,6 +218,7 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
     memory_mib = parse_memory(options.memory) if options.memory else None
     additions = [roots.parse_addition(text) for text in options.add]
     guest_disks = [parse_disk(text) for text in options.disks]
+    shares = parse_shares(options.shares)
     disk_words: List[str] = []
     if root_disk := root_disk_of(options):
         guest_disks.insert(0, root_disk)
@@ -203,6 +227,8 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
             disk_words.append(disks.command_argument(words, plain_output))
     if options.initrd and not options.initrd.is_file():
         raise NosError(f"There is no initramfs file {options.initrd}.")
+    if options.kernel == "linux" and shares:
+        raise NosError("Debian 13's Linux has its 9P as modules that are not in this root: --share does not go with it.")
     if options.kernel == "linux" and guest_disks:
         additions.append((debian.linux_module(architecture, "drivers/block/virtio_blk"), ".nos/modules/virtio_blk.ko.xz"))
     kernel = kernel_file(options.kernel, architecture, options.flavour)
@@ -230,7 +256,8 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
         if memory_mib is None:
             memory_mib = default_memory_mib(initrd)
         check_memory(memory_mib)
-        arguments = [default_kernel_arguments(architecture), *disk_words, terminal_arguments(), options.kernel_args]
+        share_words = [f"nos.share={','.join(share.tag + (':ro' if share.read_only else '') for share in shares)}"] if shares else []
+        arguments = [default_kernel_arguments(architecture), *disk_words, *share_words, terminal_arguments(), options.kernel_args]
         yield qemu.Machine(
             kernel=kernel,
             initrd=initrd,
@@ -243,4 +270,5 @@ def prepared(options: argparse.Namespace, words: Sequence[str] = (), plain_outpu
             gdb_port=options.gdb,
             status_file=folder / "status",
             disks=guest_disks,
+            shares=shares,
         )

@@ -78,6 +78,15 @@ class Disk:
     temporary: bool = False  # what the guest writes is thrown away at the end
 
 
+@dataclass(frozen=True)
+class Share:
+    """A folder of this machine that the guest can mount by its tag."""
+
+    folder: Path
+    tag: str
+    read_only: bool = False
+
+
 @dataclass
 class Machine:
     kernel: Path
@@ -92,6 +101,7 @@ class Machine:
     gdb_port: Optional[int] = None
     status_file: Optional[Path] = None
     disks: List[Disk] = field(default_factory=list)
+    shares: List[Share] = field(default_factory=list)
     extra: List[str] = field(default_factory=list)
     memory_file: Optional[Path] = None  # the guest's memory, left behind for whoever started it (Guest: coverage)
 
@@ -145,6 +155,8 @@ def command(machine: Machine, console: int, control: int) -> List[Argument]:
         words += ["-device", f"isa-debug-exit,iobase={TEST_EXIT_PORT:#x},iosize=0x04"]
     for number, disk in enumerate(machine.disks):
         words += disk_words(disk, f"disk{number}")
+    for number, share in enumerate(machine.shares):
+        words += share_words(share, f"share{number}")
     if machine.initrd:
         words += ["-initrd", machine.initrd]
     if machine.icount:
@@ -167,6 +179,14 @@ def disk_words(disk: Disk, name: str) -> List[Argument]:
     if disk.temporary:
         drive += ",snapshot=on"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
+
+
+def share_words(share: Share, name: str) -> List[Argument]:
+    """Served by QEMU itself, as the user who runs it: files that the guest makes are his, whoever they belong to in the guest."""
+    backend = f"local,id={name},path={escaped(share.folder)},security_model=none,multidevs=remap"
+    if share.read_only:
+        backend += ",readonly=on"
+    return ["-fsdev", backend, "-device", f"virtio-9p-pci,fsdev={name},mount_tag={share.tag}"]
 
 
 def escaped(path: Path) -> str:

@@ -14,6 +14,7 @@ virtual machine at once. With one, its output is passed through and its exit sta
   ./nos run --add ./program:/root/program -- /root/program --fast
   ./nos run --with gcc,make
   ./nos run --disk data.img -- mount /dev/vda /mnt
+  ./nos run --share . -- ls /mnt/share
   ./nos run --root disk -- findmnt /
   ./nos run --kernel linux -- cat /proc/version
 """

@@ -14,7 +14,8 @@
 // How it went is told on the second serial port, apart from all output: "status N" with the shell's
 // convention (128 + signal for a command that was killed). The tool reads it there.
 //
-// From the kernel's command line it takes nos.size=ROWSxCOLUMNS and nos.term=NAME, the user's terminal.
+// From the kernel's command line it takes nos.size=ROWSxCOLUMNS and nos.term=NAME, the user's terminal, and
+// nos.share=TAG,…, folders of the host to be mounted.
 //
 // It knows nothing of the kernel under it: the same binary boots Linux.
 #include <dirent.h>
@@ -124,6 +125,23 @@ void mount_everything() {
   symlink("/proc/self/fd/0", "/dev/stdin");
   symlink("/proc/self/fd/1", "/dev/stdout");
   symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+// The folders of the host that nos.share=TAG,TAG:ro names: each at /mnt/TAG.
+void mount_shares() {
+  static char list[1024];
+  if (!parameter("nos.share", list, sizeof(list))) return;
+  mkdir("/mnt", 0755);
+  char* rest = list;
+  while (char* tag = strsep(&rest, ",")) {
+    char* mode = strchr(tag, ':');
+    if (mode != nullptr) *mode = '\0';
+    char place[64];
+    snprintf(place, sizeof(place), "/mnt/%s", tag);
+    mkdir(place, 0755);
+    if (mount(tag, place, "9p", mode != nullptr ? MS_RDONLY : 0, "trans=virtio,version=9p2000.L") != 0)
+      complain("cannot mount the share %s on %s: %s", tag, place, strerror(errno));
+  }
 }
 
 void load_modules() {
@@ -331,6 +349,7 @@ int main() {
   read_file("/proc/cmdline", kernel_command_line, sizeof(kernel_command_line));
   find_console();
   load_modules();
+  mount_shares();
   sethostname("nos", 3);
   bring_up_loopback();
 
