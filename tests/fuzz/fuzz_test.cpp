@@ -30,6 +30,7 @@ TEST(Fuzz, Initramfs) { fuzz("initramfs"); }
 TEST(Fuzz, Elf) { fuzz("elf"); }
 TEST(Fuzz, CommandLine) { fuzz("command_line"); }
 TEST(Fuzz, Ext4) { fuzz("ext4"); }
+TEST(Fuzz, NineP) { fuzz("nine_p"); }
 TEST(Fuzz, Partitions) { fuzz("partitions"); }
 
 }  // namespace

@@ -93,6 +93,8 @@ def main():
     generator = random.Random(2)
     for number in range(30):
         write("ext4", str(number), bytes([number]) + generator.randbytes(4 * generator.randint(1, 6)))
+        for target in ("nine_p",):
+            write(target, str(number), bytes([number]) + generator.randbytes(3 * generator.randint(1, 8)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""File systems other than ext4 in the guest: folders of this machine."""
+import hashlib
+import os
+import random
+import tempfile
+from pathlib import Path
+
+from nos.boot_machine import Boot
+from nos.scenario import assert_equal
+
+SHARE = """
+set -e
+grep -q 9p /proc/filesystems; grep ' /mnt/share 9p ' /proc/mounts
+cd /mnt/share; cmp from-host /mnt/share/./from-host; md5sum -c -s sums
+mkdir made; cp from-host made/copy; cmp from-host made/copy; mv made/copy made/moved; ln -s moved made/link; ln made/moved made/hard
+cmp made/link made/hard; chmod 640 made/moved; rm made/hard; test $(stat -c %s made/moved) = $(stat -c %s from-host)
+cd made; test "$(pwd)" = /mnt/share/made; touch here; test "$(ls)" = "$(printf 'here\\nlink\\nmoved')"; cd ..
+cp /bin/busybox busybox-copy; chmod 755 busybox-copy; ./busybox-copy echo mapped and run
+dd if=/dev/zero of=holes bs=1 count=1 seek=100000 2>/dev/null; truncate -s 5000 holes
+echo one >log; echo two >>log; test "$(cat log)" = "$(printf 'one\\ntwo')"
+( for i in 1 2 3 4; do ( dd if=/dev/urandom of=job$i bs=64k count=30 2>/dev/null; cp job$i same$i; cmp job$i same$i && echo same ) & done; wait ) | sort | uniq -c
+rm job* same*; mkdir on; mount -t tmpfs none on; echo x >on/top; cat on/top; umount on; rmdir on
+stat -f -c %t /mnt/share; cat missing 2>&1 || true
+cd /; umount /mnt/share; mount -t 9p -o trans=virtio,version=9p2000.L,ro share /mnt/share; touch /mnt/share/x 2>&1 || true; echo all done
+"""
+
+
+def test_shared_folder(boot: Boot) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = random.Random(1).randbytes(1_000_000)
+        Path(folder, "from-host").write_bytes(data)
+        Path(folder, "sums").write_text(f"{hashlib.md5(data).hexdigest()}  from-host\n")
+        outcome = boot.command(SHARE, "", "--share", folder, limit=150)
+        outcome.succeeds().prints("mapped and run\n").prints("1021997\n").prints("No such file").prints("Read-only file system")
+        outcome.matches(r"^ +4 same$")
+        outcome.prints("all done\n")
+        assert_equal(sorted(os.listdir(folder)), ["busybox-copy", "from-host", "holes", "log", "made", "sums"], "what the guest left")
+        assert_equal(Path(folder, "made/link").read_bytes(), data, "a file and a link to it")
+        assert_equal(Path(folder, "made/moved").stat().st_mode & 0o777, 0o640, "its mode")
+        assert_equal(Path(folder, "holes").stat().st_size, 5000, "a truncated file")
+        assert_equal(Path(folder, "log").read_text(), "one\ntwo\n", "what was appended")
