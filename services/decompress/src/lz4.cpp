@@ -167,4 +167,11 @@ base::Result<std::size_t> decompress_lz4_legacy(std::span<const std::uint8_t> in
   return end;
 }
 
+base::Result<void> lz4_block(std::span<const std::uint8_t> input, std::size_t limit, Sink sink) {
+  OutputWindow output{sink};
+  TRY(output.allocate(history, chunk));
+  TRY(BlockDecoder(input, output, limit).run());
+  return output.flush();
+}
+
 }  // namespace decompress

@@ -46,5 +46,7 @@ base::Result<std::size_t> decompress(Format format, std::span<const std::uint8_t
 
 // A DEFLATE stream without any wrapping.
 base::Result<std::size_t> inflate(std::span<const std::uint8_t> input, Sink sink);
+// One block of LZ4 without a frame, which is all of the input and gives at most `limit` bytes.
+base::Result<void> lz4_block(std::span<const std::uint8_t> input, std::size_t limit, Sink sink);
 
 }  // namespace decompress
