@@ -10,7 +10,8 @@ inline std::string make_tree() {
   std::string folder = scratch() + "/tree";
   run("rm -rf " + folder + "; mkdir -p " + folder + "/many " + folder + "/1/2/3/4/5/6/7/8/9/10; cd " +
       folder +
-      "; echo text >file; : >empty; ln -s many/../file link; ln -s /an/absolute/$(printf %0300d 1)/target "
+      "; echo text >file; : >empty; ln -s many/../file link; ln -s /an/absolute/$(printf %0150d 1)/$(printf "
+      "%0150d 2)/target "
       "long_link; "
       "mkfifo pipe; mknod null c 1 3; mknod small_node b 8 1; chmod 4751 file; chown 7:8 empty; echo "
       "mixed "
