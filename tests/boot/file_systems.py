@@ -1,9 +1,11 @@
-"""File systems other than ext4 in the guest: folders of this machine."""
+"""File systems other than ext4 in the guest: folders of this machine, and disks that other systems' tools made."""
 import hashlib
 import os
 import random
+import subprocess
 import tempfile
 from pathlib import Path
+from typing import List
 
 from nos.boot_machine import Boot
 from nos.scenario import assert_equal
@@ -39,3 +41,60 @@ def test_shared_folder(boot: Boot) -> None:
         assert_equal(Path(folder, "made/moved").stat().st_mode & 0o777, 0o640, "its mode")
         assert_equal(Path(folder, "holes").stat().st_size, 5000, "a truncated file")
         assert_equal(Path(folder, "log").read_text(), "one\ntwo\n", "what was appended")
+
+
+def tree(folder: Path) -> None:
+    generator = random.Random(4)
+    sums: List[str] = []
+    (folder / "many").mkdir(parents=True)
+    for number in range(60):
+        data = generator.randbytes(generator.choice([0, 10, 3000, 70_000])) + bytes(generator.choice([0, 50_000]))
+        (folder / "many" / f"A file with number {number}").write_bytes(data)
+        sums.append(f"{hashlib.md5(data).hexdigest()}  many/A file with number {number}\n")
+    big = generator.randbytes(300_000) * 8
+    (folder / "big").write_bytes(big)
+    sums.append(f"{hashlib.md5(big).hexdigest()}  big\n")
+    (folder / "sums").write_text("".join(sums))
+    (folder / "link").symlink_to("many/../big")
+
+
+READ = """
+set -e
+mkdir -p /mnt; mount -t {type} -o ro /dev/vda /mnt; grep {type} /proc/filesystems; stat -f -c %t /mnt; cd /mnt; md5sum -c -s sums; cmp link big
+test $(ls many | wc -l) = 60; readlink link; ls -la >/dev/null; find . -type f | wc -l; touch x 2>&1 || true
+cd /; umount /mnt; echo all done
+"""
+
+
+def read_only(boot: Boot, kind: str, magic: str, command: List[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tree(Path(folder) / "tree")
+        image = Path(folder) / "disk"
+        words = [word.replace("@IMAGE", str(image)).replace("@TREE", f"{folder}/tree") for word in command]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        outcome = boot.command(READ.replace("{type}", kind), "", "--disk", f"{image},readonly", limit=150)
+        outcome.succeeds().prints(f"{magic}\n").prints("many/../big\n").prints("\n62\n").prints("Read-only file system").prints("all done\n")
+
+
+def squashfs(boot: Boot, *options: str) -> None:
+    read_only(boot, "squashfs", "73717368", ["mksquashfs", "@TREE", "@IMAGE", "-quiet", "-no-progress", *options])
+
+
+def test_squashfs_gzip(boot: Boot) -> None:
+    squashfs(boot, "-comp", "gzip")
+
+
+def test_squashfs_xz(boot: Boot) -> None:
+    squashfs(boot, "-comp", "xz")
+
+
+def test_squashfs_zstd(boot: Boot) -> None:
+    squashfs(boot, "-comp", "zstd", "-b", "1M")
+
+
+def test_squashfs_lz4(boot: Boot) -> None:
+    squashfs(boot, "-comp", "lz4")
+
+
+def test_iso9660_rock_ridge(boot: Boot) -> None:
+    read_only(boot, "iso9660", "9660", ["xorriso", "-as", "mkisofs", "-quiet", "-R", "-J", "-o", "@IMAGE", "@TREE"])

@@ -31,6 +31,8 @@ TEST(Fuzz, Elf) { fuzz("elf"); }
 TEST(Fuzz, CommandLine) { fuzz("command_line"); }
 TEST(Fuzz, Ext4) { fuzz("ext4"); }
 TEST(Fuzz, NineP) { fuzz("nine_p"); }
+TEST(Fuzz, Iso9660) { fuzz("iso9660"); }
+TEST(Fuzz, Squashfs) { fuzz("squashfs"); }
 TEST(Fuzz, Partitions) { fuzz("partitions"); }
 
 }  // namespace

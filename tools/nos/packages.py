@@ -48,6 +48,9 @@ PURPOSES: Dict[str, Dict[str, object]] = {
             "libclang-rt-19-dev": "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a",
             "libzstd-dev": "/usr/include/zstd.h",
             "zlib1g-dev": "/usr/include/zlib.h",
+            "squashfs-tools": "/usr/bin/mksquashfs",
+            "xorriso": "/usr/bin/xorriso",
+            "genisoimage": "/usr/bin/genisoimage",
         },
     },
     "check": {
