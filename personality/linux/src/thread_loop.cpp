@@ -16,14 +16,17 @@ namespace {
 
 constinit std::atomic<std::uint64_t> missing_calls_logged[syscall_table_size / 64] = {};
 
+bool is_restart_request(long result) {
+  return result <= -static_cast<long>(Errno::restart_always) &&
+         result >= -static_cast<long>(Errno::restart_block);
+}
+
 // Interrupted waits report EINTR; a program sees it only if a handler without SA_RESTART runs.
 [[gnu::noinline]] long finish_error(Task& task, long result) {
   if (task.registers.system_call_number() < 0) return result;  // rt_sigreturn: not a result of ours
   if (result == -static_cast<long>(Errno::interrupted_finally)) return -static_cast<long>(Errno::eintr);
   if (result == -static_cast<long>(Errno::eintr)) result = -static_cast<long>(Errno::restart_always);
-  if (result <= -static_cast<long>(Errno::restart_always) &&
-      result >= -static_cast<long>(Errno::restart_block))
-    task.add_work(task_work::signal);
+  if (is_restart_request(result)) task.add_work(task_work::signal);
   return result;
 }
 
@@ -46,6 +49,10 @@ static_assert(plain_calls_all == syscall_table_size);
     }
   }
   trace_call_exit(task);
+  // A stop there settles what is pending; a call that is to be restarted still is.
+  long left = static_cast<long>(context.registers.result());
+  if (left < 0 && context.registers.system_call_number() >= 0 && is_restart_request(left))
+    task.add_work(task_work::signal);
 }
 
 // The registers are used through the task: after enter_user() the compiler has to fetch everything from the

@@ -90,6 +90,26 @@ TEST(PtraceEvents, InterruptedSleepGoesOn) {
   EXPECT_EXITED(wait_status(child.pid()), 0);
 }
 
+TEST(PtraceEvents, InterruptedSleepGoesOnAfterDetachingAtItsEnd) {
+  Runner child([] {
+    const long start = now_milliseconds();
+    timespec time{0, 300000000};
+    const long result = sys(SYS_nanosleep, &time, nullptr);
+    _exit(result == 0 && now_milliseconds() - start >= 295 ? 0 : 1);
+  });
+  EXPECT_OK(child.call(PTRACE_SEIZE, 0, PTRACE_O_TRACESYSGOOD));
+  sleep_milliseconds(50);
+  EXPECT_OK(child.call(PTRACE_INTERRUPT));
+  EXPECT_STOP(wait_status(child.pid()), SIGTRAP, PTRACE_EVENT_STOP);
+  EXPECT_OK(child.call(PTRACE_SYSCALL));
+  EXPECT_STOP(wait_status(child.pid()), SIGTRAP | 0x80);  // restart_syscall begins
+  EXPECT_OK(child.call(PTRACE_SYSCALL));
+  EXPECT_OK(child.call(PTRACE_INTERRUPT));
+  EXPECT_STOP(wait_status(child.pid()), SIGTRAP | 0x80);  // and was interrupted
+  EXPECT_OK(child.call(PTRACE_DETACH));
+  EXPECT_EXITED(wait_status(child.pid()), 0);
+}
+
 TEST(PtraceEvents, GroupStopOfATracee) {
   Tracee tracee([] {
     raise(SIGTSTP);
