@@ -38,6 +38,7 @@ void page_fault(Task& task, const arch::UserFault& fault) {
   }
   switch (outcome) {
     case core::FaultOutcome::resolved:
+    case core::FaultOutcome::monitored:
       // relaxed: statistics.
       task.minor_faults.fetch_add(1, std::memory_order_relaxed);
       return;

@@ -45,6 +45,23 @@ FlagChange flag_change(Advice advice) {
   }
 }
 
+// What is sealed and cannot be written must not be emptied by this way either.
+bool loses_sealed_data(const Area& area, Advice advice) {
+  if (!area.has(AreaFlag::sealed) || area.object() || includes(area.protection(), Protection::write))
+    return false;
+  switch (advice) {
+    case Advice::dont_need:
+    case Advice::dont_need_locked:
+    case Advice::free:
+    case Advice::remove:
+    case Advice::dont_fork:
+    case Advice::wipe_on_fork:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Result<void> AddressSpace::advise(UserAddress address, std::size_t length, Advice advice) {
@@ -88,6 +105,7 @@ Result<void> AddressSpace::advise_zap(std::uintptr_t start, std::uintptr_t end, 
     }
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
     if (area->has(AreaFlag::special)) return error(Errno::einval);
+    if (loses_sealed_data(*area, advice)) return error(Errno::eperm);
     if (area->has(AreaFlag::locked) && advice != Advice::dont_need_locked) return error(Errno::einval);
     switch (advice) {
       case Advice::free:
@@ -119,6 +137,7 @@ Result<void> AddressSpace::advise_flags(std::uintptr_t start, std::uintptr_t end
       at = area->start_;
     }
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
+    if (loses_sealed_data(*area, advice)) return error(Errno::eperm);
     if (advice == Advice::wipe_on_fork && (area->object_ || area->is_shared())) return error(Errno::einval);
     if ((advice == Advice::do_fork || advice == Advice::do_dump) && area->has(AreaFlag::special))
       return error(Errno::einval);

@@ -71,7 +71,8 @@ bool AreaOperations::same_properties(const Area& a, const Area& b) {
       a.flags_.load(std::memory_order_relaxed) ^ b.flags_.load(std::memory_order_relaxed);
   return (difference & ~ignored) == 0 && a.protection_ == b.protection_ &&
          a.maximum_protection_ == b.maximum_protection_ && a.object_.get() == b.object_.get() &&
-         a.file_ == b.file_ && a.name_ == b.name_;
+         a.file_ == b.file_ && a.name_ == b.name_ && a.monitor_.get() == b.monitor_.get() &&
+         a.policy_ == b.policy_;
 }
 
 bool AreaOperations::can_join(const Area& low, const Area& high) {
@@ -90,6 +91,8 @@ void AreaOperations::copy_properties(Area& to, const Area& from) {
   to.file_ = from.file_;
   if (to.file_) to.file_->acquire_mapped_file();
   to.name_ = from.name_;
+  to.monitor_ = from.monitor_;
+  to.policy_ = from.policy_;
   if (to.has(AreaFlag::shared_writable))
     to.object_->writable_mappings_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -102,6 +102,9 @@ void AddressSpace::remove_areas_locked(std::uintptr_t start, std::uintptr_t end)
   TlbBatch batch(*this);
   for (Area* area = first; area && area->start_ < end; area = areas_.next(*area))
     Mapper::zap(*this, *area, area->start_, area->end_, batch);
+  // Special frames are not counted: those that go with their object must be in no TLB by then.
+  for (Area* area = first; area && area->start_ < end; area = areas_.next(*area))
+    if (area->object_ && area->object_->is_special() && !area->object_->is_plain_memory()) batch.flush();
   // Once the objects do not know the areas, nobody walks their tables but us.
   for (Area* area = first; area && area->start_ < end; area = areas_.next(*area))
     ObjectMappings::remove(*area);
@@ -135,6 +138,7 @@ Result<void> AddressSpace::unmap(UserAddress address, std::size_t length) {
   if ((start & (page_size - 1)) || size == 0 || size < length) return error(Errno::einval);
   if (start > layout_.highest || size > layout_.highest - start) return error(Errno::einval);
   WriteGuard guard{lock_};
+  if (has_sealed_locked(start, start + size)) return error(Errno::eperm);
   return unmap_locked(start, start + size);
 }
 

@@ -24,8 +24,8 @@ void Mapper::change_protection(AddressSpace& space, Area& area, std::uintptr_t s
         Entry old = arch::read_entry(entry);
         if (!old.is_present()) continue;
         // Write permission is given at once where no fault would do anything but that.
-        bool writable = old.writable() || shared_write;
-        if (!writable && !area.is_shared() && !is_special(old)) {
+        bool writable = (old.writable() || shared_write) && !is_guarded(area, old);
+        if (!writable && !is_guarded(area, old) && !area.is_shared() && !is_special(old)) {
           Page& page = page_of_entry(old);
           writable = page.has(PageFlag::anonymous) && page.reference_count() == 1;
         }

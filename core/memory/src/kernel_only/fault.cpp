@@ -210,6 +210,8 @@ FaultOutcome Mapper::fault_in(AddressSpace& space, Area& area, std::uintptr_t ad
   auto place = make(space, address);
   if (!place) return FaultOutcome::out_of_memory;
   Entry seen = arch::read_entry(place->entry);
+  if (area.monitor() && monitored(area, seen, address, access) != MonitoredFault::none)
+    return FaultOutcome::monitored;
   if (seen.is_empty()) {
     if (!area.object()) {
       if (access == FaultAccess::write) area.set_has_anonymous();

@@ -32,17 +32,35 @@ FaultOutcome AddressSpace::fault_area(Area& area, std::uintptr_t address, FaultA
   return Mapper::fault_in(*this, area, base::align_down(address, page_size), access, force);
 }
 
-FaultOutcome AddressSpace::handle_fault(UserAddress where, FaultAccess access, FaultOrigin) {
+AddressSpace::AskedMonitor AddressSpace::asked_monitor_locked(Area& area, std::uintptr_t address,
+                                                              FaultAccess access) {
+  EntryPlace place = Mapper::find(*this, address);
+  Entry seen = place ? arch::read_entry(place.entry) : Entry{};
+  return {area.monitor(), Mapper::monitored(area, seen, address, access)};
+}
+
+FaultOutcome AddressSpace::handle_fault(UserAddress where, FaultAccess access, FaultOrigin origin) {
   std::uintptr_t address = where.value();
   count_memory(MemoryCounter::faults, 1);
   if (address >= layout_.highest) return FaultOutcome::no_mapping;
   if (dying_.load(std::memory_order_relaxed)) return FaultOutcome::interrupted;
   for (bool grown = false;; grown = true) {
+    AskedMonitor asked;
     {
       ReadGuard guard{lock_};
-      if (Area* area = areas_.find(address)) return fault_area(*area, address, access, false);
-      Area* above = areas_.find_from(address);
-      if (grown || !above || !above->has(AreaFlag::grows_down)) return FaultOutcome::no_mapping;
+      if (Area* area = areas_.find(address)) {
+        FaultOutcome outcome = fault_area(*area, address, access, false);
+        if (outcome != FaultOutcome::monitored) return outcome;
+        asked = asked_monitor_locked(*area, address, access);
+      } else {
+        Area* above = areas_.find_from(address);
+        if (grown || !above || !above->has(AreaFlag::grows_down)) return FaultOutcome::no_mapping;
+      }
+    }
+    if (asked.monitor) {
+      if (asked.kind == MonitoredFault::none) return FaultOutcome::resolved;
+      auto from = origin == FaultOrigin::user ? FaultMonitor::Origin::user : FaultMonitor::Origin::kernel;
+      return asked.monitor->wait(*this, where, access, asked.kind, from);
     }
     if (!grow_stack(address)) return FaultOutcome::no_mapping;
   }
@@ -94,7 +112,15 @@ Result<void> AddressSpace::populate(std::uintptr_t start, std::uintptr_t end) {
 
 Result<PageRef> AddressSpace::pin(std::uintptr_t address, FaultAccess access, bool force) {
   if (address >= layout_.highest) return error(Errno::efault);
+  AskedMonitor asked;
   for (;;) {
+    if (asked.kind != MonitoredFault::none) {
+      auto outcome =
+          asked.monitor->wait(*this, UserAddress(address), access, asked.kind, FaultMonitor::Origin::kernel);
+      if (outcome != FaultOutcome::resolved)
+        return error(outcome == FaultOutcome::interrupted ? Errno::eintr : Errno::efault);
+      asked = {};
+    }
     ReadGuard guard{lock_};
     Area* area = areas_.find(address);
     if (!area) return error(Errno::efault);
@@ -119,6 +145,9 @@ Result<PageRef> AddressSpace::pin(std::uintptr_t address, FaultAccess access, bo
     }
     switch (fault_area(*area, address, access, force)) {
       case FaultOutcome::resolved:
+        break;
+      case FaultOutcome::monitored:
+        asked = asked_monitor_locked(*area, address, access);
         break;
       case FaultOutcome::out_of_memory:
         return error(Errno::enomem);

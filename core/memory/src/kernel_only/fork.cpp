@@ -22,6 +22,7 @@ Result<void> AddressSpace::copy_areas_to_locked(AddressSpace& child) {
     AreaOperations::copy_properties(copy, *area);
     copy.clear(AreaFlag::locked);
     copy.clear(AreaFlag::locked_on_fault);
+    child.set_monitor_locked(copy, nullptr, 0);
     copy.space_ = &child;
     copy.start_ = area->start_;
     copy.end_ = area->end_;
@@ -39,6 +40,7 @@ Result<base::RefPtr<AddressSpace>> AddressSpace::fork() {
   WriteGuard child_guard{child->lock_, LockNesting::child};
   child->break_start_ = break_start_;
   child->break_ = break_;
+  child->any_sealed_ = any_sealed_;
   child->program_ = program_;
   child->set_limits({limit_address_space_.load(), limit_data_.load(), limit_stack_.load(),
                      limit_locked_.load(), may_lock_without_limit_.load()});

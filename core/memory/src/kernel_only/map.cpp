@@ -93,7 +93,7 @@ bool AddressSpace::try_extend_locked(const MapRequest& request, std::uint32_t fl
   if (request.object || request.name != nullptr || has(request.flags, MapFlags::grows_down)) return false;
   constexpr auto ignored = static_cast<std::uint32_t>(AreaFlag::has_anonymous);
   auto matches = [&](const Area& area) {
-    return !area.object_ && !area.name_ && area.protection_ == request.protection &&
+    return !area.object_ && !area.name_ && !area.policy_ && area.protection_ == request.protection &&
            area.maximum_protection_ == request.maximum_protection &&
            (area.flags_.load(std::memory_order_relaxed) & ~ignored) == flags;
   };
@@ -118,6 +118,7 @@ Result<UserAddress> AddressSpace::map_locked(const MapRequest& request, std::siz
   std::uintptr_t start = TRY(find_place_locked(request, size)), end = start + size;
   std::uint64_t pages = size >> page_shift;
   bool replaces = has(request.flags, MapFlags::fixed) && areas_.find_overlap(start, end);
+  if (replaces && has_sealed_locked(start, end)) return error(Errno::eperm);
   TRY(check_limits_locked(request, pages, replaces ? mapped_pages_locked(start, end) : 0));
   bool accounted = is_accountable(request);
   if (accounted) TRY(charge_commit(pages));
@@ -206,7 +207,8 @@ UserAddress AddressSpace::set_break(UserAddress wanted) {
       if (data > limit_data_.load(std::memory_order_relaxed)) return UserAddress(break_);
       std::uintptr_t old_end = base::align_up(break_, page_size), new_end = base::align_up(at, page_size);
       if (new_end < old_end) {
-        if (!unmap_locked(new_end, old_end)) return UserAddress(break_);
+        if (has_sealed_locked(new_end, old_end) || !unmap_locked(new_end, old_end))
+          return UserAddress(break_);
       } else if (new_end > old_end) {
         // The room for the guard of a stack above must stay, as must one page to whatever follows.
         Area* above = areas_.find_from(old_end);

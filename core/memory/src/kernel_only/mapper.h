@@ -6,6 +6,7 @@
 // A present entry refers to one of:
 //   a counted page      holds one reference; map_count counts entries to pages of objects and anonymous ones
 //   alike a special frame     software bit 0: the zero page, device memory, the vDSO; not counted anywhere
+// Software bit 1: a write is for the area's monitor to hear of.
 #pragma once
 
 #include <arch/page_table.h>
@@ -20,9 +21,13 @@
 namespace core {
 
 using Entry = arch::PageTableEntry;
-inline constexpr unsigned special_bit = 0;
+inline constexpr unsigned special_bit = 0, guarded_bit = 1;
 
 inline bool is_special(Entry entry) { return entry.software_bit(special_bit); }
+// Write-protected by the area's monitor; the bit means nothing in areas without one.
+inline bool is_guarded(const Area& area, Entry entry) {
+  return area.has(AreaFlag::monitor_write) && entry.software_bit(guarded_bit);
+}
 inline PhysicalAddress frame_of(Entry entry) { return PhysicalAddress(entry.physical(0)); }
 inline Page& page_of_entry(Entry entry) { return page_of(frame_of(entry)); }
 
@@ -57,6 +62,8 @@ struct Mapper {
   static FaultOutcome fault_in(AddressSpace& space, Area& area, std::uintptr_t address, FaultAccess access,
                                bool force);
 
+  // Whether the area's monitor is to be asked about a fault that found this entry.
+  static MonitoredFault monitored(const Area& area, Entry seen, std::uintptr_t address, FaultAccess access);
   static FaultOutcome fault_object(AddressSpace& space, Area& area, const EntryPlace& place,
                                    std::uintptr_t address, FaultAccess access);
 

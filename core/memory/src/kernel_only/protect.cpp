@@ -29,6 +29,7 @@ Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Prot
   for (std::uintptr_t at = start; at < end;) {
     area = areas_.find(at);
     if (!area) return error(Errno::enomem);
+    if (area->has(AreaFlag::sealed)) return error(Errno::eperm);
     if (!includes(area->maximum_protection_, protection & Protection::all)) return error(Errno::eacces);
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
     if (area->protection_ == protection) {
@@ -53,6 +54,52 @@ Result<void> AddressSpace::protect(UserAddress address, std::size_t length, Prot
     Mapper::change_protection(*this, *area, at, piece_end);
     join_around_locked(*area);
     at = piece_end;
+  }
+  return {};
+}
+
+bool AddressSpace::has_sealed_locked(std::uintptr_t start, std::uintptr_t end) const {
+  if (!any_sealed_) return false;
+  for (Area* area = areas_.find_overlap(start, end); area && area->start_ < end; area = areas_.next(*area))
+    if (area->has(AreaFlag::sealed)) return true;
+  return false;
+}
+
+Result<void> AddressSpace::seal(UserAddress address, std::size_t length) {
+  std::uintptr_t start = address.value();
+  std::size_t size = base::align_up(length, page_size);
+  std::uintptr_t end = start + size;
+  if ((start & (page_size - 1)) || size < length || end < start) return error(Errno::einval);
+  WriteGuard guard{lock_};
+  // All of it or nothing.
+  for (std::uintptr_t at = start; at < end;) {
+    Area* area = areas_.find(at);
+    if (!area) return error(Errno::enomem);
+    at = area->end_;
+  }
+  TRY(cut_locked(start, end));
+  any_sealed_ = true;
+  for (std::uintptr_t at = start; at < end;) {
+    Area* area = areas_.find(at);
+    area->set(AreaFlag::sealed);
+    at = join_around_locked(*area)->end_;
+  }
+  return {};
+}
+
+Result<void> AddressSpace::set_policy(UserAddress address, std::size_t length, std::uint32_t policy) {
+  std::uintptr_t start = address.value(), end = start + base::align_up(length, page_size);
+  WriteGuard guard{lock_};
+  for (std::uintptr_t at = start; at < end;) {
+    Area* area = areas_.find(at);
+    if (!area) return error(Errno::efault);
+    at = area->end_;
+  }
+  TRY(cut_locked(start, end));
+  for (std::uintptr_t at = start; at < end;) {
+    Area* area = areas_.find(at);
+    area->policy_ = policy;
+    at = join_around_locked(*area)->end_;
   }
   return {};
 }

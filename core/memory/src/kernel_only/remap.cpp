@@ -52,6 +52,9 @@ Result<UserAddress> AddressSpace::remap(UserAddress address, std::size_t old_len
 Result<UserAddress> AddressSpace::remap_locked(RemapWork& work) {
   Area* area = areas_.find(work.old_start);
   if (!area) return error(Errno::efault);
+  if (area->has(AreaFlag::sealed) || has_sealed_locked(work.old_start, work.old_start + work.old_size) ||
+      (work.flags.fixed && has_sealed_locked(work.new_start, work.new_start + work.new_size)))
+    return error(Errno::eperm);
   bool moves = work.flags.fixed || work.flags.dont_unmap;
   if (work.flags.fixed) {
     TRY(unmap_locked(work.new_start, work.new_start + work.new_size));
@@ -118,6 +121,7 @@ Result<UserAddress> AddressSpace::move_locked(RemapWork& work, Area& whole) {
   Area* old_area = work.old_size ? areas_.find(work.old_start) : &whole;
   Area& fresh = *TRY(allocate_area());
   AreaOperations::copy_properties(fresh, *old_area);
+  set_monitor_locked(fresh, nullptr, 0);
   fresh.start_ = work.new_start;
   fresh.end_ = work.new_start + work.new_size;
   if (fresh.object_) fresh.first_index_ = old_area->index_of(work.old_start);

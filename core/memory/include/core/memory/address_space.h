@@ -158,6 +158,10 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   Result<void> lock_all(LockAll what);  // all false = munlockall
   enum class SyncMode : std::uint8_t { asynchronous, synchronous };
   Result<void> synchronise(UserAddress address, std::size_t length, SyncMode mode, bool invalidate);
+  // mseal(): the areas stay as they are and where they are. ENOMEM: gaps.
+  Result<void> seal(UserAddress address, std::size_t length);
+  // mbind(): Area::policy() of the range. EFAULT: gaps.
+  Result<void> set_policy(UserAddress address, std::size_t length, std::uint32_t policy);
   // mincore(): one byte per page.
   Result<void> residency(UserAddress address, std::span<unsigned char> pages);
   // exec: a new stack area moves to its random place, etc. is done with map() before the first instruction.
@@ -167,6 +171,26 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   // Resolves a page fault. `from_user` false: a user copy in the kernel.
   enum class FaultOrigin : std::uint8_t { user, kernel };
   FaultOutcome handle_fault(UserAddress address, FaultAccess access, FaultOrigin origin);
+
+  // --- Monitored ranges (fault_monitor.h, userfaultfd(2)); addresses and lengths in whole pages.
+  struct MonitoredKinds {
+    bool missing = false, write = false, minor = false;
+  };
+  // EINVAL: a gap, or memory that cannot be monitored that way; EBUSY: another monitor has a part of it.
+  Result<void> monitor(UserAddress address, std::size_t length, base::RefPtr<FaultMonitor> monitor,
+                       MonitoredKinds kinds);
+  Result<void> end_monitoring(UserAddress address, std::size_t length);
+  void end_monitoring_by(FaultMonitor& monitor);
+  MonitoredFault fault_is_monitored(UserAddress address, FaultAccess access);
+  enum class WriteProtected : std::uint8_t { no, yes };
+  // One page for an address of the monitor's that has none. EEXIST: it has; ENOENT: not the monitor's range.
+  Result<void> place_copy(UserAddress address, FaultMonitor& monitor, PageRef page,
+                          WriteProtected protection);
+  Result<void> place_zero(UserAddress address, FaultMonitor& monitor);
+  // The object's own page (minor faults). EFAULT: it has none.
+  Result<void> place_object_page(UserAddress address, FaultMonitor& monitor, WriteProtected protection);
+  Result<void> write_protect(UserAddress address, std::size_t length, FaultMonitor& monitor,
+                             WriteProtected protection);
 
   // The page behind an address with a reference, faulted in for `access` (futex, process_vm_readv, direct
   // I/O).
@@ -206,6 +230,8 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
 
   // OOM: a killed process' memory is of no further use; faults fail with `interrupted` from now on.
   void mark_dying() { dying_.store(true, std::memory_order_relaxed); }
+  // The private pages of a process that is dying and slow at it go now; nothing faults in again.
+  void reap();
   // User data of the layer above (its Process), for the victim callback.
   void* owner = nullptr;
 
@@ -257,6 +283,16 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   Result<void> copy_areas_to_locked(AddressSpace& child) REQUIRES(lock_, child.lock_);
   FaultOutcome fault_area(Area& area, std::uintptr_t address, FaultAccess access, bool force)
       REQUIRES_SHARED(lock_);
+  bool has_sealed_locked(std::uintptr_t start, std::uintptr_t end) const REQUIRES_SHARED(lock_);
+  void set_monitor_locked(Area& area, base::RefPtr<FaultMonitor> monitor, std::uint32_t kinds)
+      REQUIRES(lock_);
+  // A fault for the area's monitor, so that it can be asked when lock_ is free again.
+  struct AskedMonitor {
+    base::RefPtr<FaultMonitor> monitor;
+    MonitoredFault kind = MonitoredFault::none;
+  };
+  AskedMonitor asked_monitor_locked(Area& area, std::uintptr_t address, FaultAccess access)
+      REQUIRES_SHARED(lock_);
   bool read_special(std::uintptr_t address, std::span<std::byte> to);
   Result<PageRef> pin(std::uintptr_t address, FaultAccess access, bool force);
 
@@ -273,6 +309,7 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   std::uint64_t total_pages_ = 0, total_peak_ = 0, locked_pages_ = 0, data_pages_ = 0, stack_pages_ = 0,
                 executable_pages_ = 0;
   std::uint64_t committed_pages_ = 0;  // charged in Committed_AS for this space
+  bool any_sealed_ = false;            // some area is, or was
   bool lock_future_ = false;
   LockMode lock_future_mode_ = LockMode::populate;
   std::uintptr_t break_start_ = 0;

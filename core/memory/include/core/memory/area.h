@@ -9,6 +9,7 @@
 #include "base/intrusive_list.h"
 #include "base/intrusive_tree.h"
 #include "base/ref.h"
+#include "core/memory/fault_monitor.h"
 #include "core/memory/memory_object.h"
 #include "core/memory/protection.h"
 
@@ -33,6 +34,11 @@ enum class AreaFlag : std::uint32_t {
   stack = 1u << 15,
   mergeable = 1u << 16,        // MADV_MERGEABLE: kept for smaps
   shared_writable = 1u << 17,  // counted in the object's writable_mappings_
+  sealed = 1u << 18,           // mseal: neither its place nor its protection may change
+  // What the area's monitor wants to hear of.
+  monitor_missing = 1u << 19,
+  monitor_write = 1u << 20,
+  monitor_minor = 1u << 21,
 };
 
 class Area {
@@ -55,6 +61,10 @@ class Area {
   MemoryObject* object() const { return object_.get(); }
   MappedFile* file() const { return file_; }
   const char* name() const { return name_; }
+  const base::RefPtr<FaultMonitor>& monitor() const { return monitor_; }
+  // A word of the layer above that stays with the range (which nodes its pages come from); 0: nothing
+  // special.
+  std::uint32_t policy() const { return policy_; }
   // Of the first page, in pages.
   std::uint64_t first_index() const { return first_index_; }
   std::uint64_t index_of(std::uintptr_t address) const {
@@ -93,7 +103,9 @@ class Area {
   std::uint64_t first_index_ = 0;
   base::RefPtr<MemoryObject> object_;
   MappedFile* file_ = nullptr;
-  const char* name_ = nullptr;   // "[heap]"; static text
+  const char* name_ = nullptr;  // "[heap]"; static text
+  base::RefPtr<FaultMonitor> monitor_;
+  std::uint32_t policy_ = 0;
   base::ListHook mapping_hook_;  // MemoryObject::mappings_
 };
 

@@ -51,6 +51,7 @@ enum class FaultOutcome : std::uint8_t {
   bus_error,      // SIGBUS, BUS_ADRERR: past the end of the file, I/O error
   out_of_memory,  // nothing left after reclaim and the victim callback
   interrupted,    // a fatal signal is pending
+  monitored,      // within the memory core only: the area's monitor is to be asked
 };
 
 }  // namespace core
