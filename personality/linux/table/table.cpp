@@ -25,6 +25,7 @@
 #include "syscalls/system/rows.h"
 #include "syscalls/time/rows.h"
 #include "syscalls/tracing/rows.h"
+#include "syscalls/user_faults/rows.h"
 #include "syscalls/watches/rows.h"
 
 namespace linux_abi {
@@ -62,7 +63,7 @@ constexpr Table table = merge(
     syscalls::memory::rows, syscalls::memory_nodes::rows, syscalls::pipes::rows, syscalls::polling::rows,
     syscalls::process::rows, syscalls::scheduling::rows, syscalls::security::rows, syscalls::signals::rows,
     syscalls::sockets::rows, syscalls::synchronisation::rows, syscalls::system::rows, syscalls::time::rows,
-    syscalls::tracing::rows, syscalls::watches::rows);
+    syscalls::tracing::rows, syscalls::user_faults::rows, syscalls::watches::rows);
 
 }  // namespace
 
