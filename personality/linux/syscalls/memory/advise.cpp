@@ -1,4 +1,4 @@
-// madvise(2), process_madvise(2)
+// madvise(2), process_madvise(2), process_mrelease(2)
 #include "linux_abi/access_control.h"
 #include "linux_abi/pidfd.h"
 #include "syscalls/memory/rows.h"
@@ -95,6 +95,29 @@ Result<long> sys_process_madvise(Context& context, FileDescriptor fd, UserArray<
     done += vector.length;
   }
   return static_cast<long>(done);
+}
+
+Result<long> sys_process_mrelease(Context& context, FileDescriptor fd, unsigned flags) {
+  if (flags) return error(Errno::einval);
+  FileUse file = TRY(context.task.files->use(fd.number));
+  auto process = TRY(pid_of_pidfd(*file))->process_reference();
+  if (!process) return error(Errno::esrch);
+  {
+    core::MutexGuard guard{process->signal_lock};
+    if (!process->group_exiting) return error(Errno::einval);
+  }
+  auto space = process->address_space();
+  if (!space) return error(Errno::esrch);
+  // Nobody who goes on may need it: children of vfork and clone share it.
+  bool needed = false;
+  for_each_process([&](Process& other) {
+    core::MutexGuard guard{other.signal_lock};
+    needed = !other.group_exiting && other.address_space().get() == space.get();
+    return !needed;
+  });
+  if (needed) return error(Errno::einval);
+  space->reap();
+  return 0;
 }
 
 }  // namespace linux_abi

@@ -1,4 +1,4 @@
-// mmap(2), munmap(2), mprotect(2), mremap(2), brk(2)
+// mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), mseal(2), remap_file_pages(2)
 #include "linux_abi/access_control.h"
 #include "linux_abi/protection.h"
 #include "syscalls/memory/rows.h"
@@ -41,7 +41,10 @@ Result<void> map_file(Context& context, core::MapRequest& request, int fd, bool 
     if (includes(request.protection, Protection::execute)) return error(Errno::eperm);
     request.maximum_protection = request.maximum_protection & (Protection::read | Protection::write);
   }
-  return file->map(request);
+  TRY(file->map(request));
+  // Secret memory is locked without being asked for.
+  if (core::has(request.flags, MapFlags::locked)) apply_memory_limits(context.process);
+  return {};
 }
 
 }  // namespace
@@ -110,6 +113,49 @@ Result<long> sys_mremap(Context& context, UserAddress address, std::size_t old_l
 
 Result<long> sys_brk(Context& context, UserAddress wanted) {
   return static_cast<long>(context.task.thread().address_space->set_break(wanted).value());
+}
+
+Result<long> sys_mseal(Context& context, UserAddress address, std::size_t length, unsigned long flags) {
+  if (flags) return error(Errno::einval);
+  TRY(context.task.thread().address_space->seal(address, length));
+  return 0;
+}
+
+// As Linux does it since the mappings with pages in any order went: the range becomes a mapping of its own.
+Result<long> sys_remap_file_pages(Context& context, UserAddress address, std::size_t length,
+                                  unsigned long protection, std::size_t page_offset, unsigned long flags) {
+  if (protection) return error(Errno::einval);
+  std::uintptr_t start = address.value() & ~(core::page_size - 1);
+  std::size_t size = length & ~(core::page_size - 1);
+  if (start + size <= start) return error(Errno::einval);
+  if (page_offset + (size >> core::page_shift) < page_offset) return error(Errno::einval);
+  core::AddressSpace& space = *context.task.thread().address_space;
+  core::MapRequest request{.address = UserAddress(start), .length = size, .flags = MapFlags::fixed};
+  request.flags |= MapFlags::shared;
+  if (flags & map_nonblock) request.flags |= MapFlags::non_blocking;
+  request.flags |= MapFlags::populate;
+  request.offset = page_offset << core::page_shift;
+  std::uintptr_t covered = start;
+  space.for_each_area(UserAddress(start), [&](const core::Area& area) {
+    bool fits =
+        area.start() <= covered && area.is_shared() && area.object() && !area.has(core::AreaFlag::special);
+    if (covered == start && fits) {
+      request.protection = area.protection();
+      request.maximum_protection = area.maximum_protection();
+      request.object = RefPtr<core::MemoryObject>(area.object());
+      request.file = area.file();
+      if (request.file) request.file->acquire_mapped_file();
+    }
+    fits = fits && area.object() == request.object.get() && area.file() == request.file &&
+           area.protection() == request.protection;
+    if (fits) covered = area.end();
+    return fits && covered < start + size ? core::Iteration::proceed : core::Iteration::stop;
+  });
+  Result<UserAddress> mapped =
+      request.object && covered >= start + size ? space.map(request) : error(Errno::einval);
+  if (request.file) request.file->release_mapped_file();
+  TRY(mapped);
+  return 0;
 }
 
 }  // namespace linux_abi

@@ -29,6 +29,11 @@ Result<long> sys_process_vm_readv(Context& context, int pid, UserArray<Iovec> lo
                                   UserArray<Iovec> remote, std::size_t remote_count, std::uint64_t flags);
 Result<long> sys_process_vm_writev(Context& context, int pid, UserArray<Iovec> local, std::size_t local_count,
                                    UserArray<Iovec> remote, std::size_t remote_count, std::uint64_t flags);
+Result<long> sys_mseal(Context& context, UserAddress address, std::size_t length, unsigned long flags);
+Result<long> sys_memfd_secret(Context& context, unsigned flags);
+Result<long> sys_process_mrelease(Context& context, FileDescriptor fd, unsigned flags);
+Result<long> sys_remap_file_pages(Context& context, UserAddress address, std::size_t length,
+                                  unsigned long protection, std::size_t page_offset, unsigned long flags);
 
 namespace syscalls::memory {
 
@@ -49,6 +54,10 @@ inline constexpr SyscallRow rows[] = {
     row<number::mincore, sys_mincore>("mincore"),
     row<number::process_vm_readv, sys_process_vm_readv>("process_vm_readv"),
     row<number::process_vm_writev, sys_process_vm_writev>("process_vm_writev"),
+    row<number::mseal, sys_mseal>("mseal"),
+    row<number::memfd_secret, sys_memfd_secret>("memfd_secret"),
+    row<number::process_mrelease, sys_process_mrelease>("process_mrelease"),
+    row<number::remap_file_pages, sys_remap_file_pages>("remap_file_pages"),
 };
 
 }  // namespace syscalls::memory
