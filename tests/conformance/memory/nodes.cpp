@@ -100,6 +100,39 @@ TEST_F(MemoryNodes, RangesAndAddresses) {
   EXPECT_ERRNO(sys(SYS_mbind, memory, 8192, MPOL_PREFERRED, &first, 64, 0), EFAULT);
 }
 
+TEST_F(MemoryNodes, RangesKeepTheirPolicy) {
+  char* memory = (char*)mmap(nullptr, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  memory[4096] = 1;
+  ASSERT_OK(sys(SYS_mbind, memory + 4096, 4096, MPOL_BIND, &first, 64, 0));
+  int mode = -1;
+  unsigned long nodes[16] = {};
+  EXPECT_OK(get_policy(&mode, nodes, 1024, memory + 4096, MPOL_F_ADDR));
+  EXPECT_EQ(mode, MPOL_BIND);
+  EXPECT_EQ(nodes[0], 1u);
+  EXPECT_OK(get_policy(&mode, nodes, 1024, memory + 8192, MPOL_F_ADDR));
+  EXPECT_EQ(mode, MPOL_DEFAULT);
+  EXPECT_EQ(nodes[0], 0u);
+  char line[64];
+  snprintf(line, sizeof line, "%08lx bind:0 anon=1", (unsigned long)memory + 4096);
+  EXPECT_NE(slurp("/proc/self/numa_maps").find(line), std::string::npos) << line;
+  // Children inherit it, and it can be taken back.
+  EXPECT_CHILD_OK([&] {
+    int inherited = -1;
+    EXPECT_OK(get_policy(&inherited, nullptr, 0, memory + 4096, MPOL_F_ADDR));
+    EXPECT_EQ(inherited, MPOL_BIND);
+  });
+  ASSERT_OK(sys(SYS_mbind, memory, 3 * 4096, MPOL_DEFAULT, nullptr, 0, 0));
+  EXPECT_OK(get_policy(&mode, nullptr, 0, memory + 4096, MPOL_F_ADDR));
+  EXPECT_EQ(mode, MPOL_DEFAULT);
+  EXPECT_ERRNO(sys(SYS_set_mempolicy_home_node, memory, 4096, 0, 0), ENOENT);
+  ASSERT_OK(sys(SYS_mbind, memory, 4096, MPOL_INTERLEAVE, &first, 64, 0));
+  EXPECT_ERRNO(sys(SYS_set_mempolicy_home_node, memory, 4096, 0, 0), EOPNOTSUPP);
+  ASSERT_OK(sys(SYS_mbind, memory, 4096, MPOL_BIND, &first, 64, 0));
+  EXPECT_OK(sys(SYS_set_mempolicy_home_node, memory, 4096, 0, 0));
+  munmap(memory, 3 * 4096);
+}
+
 TEST_F(MemoryNodes, WhereThePagesAre) {
   char* memory = (char*)mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memory[0] = 1;

@@ -3,6 +3,7 @@
 #include "core/memory/io_buffer.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "linux_abi/task_extras.h"
 #include "subject.h"
 
 namespace linux_procfs {
@@ -187,7 +188,53 @@ Result<void> store_clear_refs(const Subject& subject, std::string_view text) {
 }
 Result<void> show_unreadable(const Subject&, TextSink&) { return error(Errno::einval); }
 
+// The policy of a range as set_mempolicy(2) numbers it, in the words of numa_maps.
+void put_policy(TextSink& out, std::uint32_t word) {
+  constexpr std::string_view names[] = {
+      "default", "prefer", "bind", "interleave", "local", "prefer (many)", "weighted interleave"};
+  std::uint32_t mode = word & 0x1fff;
+  format(out, "{}", mode < std::size(names) ? names[mode] : "default");
+  if (word & 0x8000) format(out, "=static");
+  if (word & 0x4000) format(out, "=relative");
+  if (word & 0x10000) format(out, ":0");
+}
+
+Result<void> show_numa_maps(const Subject& subject, TextSink& out) {
+  auto space = subject.process->address_space();
+  if (!space) return {};
+  RefPtr<Task> task = subject.representative();
+  // What other threads were given is known to themselves only.
+  bool is_own = task && task.get() == linux_abi::current_task_or_null();
+  const linux_abi::TaskExtras* extras = is_own ? linux_abi::TaskExtras::find(*task) : nullptr;
+  std::uint32_t of_task = !extras ? 0 : extras->memory_policy | (extras->memory_node_given ? 0x10000u : 0u);
+  space->for_each_area(core::UserAddress(0), [&](const core::Area& area) {
+    format(out, "{:08x} ", area.start());
+    put_policy(out, area.policy() ? area.policy() : of_task);
+    if (area.file()) {
+      format(out, " file=");
+      area.file()->put_path(out);
+    } else if (area.name() && std::string_view(area.name()) == "[heap]") {
+      format(out, " heap");
+    } else if (area.has(core::AreaFlag::grows_down)) {
+      format(out, " stack");
+    }
+    core::AreaUsage usage = space->area_usage(area);
+    auto pages = [&](std::string_view name, std::uint64_t bytes) {
+      if (bytes) format(out, " {}={}", name, bytes / core::page_size);
+    };
+    pages("anon", usage.anonymous);
+    pages("dirty", usage.private_dirty + usage.shared_dirty);
+    pages("mapped", usage.resident - usage.anonymous);
+    pages("N0", usage.resident);
+    if (usage.resident) format(out, " kernelpagesize_kB={}", core::page_size / 1024);
+    format(out, "\n");
+    return core::Iteration::proceed;
+  });
+  return {};
+}
+
 constexpr TextRow rows[] = {
+    {"numa_maps", 0444, show_numa_maps, nullptr, TextRow::Inspect::checked},
     {"maps", 0444, show_maps, nullptr, TextRow::Inspect::checked},
     {"smaps", 0444, show_smaps, nullptr, TextRow::Inspect::checked},
     {"smaps_rollup", 0444, show_smaps_rollup, nullptr, TextRow::Inspect::checked},

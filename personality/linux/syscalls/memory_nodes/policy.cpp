@@ -52,14 +52,23 @@ Result<Policy> policy_of(unsigned given, UserAddress nodes, std::uint64_t node_c
   return Policy{mode | flags, true};
 }
 
-Result<void> check_mapped(core::AddressSpace& space, std::uintptr_t start, std::uintptr_t end) {
+// Calls use(area) for each area of the range. EFAULT: gaps.
+template <typename Use>
+Result<void> for_each_mapped(core::AddressSpace& space, std::uintptr_t start, std::uintptr_t end, Use&& use) {
   std::uintptr_t at = start;
   space.for_each_area(UserAddress(start), [&](const core::Area& area) {
     if (area.start() > at) return core::Iteration::stop;
     at = area.end();
+    use(area);
     return at >= end ? core::Iteration::stop : core::Iteration::proceed;
   });
   return at >= end ? Result<void>{} : Result<void>(error(Errno::efault));
+}
+
+// A policy as the word that stays with a range (Area::policy()).
+constexpr std::uint32_t word_node_given = 1 << 16, word_home_node = 1 << 17;
+std::uint32_t word_of(const Policy& policy) {
+  return policy.mode | (policy.node_given ? word_node_given : 0);
 }
 
 // The end of a range of whole pages; EINVAL if it is none.
@@ -85,7 +94,12 @@ Result<long> sys_get_mempolicy(Context& context, UserOut<int> mode, UserAddress 
     node_given = true;
   } else if (flags & of_address) {
     core::AddressSpace& space = *context.task.thread().address_space;
-    TRY(check_mapped(space, address.value(), address.value() + 1));
+    // A range without a policy has the default one, whatever that of the thread is.
+    std::uint32_t word = 0;
+    TRY(for_each_mapped(space, address.value(), address.value() + 1,
+                        [&](const core::Area& area) { word = area.policy(); }));
+    answer = static_cast<int>(word & 0xffff);
+    node_given = word & word_node_given;
     if (flags & of_node) {
       TRY(space.pin_page(address, core::FaultAccess::read));  // it is there now, on the only node
       answer = 0;
@@ -120,17 +134,37 @@ Result<long> sys_mbind(Context& context, UserAddress start, std::uint64_t length
   if (start.value() & (core::page_size - 1)) return error(Errno::einval);
   std::uintptr_t end = TRY(end_of(start, length));
   if (end == start.value()) return 0;
-  TRY(policy_of(static_cast<unsigned>(mode), nodes, node_count));
-  TRY(check_mapped(*context.task.thread().address_space, start.value(), end));
+  Policy policy = TRY(policy_of(static_cast<unsigned>(mode), nodes, node_count));
+  // Whatever pages there are lie where every policy wants them: on the only node.
+  TRY(context.task.thread().address_space->set_policy(start, end - start.value(), word_of(policy)));
   return 0;
 }
 
-Result<long> sys_set_mempolicy_home_node(Context&, UserAddress start, std::uint64_t length,
+Result<long> sys_set_mempolicy_home_node(Context& context, UserAddress start, std::uint64_t length,
                                          std::uint64_t node, std::uint64_t flags) {
   if (start.value() & (core::page_size - 1)) return error(Errno::einval);
   if (flags || node != 0) return error(Errno::einval);
-  if (TRY(end_of(start, length)) == start.value()) return 0;
-  return error(Errno::enoent);
+  std::uintptr_t end = TRY(end_of(start, length));
+  if (end == start.value()) return 0;
+  core::AddressSpace& space = *context.task.thread().address_space;
+  bool any = false;
+  for (std::uintptr_t at = start.value(); at < end;) {
+    std::uintptr_t from = 0, to = 0;
+    std::uint32_t word = 0;
+    space.for_each_area(UserAddress(at), [&](const core::Area& area) {
+      from = area.start() > at ? area.start() : at;
+      to = area.end() < end ? area.end() : end;
+      word = area.policy();
+      return word ? core::Iteration::stop : core::Iteration::proceed;
+    });
+    if (!word || from >= end) break;
+    unsigned plain = word & 0xffff & ~mode_flags;
+    if (plain != bind && plain != preferred_many) return error(Errno::eopnotsupp);
+    TRY(space.set_policy(UserAddress(from), to - from, word | word_home_node));
+    any = true;
+    at = to;
+  }
+  return any ? Result<long>(0) : error(Errno::enoent);
 }
 
 }  // namespace linux_abi

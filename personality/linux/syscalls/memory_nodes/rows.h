@@ -23,11 +23,10 @@ namespace syscalls::memory_nodes {
 inline constexpr SyscallRow rows[] = {
     row<number::get_mempolicy, sys_get_mempolicy>("get_mempolicy", "one node"),
     row<number::set_mempolicy, sys_set_mempolicy>("set_mempolicy", "one node"),
-    row<number::mbind, sys_mbind>("mbind", "one node; a range does not remember its policy"),
+    row<number::mbind, sys_mbind>("mbind", "one node"),
     row<number::migrate_pages, sys_migrate_pages>("migrate_pages", "one node"),
     row<number::move_pages, sys_move_pages>("move_pages", "one node"),
-    row<number::set_mempolicy_home_node, sys_set_mempolicy_home_node>(
-        "set_mempolicy_home_node", "no range has a policy that takes one (ENOENT)"),
+    row<number::set_mempolicy_home_node, sys_set_mempolicy_home_node>("set_mempolicy_home_node", "one node"),
 };
 
 }  // namespace syscalls::memory_nodes
