@@ -97,7 +97,7 @@ Result<void> change_mode(const Caller& caller, const Path& path, Mode mode) {
     change.mode = mode & mode_permissions;
     TRY(apply(path, change));
   }
-  notify(path.dentry(), inode, notify_attributes | (is_directory(inode.mode()) ? notify_is_directory : 0));
+  notify(path, inode, notify_attributes | (is_directory(inode.mode()) ? notify_is_directory : 0));
   return {};
 }
 
@@ -128,7 +128,7 @@ Result<void> change_owner(const Caller& caller, const Path& path, UserId uid, Gr
     }
     TRY(apply(path, change));
   }
-  notify(path.dentry(), inode, notify_attributes | (is_directory(inode.mode()) ? notify_is_directory : 0));
+  notify(path, inode, notify_attributes | (is_directory(inode.mode()) ? notify_is_directory : 0));
   return {};
 }
 
@@ -156,7 +156,7 @@ Result<void> change_times(const Caller& caller, const Path& path, TimeChange acc
   NotifyEvents events = notify_attributes;
   if (access.kind == TimeChange::Kind::omit) events = notify_modify;
   if (modify.kind == TimeChange::Kind::omit) events = notify_access;
-  notify(path.dentry(), inode, events | (is_directory(inode.mode()) ? notify_is_directory : 0));
+  notify(path, inode, events | (is_directory(inode.mode()) ? notify_is_directory : 0));
   return {};
 }
 
@@ -234,7 +234,7 @@ Result<void> truncate(const Caller& caller, const Path& path, std::uint64_t size
     result = truncate_locked(inode, caller.credentials, size);
   }
   inode.release_write_access();
-  if (result) notify(path.dentry(), inode, notify_modify);
+  if (result) notify(path, inode, notify_modify);
   return result;
 }
 
@@ -250,7 +250,7 @@ Result<void> truncate(File& file, std::uint64_t size) {
     core::WriteGuard guard{inode.lock()};
     TRY(truncate_locked(inode, file.credentials(), size));
   }
-  notify(file.path().dentry(), inode, notify_modify);
+  notify(file.path(), inode, notify_modify);
   return {};
 }
 
@@ -268,7 +268,7 @@ Result<void> allocate(File& file, int mode, std::uint64_t offset, std::uint64_t 
   if (is_regular(inode.mode()) && offset + length > inode.file_system().maximum_size())
     return error(Errno::efbig);
   TRY(file.allocate(mode, offset, length));
-  notify(file.path().dentry(), inode, notify_modify);
+  notify(file.path(), inode, notify_modify);
   return {};
 }
 
@@ -327,7 +327,7 @@ Result<void> set_xattr(const Caller& caller, const Path& path, std::string_view 
     TRY(inode.set_xattr(name, value, mode));
     inode.touch_changed();
   }
-  notify(path.dentry(), inode, notify_attributes);
+  notify(path, inode, notify_attributes);
   return {};
 }
 
@@ -341,7 +341,7 @@ Result<void> remove_xattr(const Caller& caller, const Path& path, std::string_vi
     TRY(inode.remove_xattr(name));
     inode.touch_changed();
   }
-  notify(path.dentry(), inode, notify_attributes);
+  notify(path, inode, notify_attributes);
   return {};
 }
 

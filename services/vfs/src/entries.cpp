@@ -1,5 +1,6 @@
 // Making and removing names: mkdir, mknod, symlink, link, unlink, rmdir.
 #include "open_access.h"
+#include "vfs/access_guard.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
@@ -64,7 +65,7 @@ enum class TrailingSlash { allowed, refused };
 // and locked. `make` gives the new inode.
 template <typename Make>
 Result<Path> create_entry(const Caller& caller, const Path* start, std::string_view path, TrailingSlash slash,
-                          Errno exists, const Mount* wanted_mount, Make&& make) {
+                          Errno exists, const Mount* wanted_mount, Mode type, Make&& make) {
   auto place = TRY(resolve_parent(caller, start, path, lookup_default));
   if (place.kind != ParentAndName::Kind::normal) return error(exists);
   Mount& mount = place.parent.mount();
@@ -81,6 +82,8 @@ Result<Path> create_entry(const Caller& caller, const Path* start, std::string_v
     if (place.trailing_slash && slash == TrailingSlash::refused) return error(Errno::enoent);
     if (!writable) return error(writable.error());
     TRY(may_create(directory, caller.credentials));
+    // What gets a second name is asked for by link().
+    if (type) TRY(guard_access(place.parent, guarded_making(type)));
     RefPtr<Inode> inode = TRY(make(directory, *entry));
     entry->instantiate(std::move(inode));
     if (!entry->has(Dentry::hashed)) entry->insert_in_cache();
@@ -93,7 +96,7 @@ Result<Path> create_entry(const Caller& caller, const Path* start, std::string_v
 }  // namespace
 
 Result<void> make_directory(const Caller& caller, const Path* start, std::string_view path, Mode mode) {
-  TRY(create_entry(caller, start, path, TrailingSlash::allowed, Errno::eexist, nullptr,
+  TRY(create_entry(caller, start, path, TrailingSlash::allowed, Errno::eexist, nullptr, mode_directory,
                    [&](Inode& directory, Dentry& entry) {
                      Mode allowed = mode & (0777 | mode_sticky);
                      return directory.make_directory(entry,
@@ -112,7 +115,7 @@ Result<void> make_node(const Caller& caller, const Path* start, std::string_view
   // A character device 0:0 is a whiteout, which everybody may make.
   bool is_whiteout = is_character(mode) && device == DeviceNumber{};
   if (is_device && !is_whiteout && !caller.credentials.can(Capability::mknod)) return error(Errno::eperm);
-  TRY(create_entry(caller, start, path, TrailingSlash::refused, Errno::eexist, nullptr,
+  TRY(create_entry(caller, start, path, TrailingSlash::refused, Errno::eexist, nullptr, mode,
                    [&](Inode& directory, Dentry& entry) {
                      NewInode properties =
                          new_inode(directory, caller, mode, is_device ? device : DeviceNumber{});
@@ -123,7 +126,7 @@ Result<void> make_node(const Caller& caller, const Path* start, std::string_view
 }
 
 Result<Path> make_socket_node(const Caller& caller, const Path* start, std::string_view path, Mode mode) {
-  return create_entry(caller, start, path, TrailingSlash::refused, Errno::eaddrinuse, nullptr,
+  return create_entry(caller, start, path, TrailingSlash::refused, Errno::eaddrinuse, nullptr, mode_socket,
                       [&](Inode& directory, Dentry& entry) {
                         Mode full = mode_socket | (mode & mode_permissions);
                         return directory.make_node(entry, new_inode(directory, caller, full));
@@ -134,7 +137,7 @@ Result<void> make_symlink(const Caller& caller, std::string_view target, const P
                           std::string_view path) {
   if (target.empty()) return error(Errno::enoent);
   if (target.size() >= path_max) return error(Errno::enametoolong);
-  TRY(create_entry(caller, start, path, TrailingSlash::refused, Errno::eexist, nullptr,
+  TRY(create_entry(caller, start, path, TrailingSlash::refused, Errno::eexist, nullptr, mode_symlink,
                    [&](Inode& directory, Dentry& entry) {
                      return directory.make_symlink(entry, target,
                                                    new_inode(directory, caller, mode_symlink | 0777));
@@ -156,21 +159,31 @@ Result<void> may_link(const Inode& inode, const Credentials& credentials) {
 }
 }  // namespace
 
+namespace {
+Result<void> guard_link(const Path& old, Dentry& entry) {
+  GuardedAccess making = guarded_making(old.inode().mode());
+  Path from(old.mount_reference(), old.dentry().parent_reference());
+  Path to(old.mount_reference(), entry.parent_reference());
+  return from == to ? guard_access(to, making) : guard_refer(from, 0, to, making);
+}
+}  // namespace
+
 Result<void> link(const Caller& caller, const Path* old_start, std::string_view old_path,
                   const Path* new_start, std::string_view new_path, LookupFlags old_flags) {
   Path old = TRY(resolve(caller, old_start, old_path, old_flags));
   Inode& inode = old.inode();
-  TRY(create_entry(caller, new_start, new_path, TrailingSlash::refused, Errno::eexist, &old.mount(),
+  TRY(create_entry(caller, new_start, new_path, TrailingSlash::refused, Errno::eexist, &old.mount(), 0,
                    [&](Inode& directory, Dentry& entry) -> Result<RefPtr<Inode>> {
                      TRY(may_link(inode, caller.credentials));
                      if (is_directory(inode.mode())) return error(Errno::eperm);
+                     TRY(guard_link(old, entry));
                      core::WriteGuard guard{inode.lock(), core::LockNesting::child};
                      if (inode.link_count() == 0 && !inode.has(Inode::linkable)) return error(Errno::enoent);
                      TRY(directory.link(inode, entry));
                      inode.clear_flag(Inode::linkable);
                      return RefPtr<Inode>(&inode);
                    }));
-  notify(old.dentry(), inode, notify_attributes);
+  notify(old, inode, notify_attributes);
   return {};
 }
 
@@ -191,6 +204,8 @@ Result<void> remove_entry(const Caller& caller, const ParentAndName& place, Vict
     inode = RefPtr<Inode>(entry->inode());
     if (place.trailing_slash && !is_directory(inode->mode())) return error(Errno::enotdir);
     TRY(may_delete(directory, *entry, caller.credentials, kind));
+    TRY(guard_access(place.parent,
+                     is_directory(inode->mode()) ? guarded_remove_directory : guarded_remove_file));
     core::WriteGuard victim_guard{inode->lock(), core::LockNesting::child};
     if (entry->has(Dentry::mount_point)) return error(Errno::ebusy);
     TRY(remove(directory, *entry));

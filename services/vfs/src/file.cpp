@@ -13,6 +13,32 @@ namespace vfs {
 
 PER_CPU constinit core::PerCpuCounter file_counter;
 
+namespace {
+
+void tell_slow(const File& file, NotifyEvents events) {
+  if (file.flags() & open_without_notice) return;
+  bool directory = is_directory(file.inode().mode());
+  notify_slow(file.path(), file.inode(), events | (directory ? notify_is_directory : 0));
+}
+inline void tell(const File& file, NotifyEvents events) {
+  if (is_anything_watched()) [[unlikely]]
+    tell_slow(file, events);
+}
+
+Result<void> ask_to_read_slow(const File& file) {
+  if (file.flags() & open_without_notice) return {};
+  bool directory = is_directory(file.inode().mode());
+  return ask_slow(file.path(), file.inode(), notify_may_access | (directory ? notify_is_directory : 0));
+}
+inline Result<void> ask_to_read(const File& file) {
+  // relaxed: as in ask().
+  if (!notify_question_count.load(std::memory_order_relaxed)) [[likely]]
+    return {};
+  return ask_to_read_slow(file);
+}
+
+}  // namespace
+
 File::~File() = default;
 
 void File::attach(Path path, OpenFlags flags, RefPtr<const Credentials> credentials) {
@@ -56,7 +82,7 @@ void File::last_reference_dropped() {
       remove_locks(*inode_, this, LockKind::open_file);
     }
     release();
-    notify(path_.dentry(), *inode_, can_write() ? notify_close_write : notify_close_no_write);
+    tell(*this, can_write() ? notify_close_write : notify_close_no_write);
     if (access_ & holds_inode_write) inode_->release_write_access();
     if (access_ & holds_inode_deny) inode_->allow_write_access();
     if (access_ & holds_mount_write) path_.mount().release_write();
@@ -77,9 +103,10 @@ Result<void> File::flush_descriptor(const void* lock_owner) {
 
 Result<std::size_t> File::read(core::IoBuffer& buffer, IoFlags io_flags) {
   if (!can_read()) return error(Errno::ebadf);
+  TRY(ask_to_read(*this));
   if (!has_trait(has_position)) {
     auto count = read_at(buffer, 0, io_flags);
-    if (count && *count) notify(path_.dentry(), *inode_, notify_access);
+    if (count && *count) tell(*this, notify_access);
     return count;
   }
   core::MutexGuard guard{position_lock_};
@@ -87,7 +114,7 @@ Result<std::size_t> File::read(core::IoBuffer& buffer, IoFlags io_flags) {
   std::size_t count = TRY(read_at(buffer, at, io_flags));
   if (count) {
     position_.store(at + count, std::memory_order_relaxed);
-    notify(path_.dentry(), *inode_, notify_access);
+    tell(*this, notify_access);
   }
   return count;
 }
@@ -96,7 +123,7 @@ Result<std::size_t> File::write(core::IoBuffer& buffer, IoFlags io_flags) {
   if (!can_write()) return error(Errno::ebadf);
   if (!has_trait(has_position)) {
     auto count = write_at(buffer, 0, io_flags);
-    if (count && *count) notify(path_.dentry(), *inode_, notify_modify);
+    if (count && *count) tell(*this, notify_modify);
     return count;
   }
   core::MutexGuard guard{position_lock_};
@@ -105,7 +132,7 @@ Result<std::size_t> File::write(core::IoBuffer& buffer, IoFlags io_flags) {
   std::size_t count = appends ? TRY(append(buffer, io_flags, after)) : TRY(write_at(buffer, at, io_flags));
   if (count) {
     position_.store(appends ? after : at + count, std::memory_order_relaxed);
-    notify(path_.dentry(), *inode_, notify_modify);
+    tell(*this, notify_modify);
   }
   return count;
 }
@@ -113,8 +140,9 @@ Result<std::size_t> File::write(core::IoBuffer& buffer, IoFlags io_flags) {
 Result<std::size_t> File::positioned_read(core::IoBuffer& buffer, std::uint64_t offset, IoFlags io_flags) {
   if (!can_read()) return error(Errno::ebadf);
   if (!has_any_position()) return error(Errno::espipe);
+  TRY(ask_to_read(*this));
   std::size_t count = TRY(read_at(buffer, offset, io_flags));
-  if (count) notify(path_.dentry(), *inode_, notify_access);
+  if (count) tell(*this, notify_access);
   return count;
 }
 
@@ -136,10 +164,11 @@ std::size_t File::read_resident(base::UserAddress to, std::size_t size, std::uin
 
 Result<std::size_t> File::read_pages(std::uint64_t offset, std::size_t length, core::PageSink& sink) {
   if (!can_read()) return error(Errno::ebadf);
+  TRY(ask_to_read(*this));
   std::size_t count = TRY(splice_read(offset, length, sink));
   if (count) {
     if (!(flags() & open_no_access_time)) inode_->touch_accessed(path_.mount());
-    notify(path_.dentry(), *inode_, notify_access);
+    tell(*this, notify_access);
   }
   return count;
 }
@@ -152,7 +181,7 @@ Result<std::size_t> File::positioned_write(core::IoBuffer& buffer, std::uint64_t
   std::uint64_t after = 0;
   std::size_t count =
       appends ? TRY(append(buffer, io_flags, after)) : TRY(write_at(buffer, offset, io_flags));
-  if (count) notify(path_.dentry(), *inode_, notify_modify);
+  if (count) tell(*this, notify_modify);
   return count;
 }
 
@@ -201,6 +230,7 @@ Result<std::uint64_t> File::do_seek(std::int64_t offset, Whence whence) {
 Result<void> File::list_directory(DirectorySink& sink) {
   if (has_trait(path_only)) return error(Errno::ebadf);
   if (!has_trait(directory_file)) return error(Errno::enotdir);
+  TRY(ask_to_read(*this));
   core::MutexGuard guard{position_lock_};
   {
     core::ReadGuard directory_guard{inode_->lock()};
@@ -208,7 +238,7 @@ Result<void> File::list_directory(DirectorySink& sink) {
     TRY(iterate(sink));
   }
   inode_->touch_accessed(path_.mount());
-  notify(path_.dentry(), *inode_, notify_access | notify_is_directory);
+  tell(*this, notify_access | notify_is_directory);
   return {};
 }
 

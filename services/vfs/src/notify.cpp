@@ -5,7 +5,27 @@
 
 namespace vfs {
 
-constinit std::atomic<std::uint32_t> notify_mark_count{0};
+constinit std::atomic<std::uint32_t> notify_mark_count{0}, notify_question_count{0};
+
+namespace {
+
+constinit std::atomic<NotifyObserver*> the_observer{nullptr};
+NotifyObserver* observer() { return the_observer.load(); }
+
+}  // namespace
+
+void set_notify_observer(NotifyObserver& observer) { the_observer.store(&observer); }
+
+// relaxed: whoever begins to watch hears of what happens after its call, not of what happens meanwhile.
+void count_observed(int watches, int questions) {
+  notify_mark_count.fetch_add(static_cast<std::uint32_t>(watches), std::memory_order_relaxed);
+  notify_question_count.fetch_add(static_cast<std::uint32_t>(questions), std::memory_order_relaxed);
+}
+
+Result<void> ask_slow(const Path& path, Inode& inode, NotifyEvents events) {
+  NotifyObserver* asked = observer();
+  return asked ? asked->may_happen(path, inode, events) : Result<void>();
+}
 
 // The marks of one inode; made with the first, freed with the inode.
 class NotifyMarks {
@@ -85,13 +105,18 @@ RefPtr<NotifyMark> find_mark(Inode& inode, base::FunctionRef<bool(NotifyMark&)> 
 
 void notify_own_slow(Inode& inode, NotifyEvents events) {
   if (NotifyMarks* marks = NotifyMarks::of(inode)) marks->send(events, 0, {});
+  if (NotifyObserver* told = observer()) told->own_changed(inode, events);
 }
 
 void notify_entry_slow(Inode& directory, NotifyEvents events, std::string_view name, std::uint32_t cookie) {
   if (NotifyMarks* marks = NotifyMarks::of(directory)) marks->send(events, cookie, name);
+  if (NotifyObserver* told = observer()) told->entry_changed(directory, events, name);
 }
 
-void notify_slow(Dentry& dentry, Inode& inode, NotifyEvents events) {
+void notify_slow(const Path& path, Inode& inode, NotifyEvents events) {
+  Dentry& dentry = path.dentry();
+  if (NotifyObserver* told = observer()) told->happened(path, inode, events);
+  events &= ~notify_open_execute;
   // The directory first, as Linux does.
   if (!dentry.is_root()) {
     auto parent = dentry.parent_reference();
@@ -105,13 +130,14 @@ void notify_slow(Dentry& dentry, Inode& inode, NotifyEvents events) {
         std::string_view current = dentry.name();
         length = current.copy(name, sizeof(name));
       }
-      notify_entry_slow(*directory, events, {name, length}, 0);
+      NotifyMarks::of(*directory)->send(events, 0, {name, length});
     }
   }
-  notify_own_slow(inode, events);
+  if (NotifyMarks* marks = NotifyMarks::of(inode)) marks->send(events, 0, {});
 }
 
 void notify_gone_slow(Inode& inode, NotifyEvents events) {
+  if (NotifyObserver* told = observer()) told->own_changed(inode, events);
   NotifyMarks* marks = NotifyMarks::of(inode);
   if (!marks) return;
   marks->send(events, 0, {});

@@ -1,6 +1,7 @@
 // open(2), openat2(2): finding or creating the object, checks, and the file description.
 #include "core/memory/slab.h"
 #include "open_access.h"
+#include "vfs/access_guard.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
@@ -79,6 +80,16 @@ Result<void> may_create_in_sticky(const Inode& directory, const Inode& inode,
   return {};
 }
 
+GuardedAccess guarded_access_of(OpenFlags flags, Mode mode) {
+  if (flags & open_for_execute) return guarded_execute;
+  OpenFlags way = flags & open_access_mask;
+  GuardedAccess access = 0;
+  if (way == open_read_only || way == open_read_write)
+    access |= is_directory(mode) ? guarded_read_directory : guarded_read_file;
+  if (way == open_write_only || way == open_read_write) access |= guarded_write_file;
+  return access;
+}
+
 enum class Created { no, yes };
 
 Result<RefPtr<File>> finish_open(Path path, OpenFlags flags, RefPtr<const Credentials> credentials,
@@ -90,13 +101,17 @@ Result<RefPtr<File>> finish_open(Path path, OpenFlags flags, RefPtr<const Creden
   }
   Inode& inode = path.inode();
   if (created == Created::no) TRY(may_open(path, flags, *credentials));
+  TRY(guard_access(path, guarded_access_of(flags, inode.mode())));
+  NotifyEvents kind = is_directory(inode.mode()) ? notify_is_directory : 0;
+  bool tells = !(flags & open_without_notice), executes = flags & open_for_execute;
+  if (tells) TRY(ask(path, inode, notify_may_open | (executes ? notify_may_execute : 0) | kind));
   OpenAccess access;
   TRY(access.acquire(path, flags));
   auto file = TRY(inode.open({path, flags, *credentials}));
   access.hand_over(*file);
   file->attach(std::move(path), flags, std::move(credentials));
   if ((flags & open_truncate) && created == Created::no && is_regular(inode.mode())) TRY(truncate(*file, 0));
-  notify(file->path().dentry(), inode, notify_open | (is_directory(inode.mode()) ? notify_is_directory : 0));
+  if (tells) notify(file->path(), inode, notify_open | (executes ? notify_open_execute : 0) | kind);
   return file;
 }
 
@@ -121,6 +136,7 @@ Result<Path> create_file(const Caller& caller, const Path& parent, std::string_v
   if (!writable) return error(Errno::erofs);
   if (directory.has(Inode::dead_directory)) return error(Errno::enoent);
   TRY(check_permission(directory, caller.credentials, access_write | access_execute));
+  TRY(guard_access(parent, guarded_make_regular));
   auto inode = TRY(
       directory.create(*entry, new_inode(directory, caller, mode_regular | (how.mode & mode_permissions))));
   entry->instantiate(std::move(inode));

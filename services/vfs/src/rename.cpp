@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "open_access.h"
+#include "vfs/access_guard.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
@@ -128,6 +129,19 @@ struct Rename {
   }
 };
 
+Result<void> guard_rename(const Rename& rename) {
+  auto removing = [](const Inode& inode) {
+    return is_directory(inode.mode()) ? guarded_remove_directory : guarded_remove_file;
+  };
+  const Path &from = rename.old_place.parent, &to = rename.new_place.parent;
+  GuardedAccess in_from = removing(*rename.moved), in_to = guarded_making(rename.moved->mode());
+  if (rename.replaced) {
+    in_to |= removing(*rename.replaced);
+    if (rename.flags & rename_exchange) in_from |= guarded_making(rename.replaced->mode());
+  }
+  return from == to ? guard_access(to, in_from | in_to) : guard_refer(from, in_from, to, in_to);
+}
+
 void notify_rename(Rename& rename) {
   static constinit std::atomic<std::uint32_t> next_cookie{1};
   std::uint32_t cookie = next_cookie.fetch_add(1, std::memory_order_relaxed);
@@ -164,6 +178,7 @@ Result<void> rename(const Caller& caller, const Path* old_start, std::string_vie
     operation.target = TRY(lookup_locked(new_place.parent.dentry(), new_place.name));
     TRY(operation.check());
     if (operation.moved == operation.replaced) return {};  // two names of one file: nothing happens
+    TRY(guard_rename(operation));
     TRY(operation.perform());
   }
   notify_rename(operation);

@@ -1,8 +1,9 @@
-// Hook points for inotify (and later fanotify): what happened to which object.
+// Hook points for inotify and fanotify: what happened to which object.
 //
 // The entry points of the vfs call notify(); it costs one load while nobody watches anything. A watcher
 // derives a NotifyMark, attaches it to an inode, and is told under the inode's mark lock: it queues and
-// wakes, nothing more.
+// wakes, nothing more. Who watches mounts and whole file systems, or wants to be asked before something
+// happens, is the one NotifyObserver.
 #pragma once
 
 #include <atomic>
@@ -44,17 +45,47 @@ void detach_mark(NotifyMark& mark);
 void set_interest(NotifyMark& mark, NotifyEvents interest);
 RefPtr<NotifyMark> find_mark(Inode& inode, base::FunctionRef<bool(NotifyMark&)> is_wanted);
 
-extern constinit std::atomic<std::uint32_t> notify_mark_count;
-void notify_slow(Dentry& dentry, Inode& inode, NotifyEvents events);
+// Bits beyond those of inotify: a file was opened to be executed; questions (FAN_*_PERM).
+inline constexpr NotifyEvents notify_open_execute = 0x1000, notify_may_open = 0x10000,
+                              notify_may_access = 0x20000, notify_may_execute = 0x40000;
+// Files opened with this are nobody's business: those through which events are read.
+inline constexpr OpenFlags open_without_notice = 0x80000000u;
+
+// Hears of everything while it has something to watch. Called without locks of the vfs, except that entry and
+// own events may come with a directory locked: it must not touch the file system there.
+class NotifyObserver {
+ public:
+  virtual void happened(const Path& path, Inode& inode, NotifyEvents events) = 0;
+  virtual void entry_changed(Inode& directory, NotifyEvents events, std::string_view name) = 0;
+  virtual void own_changed(Inode& inode, NotifyEvents events) = 0;
+  // May sleep until somebody answers. EPERM.
+  virtual Result<void> may_happen(const Path& path, Inode& inode, NotifyEvents events) = 0;
+
+ protected:
+  ~NotifyObserver() = default;
+};
+void set_notify_observer(NotifyObserver& observer);  // once
+// How many watches it has, and how many of them are questions.
+void count_observed(int watches, int questions);
+
+extern constinit std::atomic<std::uint32_t> notify_mark_count, notify_question_count;
+void notify_slow(const Path& path, Inode& inode, NotifyEvents events);
 void notify_entry_slow(Inode& directory, NotifyEvents events, std::string_view name, std::uint32_t cookie);
+Result<void> ask_slow(const Path& path, Inode& inode, NotifyEvents events);
+// Whether the watchers allow it.
+inline Result<void> ask(const Path& path, Inode& inode, NotifyEvents events) {
+  if (!notify_question_count.load(std::memory_order_relaxed)) [[likely]]
+    return {};
+  return ask_slow(path, inode, events);
+}
 
 // Whether anybody watches anything. relaxed: who begins to watch now missed what happens now.
 inline bool is_anything_watched() { return notify_mark_count.load(std::memory_order_relaxed) != 0; }
 
 // Something happened to the object itself: its own marks and those of its directory hear of it.
-inline void notify(Dentry& dentry, Inode& inode, NotifyEvents events) {
+inline void notify(const Path& path, Inode& inode, NotifyEvents events) {
   if (is_anything_watched()) [[unlikely]]
-    notify_slow(dentry, inode, events);
+    notify_slow(path, inode, events);
 }
 // As notify(), but only the object's own marks hear of it.
 void notify_own_slow(Inode& inode, NotifyEvents events);
