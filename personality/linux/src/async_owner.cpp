@@ -10,7 +10,8 @@ class SignalOwner final : public vfs::AsyncOwner {
  public:
   SignalOwner(RefPtr<Pid> pid, int type, int number, const vfs::Credentials& setter)
       : pid_(std::move(pid)), type_(type), number_(number), uid_(setter.uid), euid_(setter.euid) {}
-  void ready(vfs::File& file, vfs::PollEvents events) override;
+  void ready(vfs::File& file, vfs::PollEvents events) override { send(-1, events); }
+  void send(int descriptor, vfs::PollEvents events);
   const RefPtr<Pid>& pid() const { return pid_; }
   int type() const { return type_; }
   int number() const { return number_; }
@@ -25,20 +26,20 @@ class SignalOwner final : public vfs::AsyncOwner {
 };
 
 int poll_code(vfs::PollEvents events) {
+  if (events & vfs::poll_message) return si::poll_message;
   if (events & vfs::poll_in) return si::poll_in;
   if (events & vfs::poll_out) return si::poll_out;
-  if (events & vfs::poll_message) return si::poll_message;
   if (events & vfs::poll_error) return si::poll_error;
   if (events & vfs::poll_priority) return si::poll_priority;
   return si::poll_hangup;
 }
 
-void SignalOwner::ready(vfs::File&, vfs::PollEvents events) {
+void SignalOwner::send(int descriptor, vfs::PollEvents events) {
   if (!pid_) return;
   SigInfo info(number_ ? number_ : signal::io, number_ ? poll_code(events) : si::kernel);
   if (number_) {
     info.poll.band = static_cast<std::int64_t>(events);
-    info.poll.fd = -1;
+    info.poll.fd = descriptor;
   }
   switch (type_) {
     case f_owner_tid:
@@ -74,6 +75,11 @@ Result<long> set_owner(Context& context, vfs::File& file, int type, int id) {
 }
 
 }  // namespace
+
+void signal_owner(vfs::File& file, int descriptor, vfs::PollEvents events) {
+  RefPtr<vfs::AsyncOwner> keep;
+  if (SignalOwner* owner = owner_of(file, keep)) owner->send(descriptor, events);
+}
 
 Result<long> async_owner_control(Context& context, vfs::File& file, int command, std::uint64_t argument) {
   RefPtr<vfs::AsyncOwner> keep;

@@ -1,11 +1,13 @@
 // dup(2), dup2(2), dup3(2), fcntl(2), flock(2), ioctl(2)
 #include "linux_abi/async_owner.h"
+#include "linux_abi/directory_notices.h"
 #include "linux_abi/open_flags.h"
 #include "pipe/pipe.h"
 #include "pty/master_file.h"
 #include "syscalls/files/rows.h"
 #include "vfs/inode.h"
 #include "vfs/locks.h"
+#include "vfs/notify.h"
 
 namespace linux_abi {
 
@@ -166,7 +168,8 @@ Result<long> sys_fcntl(Context& context, FileDescriptor fd, int command, std::ui
       TRY(files.set_close_on_exec(fd.number, close_on_exec_if(argument & fd_cloexec)));
       return 0;
     case f_getfl:
-      return static_cast<long>(from_open_flags(file->flags() & ~vfs::open_close_on_exec));
+      return static_cast<long>(
+          from_open_flags(file->flags() & ~(vfs::open_close_on_exec | vfs::open_without_notice)));
     case f_setfl:
       return set_status_flags(*file, argument);
     case f_getlk:
@@ -193,6 +196,8 @@ Result<long> sys_fcntl(Context& context, FileDescriptor fd, int command, std::ui
     case f_setsig:
     case f_getsig:
       return async_owner_control(context, *file, command, argument);
+    case f_notify:
+      return notice_directory(context, *file, fd.number, argument);
     case f_add_seals:
       TRY(file->add_seals(static_cast<unsigned>(argument)));
       return 0;

@@ -234,8 +234,7 @@ inline constexpr SyscallRow rows[] = {
     row<number::dup, sys_dup>("dup"),
     row<number::dup3, sys_dup3>("dup3"),
     row<number::dup2, sys_dup2>("dup2"),
-    row<number::fcntl, sys_fcntl>(
-        "fcntl", "DUPFD FD FL LK OFD OWN SIG SEALS PIPE_SZ; leases and F_NOTIFY give EINVAL"),
+    row<number::fcntl, sys_fcntl>("fcntl", "all but leases and RW_HINT (EINVAL)"),
     row<number::flock, sys_flock>("flock"),
     row<number::ioctl, sys_ioctl>("ioctl"),
     row<number::sync, sys_sync>("sync"),
