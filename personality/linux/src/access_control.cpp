@@ -1,5 +1,8 @@
 #include "linux_abi/access_control.h"
 
+#include "linux_abi/landlock.h"
+#include "linux_abi/task_extras.h"
+
 namespace linux_abi {
 
 Result<void> may_inspect(Task& task, Process& target) {
@@ -7,6 +10,12 @@ Result<void> may_inspect(Task& task, Process& target) {
   const vfs::Credentials& own = task.credentials();
   auto other = credentials_of(target);
   if (!other) return error(Errno::esrch);
+  // Out of the rules one is under nobody reaches through others.
+  if (auto domain = current_landlock_domain()) {
+    auto leader = target.leader();
+    auto theirs = leader ? TaskExtras::domain_of(*leader) : RefPtr<const LandlockDomain>{};
+    if (!domain->includes(theirs.get())) return error(Errno::eperm);
+  }
   if (own.can(vfs::Capability::sys_ptrace)) return {};
   bool same = own.uid == other->euid && own.uid == other->suid && own.uid == other->uid &&
               own.gid == other->egid && own.gid == other->sgid && own.gid == other->gid;

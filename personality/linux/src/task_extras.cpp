@@ -53,6 +53,19 @@ TaskExtras* TaskExtras::find(const Task& task) {
   return table.find_in(bucket, task);
 }
 
+RefPtr<const LandlockDomain> TaskExtras::domain_of(const Task& task) {
+  if (!table.count.load()) return nullptr;
+  auto& bucket = table.bucket_of(task);
+  core::MutexGuard guard{bucket.mutex};
+  TaskExtras* extras = table.find_in(bucket, task);
+  return extras ? extras->domain_ : RefPtr<const LandlockDomain>{};
+}
+
+void TaskExtras::set_domain(RefPtr<const LandlockDomain> domain) {
+  core::MutexGuard guard{table.bucket_of(*task_).mutex};
+  std::swap(domain_, domain);
+}
+
 Result<TaskExtras*> TaskExtras::of(Task& task) {
   if (TaskExtras* extras = find(task)) return extras;
   TaskExtras* made = ExtrasTable::make(task);
@@ -75,6 +88,7 @@ Result<void> inherit_extras(Task& child, const Task& parent, std::uint64_t clone
   to.request_destination = from->request_destination;
   to.memory_policy = from->memory_policy;
   to.memory_node_given = from->memory_node_given;
+  to.set_domain(TaskExtras::domain_of(parent));
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/intrusive_list.h"
 #include "linux_abi/keys.h"
+#include "linux_abi/landlock.h"
 #include "linux_abi/task.h"
 
 namespace linux_abi {
@@ -25,11 +26,16 @@ class TaskExtras {
   std::uint16_t memory_policy = 0;
   bool memory_node_given = false;
 
+  // landlock(7): the rules it is under, for good; null: none. Of any thread.
+  static RefPtr<const LandlockDomain> domain_of(const Task& task);
+  void set_domain(RefPtr<const LandlockDomain> domain);
+
  private:
   friend struct ExtrasTable;
   explicit TaskExtras(const Task& task) : task_(&task) {}
   const Task* task_;
   base::ListHook hook_;
+  RefPtr<const LandlockDomain> domain_;  // written by the thread, with the table's lock
   RefPtr<Key> rings_[ring_count];
 };
 

@@ -1,4 +1,5 @@
 // mount(2), umount2(2), pivot_root(2)
+#include "linux_abi/landlock.h"
 #include "syscalls/files/rows.h"
 #include "vfs/operations.h"
 
@@ -50,6 +51,7 @@ Result<long> sys_mount(Context& context, UserString source_argument, UserString 
   std::string_view target_text = TRY(text.read(target_argument));
   vfs::Path target = TRY(vfs::resolve(caller, nullptr, target_text, vfs::lookup_follow));
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
+  TRY(may_change_mounts());
   if ((flags & magic_mask) == magic) flags &= ~magic_mask;
   auto recursion = flags & ms_rec ? vfs::Recursion::recursive : vfs::Recursion::single;
   bool read_only = flags & ms_rdonly;
@@ -86,6 +88,7 @@ Result<long> sys_umount2(Context& context, UserString target_argument, unsigned 
       vfs::unmount_force | vfs::unmount_detach | vfs::unmount_expire | vfs::unmount_no_follow;
   if (flags & ~known) return error(Errno::einval);
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
+  TRY(may_change_mounts());
   vfs::Caller caller = caller_of(context.task);
   PathText text;
   std::string_view path = TRY(text.read(target_argument));
@@ -99,6 +102,7 @@ Result<long> sys_pivot_root(Context& context, UserString new_argument, UserStrin
   PathText new_text, old_text;
   constexpr vfs::LookupFlags lookup = vfs::lookup_follow | vfs::lookup_directory;
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
+  TRY(may_change_mounts());
   vfs::Path new_root = TRY(vfs::resolve(caller, nullptr, TRY(new_text.read(new_argument)), lookup));
   vfs::Path put_old = TRY(vfs::resolve(caller, nullptr, TRY(old_text.read(old_argument)), lookup));
   TRY(vfs::pivot_root(caller, new_root, put_old));

@@ -1,4 +1,5 @@
 // open_tree(2), move_mount(2), mount_setattr(2)
+#include "linux_abi/landlock.h"
 #include "linux_abi/user_structure.h"
 #include "syscalls/files/mount_context.h"
 #include "syscalls/files/rows.h"
@@ -93,6 +94,7 @@ Result<long> sys_open_tree(Context& context, int directory, UserString path, uns
 Result<long> sys_move_mount(Context& context, int from_directory, UserString from_path, int to_directory,
                             UserString to_path, unsigned flags) {
   if (!context.task.can(vfs::Capability::sys_admin)) return error(Errno::eperm);
+  TRY(may_change_mounts());
   if (flags & ~(move_from_symlinks | move_from_automounts | move_from_empty | move_to_symlinks |
                 move_to_automounts | move_to_empty | move_set_group))
     return error(Errno::einval);

@@ -6,7 +6,7 @@ namespace linux_abi {
 namespace {
 
 constexpr std::uint32_t single = 1;
-constexpr std::uint64_t id_of_capabilities = 100;
+constexpr std::uint64_t ids_of_modules[] = {100, 110};  // capabilities, Landlock
 
 // struct lsm_ctx, before the value.
 struct AttributeHead {
@@ -41,10 +41,10 @@ Result<long> sys_lsm_list_modules(Context&, UserArray<std::uint64_t> ids, UserIn
                                   std::uint32_t flags) {
   if (flags) return error(Errno::einval);
   std::uint32_t room = TRY(size.read());
-  TRY(size.write(sizeof(id_of_capabilities)));
-  if (room < sizeof(id_of_capabilities)) return error(Errno::e2big);
-  TRY(ids.write(std::span(&id_of_capabilities, 1), 0));
-  return 1;
+  TRY(size.write(sizeof(ids_of_modules)));
+  if (room < sizeof(ids_of_modules)) return error(Errno::e2big);
+  TRY(ids.write(std::span<const std::uint64_t>(ids_of_modules), 0));
+  return std::size(ids_of_modules);
 }
 
 }  // namespace linux_abi

@@ -5,9 +5,10 @@
 
 namespace linux_abi {
 
-Result<long> sys_pkey_alloc(Context&, std::uint64_t, std::uint64_t) {
-  // Linux finds a number, and then that the CPU has no register for the rights.
-  return error(Errno::einval);
+Result<long> sys_pkey_alloc(Context&, std::uint64_t flags, std::uint64_t rights) {
+  constexpr std::uint64_t known_rights = 3;  // no access, no writing
+  if (flags || (rights & ~known_rights)) return error(Errno::einval);
+  return error(Errno::enospc);  // there is only the key that everything has
 }
 
 Result<long> sys_pkey_free(Context&, int) { return error(Errno::einval); }
