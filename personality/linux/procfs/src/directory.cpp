@@ -120,7 +120,7 @@ class SubjectDirectory final : public OfSubject<pseudo_fs::Directory> {
  private:
   template <typename Visit>
   void for_each_text(Visit&& visit) {
-    for (auto rows : {status_rows(), memory_rows(), other_rows()})
+    for (auto rows : {status_rows(), memory_rows(), other_rows(), scheduling_rows()})
       for (const TextRow& row : rows)
         if (fits(row.where, subject_)) visit(row);
   }
@@ -234,6 +234,7 @@ Result<void> start_process_files() {
   procfs::set_process_directory(*processes.leak());
   TRY(add_core_dump_files());
   TRY(add_key_files());
+  TRY(add_hardware_files());
   return add_kernel_files();
 }
 

@@ -41,6 +41,7 @@ std::span<const TextRow> status_rows();
 std::span<const TextRow> memory_rows();
 std::span<const TextRow> other_rows();
 std::span<const TextRow> mount_rows();
+std::span<const TextRow> scheduling_rows();
 
 // ---- Made by the other files ----
 Result<RefPtr<pseudo_fs::Entry>> make_subject_directory(Subject subject);
@@ -54,6 +55,7 @@ Result<RefPtr<pseudo_fs::Entry>> make_memory_file(const Subject& subject);
 Result<RefPtr<pseudo_fs::Entry>> make_fail_nth_file(const Subject& subject);
 Result<RefPtr<pseudo_fs::Entry>> make_mount_text(const Subject& subject, int style);
 base::Result<void> add_kernel_files();
+base::Result<void> add_hardware_files();
 base::Result<void> add_core_dump_files();
 Result<void> show_core_filter(const Subject& subject, TextSink& out);
 Result<void> store_core_filter(const Subject& subject, std::string_view text);
