@@ -5,10 +5,10 @@ import random
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 from nos.boot_machine import Boot
-from nos.scenario import assert_equal
+from nos.scenario import CheckFailed, assert_equal
 
 SHARE = """
 set -e
@@ -41,6 +41,67 @@ def test_shared_folder(boot: Boot) -> None:
         assert_equal(Path(folder, "made/moved").stat().st_mode & 0o777, 0o640, "its mode")
         assert_equal(Path(folder, "holes").stat().st_size, 5000, "a truncated file")
         assert_equal(Path(folder, "log").read_text(), "one\ntwo\n", "what was appended")
+
+
+VFAT = """
+set -e
+mkdir -p /mnt; mount -t vfat /dev/vda /mnt; grep vfat /proc/mounts; stat -f -c %t /mnt; cd /mnt
+cat 'A long name from the host.txt'; test "$(cat 'a LONG name from the HOST.txt')" = hello
+mkdir -p 'Some Directory/inner'; cp /bin/busybox 'Some Directory/inner/The Shell'; cmp /bin/busybox 'some directory/INNER/the shell'
+i=0; while [ $i -lt 150 ]; do echo $i >"Some Directory/number $i"; i=$((i+1)); done; rm 'Some Directory/number 1'*
+mv 'Some Directory/inner' other; mv 'other/The Shell' busybox.bin; rmdir other
+for job in 1 2 3; do ( dd if=/dev/urandom of=job$job bs=16k count=20 2>/dev/null; cp job$job copy$job; sync; cmp job$job copy$job && echo same ) & done; wait
+./busybox.bin echo run from the disk; rm copy*; truncate -s 100 job1; md5sum busybox.bin job* >sums
+ln -s a b 2>&1 || true; cp sums SUMS2.TXT
+cd /; umount /mnt; mount -t vfat -o ro,uid=5,fmask=0177 /dev/vda /mnt; cd /mnt; md5sum -c -s sums; stat -c '%u %a' sums; touch x 2>&1 || true
+cd /; umount /mnt; echo all done
+"""
+
+
+def check_fat(image: Path, description: str) -> None:
+    checked = subprocess.run(["fsck.vfat", "-n", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if checked.returncode:
+        raise CheckFailed(f"fsck.vfat on {description}: {checked.stdout.decode(errors='replace')}")
+
+
+def vfat(boot: Boot, kib: int, *options: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "disk"
+        subprocess.run(["mkfs.vfat", "-C", *options, str(image), str(kib)], check=True, stdout=subprocess.DEVNULL)
+        (Path(folder) / "hello").write_text("hello\n")
+        mtools: Dict[str, str] = {**os.environ, "MTOOLS_SKIP_CHECK": "1"}
+        subprocess.run(["mcopy", "-i", str(image), f"{folder}/hello", "::A long name from the host.txt"], check=True, env=mtools)
+        outcome = boot.command(VFAT, "", "--disk", str(image), limit=150)
+        outcome.succeeds().prints("hello\n").prints("4d44\n").prints("run from the disk\n").prints("Operation not permitted")
+        outcome.prints("5 600\n").prints("Read-only file system").prints("all done\n")
+        check_fat(image, " ".join(options))
+        read = subprocess.run(["mtype", "-i", str(image), "::Some Directory/number 99"], check=True, env=mtools, stdout=subprocess.PIPE)
+        assert_equal(read.stdout, b"99\n", "what mtools reads")
+
+
+def test_fat12(boot: Boot) -> None:
+    vfat(boot, 8192, "-F", "12")
+
+
+def test_fat16(boot: Boot) -> None:
+    vfat(boot, 32768, "-F", "16")
+
+
+def test_fat32(boot: Boot) -> None:
+    vfat(boot, 65536, "-F", "32", "-s", "1")
+
+
+def test_fat_is_whole_after_sync(boot: Boot) -> None:
+    """A guest that ends without unmounting: what was synced is there, and only the dirty bit is to be mended."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "disk"
+        subprocess.run(["mkfs.vfat", "-C", "-F", "32", "-s", "1", str(image), "65536"], check=True, stdout=subprocess.DEVNULL)
+        script = "mkdir -p /mnt; mount -t vfat /dev/vda /mnt; cp /bin/busybox /mnt/kept; mkdir /mnt/d; echo x >/mnt/d/f; sync; echo synced; reboot -f -n"
+        boot.command(script, "", "--disk", str(image)).prints("synced")
+        checked = subprocess.run(["fsck.vfat", "-n", str(image)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode(errors="replace")
+        wrong = [word for word in ("Reclaim", "wrong", "Orphan", "Truncat", "shared", "bad") if word in checked]
+        if "Dirty bit is set" not in checked or wrong:
+            raise CheckFailed(f"fsck.vfat: {checked}")
 
 
 def tree(folder: Path) -> None:

@@ -31,6 +31,7 @@ TEST(Fuzz, Elf) { fuzz("elf"); }
 TEST(Fuzz, CommandLine) { fuzz("command_line"); }
 TEST(Fuzz, Ext4) { fuzz("ext4"); }
 TEST(Fuzz, NineP) { fuzz("nine_p"); }
+TEST(Fuzz, Vfat) { fuzz("vfat"); }
 TEST(Fuzz, Iso9660) { fuzz("iso9660"); }
 TEST(Fuzz, Squashfs) { fuzz("squashfs"); }
 TEST(Fuzz, Partitions) { fuzz("partitions"); }

@@ -93,7 +93,7 @@ def main():
     generator = random.Random(2)
     for number in range(30):
         write("ext4", str(number), bytes([number]) + generator.randbytes(4 * generator.randint(1, 6)))
-        for target in ("nine_p", "iso9660", "squashfs"):
+        for target in ("nine_p", "vfat", "iso9660", "squashfs"):
             write(target, str(number), bytes([number]) + generator.randbytes(3 * generator.randint(1, 8)))
 
 

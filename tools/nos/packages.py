@@ -48,6 +48,8 @@ PURPOSES: Dict[str, Dict[str, object]] = {
             "libclang-rt-19-dev": "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a",
             "libzstd-dev": "/usr/include/zstd.h",
             "zlib1g-dev": "/usr/include/zlib.h",
+            "dosfstools": "/usr/sbin/mkfs.vfat",
+            "mtools": "/usr/bin/mcopy",
             "squashfs-tools": "/usr/bin/mksquashfs",
             "xorriso": "/usr/bin/xorriso",
             "genisoimage": "/usr/bin/genisoimage",
