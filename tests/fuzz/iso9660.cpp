@@ -11,19 +11,19 @@ namespace {
 
 using namespace test;
 
-struct Base {
+struct Seed {
   Bytes bytes;
   std::vector<std::uint32_t> cells;
 };
 
-const Base& base() {
+const Seed& seed() {
   static const auto& one = *[] {
     std::string folder = scratch() + "/seed";
     run("rm -rf " + folder + "; mkdir -p " + folder + "/d; cd " + folder +
         "; for i in 1 2 3 4 5 6 7 8; do echo $i >d/entry-$i; done; printf %09000d 1 >big; ln -s "
         "d/../d/entry-1 l; mkfifo p; "
         "mknod n c 1 3; echo long >$(printf %0200d 3)");
-    auto* result = new Base{make_image(folder, "-R -J"), {}};
+    auto* result = new Seed{make_image(folder, "-R -J"), {}};
     for (std::uint32_t at = 32768; at + 8 <= result->bytes.size(); at += 8)
       if (std::any_of(result->bytes.begin() + at, result->bytes.begin() + at + 8,
                       [](char c) { return c != 0 && c != '0'; }))
@@ -37,10 +37,10 @@ const Base& base() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 4 || size > 256) return 0;
-  Bytes image = base().bytes;
+  Bytes image = seed().bytes;
   for (std::size_t i = 1; i + 3 <= size; i += 3) {
-    std::size_t cell = (data[i] | static_cast<unsigned>(data[i + 1]) << 8) % (base().cells.size() * 8);
-    image[base().cells[cell / 8] + cell % 8] = static_cast<char>(data[i + 2]);
+    std::size_t cell = (data[i] | static_cast<unsigned>(data[i + 1]) << 8) % (seed().cells.size() * 8);
+    image[seed().cells[cell / 8] + cell % 8] = static_cast<char>(data[i + 2]);
   }
   constexpr const char* options[] = {"", "norock", "norock,nojoliet", ""};
   ImageDisk disk(std::move(image));
