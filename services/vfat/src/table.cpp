@@ -112,18 +112,20 @@ Result<std::uint32_t> VfatFileSystem::allocate(std::uint32_t after) {
 }
 
 Result<void> VfatFileSystem::cut(std::uint32_t last, std::uint32_t first) {
-  // A loop ends at its start, which is free by then: that is damage, and next_of() says so.
-  if (last) {
+  {
     MutexGuard guard{table_mutex_};
-    TRY(set_entry(last, 0x0fffffff));
+    // Who only frees has to know the count, too: the one in the information sector would be wrong afterwards.
+    TRY(count_free());
+    if (last) TRY(set_entry(last, 0x0fffffff));
   }
+  // A loop ends at its start, which is free by then: that is damage, and next_of() says so.
   while (first != end_of_chain) {
     std::uint32_t next = TRY(next_of(first));
     // What was a directory may be a file's next, whose contents go past the byte cache.
     bytes_.forget(place_of(first), cluster_bytes_);
     MutexGuard guard{table_mutex_};
     TRY(set_entry(first, 0));
-    if (free_is_known_) ++free_count_;
+    ++free_count_;
     if (first < next_free_) next_free_ = first;
     first = next;
   }
