@@ -6,6 +6,7 @@
 #include "core/memory/user_pointer.h"
 #include "linux_abi/fault.h"
 #include "linux_abi/lifecycle.h"
+#include "linux_abi/rseq.h"
 #include "linux_abi/signal_delivery.h"
 #include "linux_abi/tracing.h"
 #include "linux_abi/user_helper.h"
@@ -76,6 +77,16 @@ inline void system_call(Task& task, Context& context) {
 // Set by others at any time; whoever sets a bit also makes enter_user() return.
 bool has_work(const Task& task) { return task.work.load(std::memory_order_acquire) != 0; }
 
+// Most often a call has slept, and nothing else has happened.
+[[gnu::noinline]] void work_after_call(Context& context) {
+  Task& task = context.task;
+  std::uint32_t only_switched = task_work::rseq;
+  // acquire: as in has_work().
+  if (task.work.compare_exchange_strong(only_switched, 0, std::memory_order_acquire))
+    return rseq_update(task);
+  handle_user_work(context, EnteredBy::system_call);
+}
+
 }  // namespace
 
 long missing_system_call(Context& context) {
@@ -112,7 +123,7 @@ void thread_loop(Task& task) {
     if (event == arch::UserEvent::system_call) [[likely]] {
       system_call(task, context);
       if (has_work(task)) [[unlikely]]
-        handle_user_work(context, EnteredBy::system_call);
+        work_after_call(context);
     } else {
       if (event == arch::UserEvent::fault) handle_user_fault(task);
       if (has_work(task)) handle_user_work(context, EnteredBy::other);
