@@ -78,6 +78,8 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
   Result<void> store_if_changed();
   Result<void> sync(std::uint64_t from, std::uint64_t to, bool data_only);
   static constexpr unsigned store_credits = 1;
+  // Nobody has a reference any more: it is being evicted, or will be.
+  bool is_leaving() const { return reference_count() == 0; }
   page_cache::PageCache* cache() const { return cache_.get(); }
   std::uint32_t disk_flags() const { return disk_flags_; }
   std::uint32_t checksum_seed() const { return checksum_seed_; }

@@ -101,12 +101,20 @@ Result<RefPtr<Ext4Inode>> Ext4FileSystem::get_inode(std::uint32_t number) {
 }
 
 Result<void> Ext4FileSystem::insert_inode(Ext4Inode& inode) {
-  core::MutexGuard guard{inodes_mutex_};
-  // The number was free: at most its last owner is still leaving.
-  TRY(inode_gone_.wait(guard, core::WaitMode::uninterruptible,
-                       [&] { return !inodes_->tree.find(inode.table_key); }));
-  inodes_->tree.insert(inode);
-  return {};
+  {
+    core::MutexGuard guard{inodes_mutex_};
+    // The number was free: at most its last owner is still leaving. One that stays may be our caller's own.
+    Ext4Inode* other = nullptr;
+    TRY(inode_gone_.wait(guard, core::WaitMode::uninterruptible, [&] {
+      other = inodes_->tree.find(inode.table_key);
+      return !other || !other->is_leaving();
+    }));
+    if (!other) {
+      inodes_->tree.insert(inode);
+      return {};
+    }
+  }
+  return corrupted("bitmap that calls an inode in use free", inode.table_key);
 }
 
 void Ext4FileSystem::forget_inode(Ext4Inode& inode) {
