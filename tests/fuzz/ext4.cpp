@@ -43,7 +43,7 @@ const std::vector<Base>& bases() {
     Bytes unchecked = make_image(4, plain, folder);
     ImageDisk disk(std::move(unchecked));
     {
-      World w(disk);
+      Ext4World w(disk);
       (void)w.write_file("/written", pattern(9000, 1));
       (void)w.mkdir("/made");
       std::string value = pattern(300, 2);
@@ -107,7 +107,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   ImageDisk disk(std::move(image));
-  World w(disk);
+  Ext4World w(disk);
   if (w.mount_error == 0) use(w);
   return 0;
 }

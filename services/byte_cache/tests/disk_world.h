@@ -1,5 +1,5 @@
-// What the host tests of file systems on disks share: an image in memory as a disk, and somebody who has it
-// mounted.
+// What the host tests of file systems on disks share: an image in memory as a disk, which remembers, if
+// asked, what was written and flushed in which order; and somebody who has it mounted.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -66,6 +66,13 @@ inline Bytes load(const std::string& path) {
 
 class ImageDisk final : public block::DiskDriver {
  public:
+  struct Event {
+    std::uint64_t offset = 0;
+    Bytes data;           // empty: a flush
+    bool stable = false;  // force-unit-access
+    std::string note;     // what the test had been promised before this
+  };
+
   explicit ImageDisk(Bytes bytes) : image(std::move(bytes)) {
     static int number = 0;
     block::DiskDescription description;
@@ -102,20 +109,24 @@ class ImageDisk final : public block::DiskDriver {
       if (failing && request.operation() != block::Operation::read) {
         status = Errno::eio;
       } else if (request.operation() == block::Operation::flush) {
-        ++flushes;
+        if (recording) events.push_back({});
       } else if (request.operation() == block::Operation::discard) {
         // The worst that a device may do.
         std::fill_n(image.begin() + static_cast<long>(at), request.length(), '\xdd');
+        discarded += request.length();
       } else {
+        Event event{at, {}, request.force_unit_access(), {}};
         request.for_each_segment([&](const block::Segment& segment) {
           char* mine = image.data() + at;
           if (request.operation() == block::Operation::write) {
             std::memcpy(mine, segment.data(), segment.length);
+            if (recording) event.data.insert(event.data.end(), mine, mine + segment.length);
           } else {
             std::memcpy(segment.data(), mine, segment.length);
           }
           at += segment.length;
         });
+        if (recording && request.operation() == block::Operation::write) events.push_back(std::move(event));
       }
     }
     request.complete(status);
@@ -126,8 +137,9 @@ class ImageDisk final : public block::DiskDriver {
   std::condition_variable gone;
   bool is_released = false;
   Bytes image;
-  bool failing = false;
-  unsigned flushes = 0;
+  std::vector<Event> events;
+  bool recording = false, failing = false;
+  std::uint64_t discarded = 0;  // bytes
   base::RefPtr<block::Disk> disk;
 };
 

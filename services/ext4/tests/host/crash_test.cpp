@@ -35,11 +35,11 @@ void check_recovery(const Bytes& image, const std::map<std::string, std::string>
   {
     ImageDisk disk(image);
     {
-      World w(disk);
+      Ext4World w(disk);
       ASSERT_EQ(w.mount_error, 0);
       for (auto& [name, text] : promised) ASSERT_TRUE(w.read_file(name) == text) << name;
     }
-    disk.expect_clean();
+    expect_clean(disk);
   }
   std::string path = scratch() + "/crash.img";
   save(path, image);
@@ -47,7 +47,7 @@ void check_recovery(const Bytes& image, const std::map<std::string, std::string>
   // 0: nothing to do, 1: the journal was replayed and orphans were cleared.
   ASSERT_LE(WEXITSTATUS(status), 1) << std::string(load(scratch() + "/fsck.log").data());
   ImageDisk repaired(load(path));
-  World w(repaired, "", true);
+  Ext4World w(repaired, "", true);
   ASSERT_EQ(w.mount_error, 0);
   for (auto& [name, text] : promised) ASSERT_TRUE(w.read_file(name) == text) << name << " after e2fsck";
 }
@@ -63,7 +63,7 @@ TEST_P(Crash, KeepsWhatWasSynced) {
   disk.recording = true;
   std::vector<Promise> promises{{0, {}}};
   {
-    World w(disk);
+    Ext4World w(disk);
     std::map<std::string, std::string> current, promised;
     for (int step = 0; step < 120; ++step) {
       std::string name = "/f" + std::to_string(random() % 12);
@@ -141,7 +141,7 @@ TEST(Damage, IsReported) {
         bad[at] = static_cast<char>(random() % 4 ? random() : random() % 2 ? 0xff : 0);
       }
       ImageDisk disk(bad);
-      World w(disk, "", round % 2);
+      Ext4World w(disk, "", round % 2);
       if (w.mount_error) continue;
       for (const auto& name : w.list("/")) (void)w.read_file("/" + name);
       for (const auto& name : w.list("/d")) (void)w.read_file("/d/" + name);

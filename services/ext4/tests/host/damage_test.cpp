@@ -6,14 +6,14 @@ using namespace test;
 TEST(Ext4Damage, AnInodeInUseThatTheBitmapCallsFreeIsDamage) {
   ImageDisk disk(make_image(16));
   {
-    World w(disk);
+    Ext4World w(disk);
     ASSERT_EQ(w.write_file("/kept", "text"), 0);
   }
   std::string path = scratch() + "/free-inode.img";
   save(path, disk.image);
   run("debugfs -w -R 'freei /kept' " + path);
   ImageDisk damaged(load(path));
-  World w(damaged);
+  Ext4World w(damaged);
   auto kept = w.open("/kept", open_read_only);
   ASSERT_TRUE(kept);
   // Its number is the first that looks free.

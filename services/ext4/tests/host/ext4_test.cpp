@@ -15,7 +15,7 @@ TEST(Ext4, ReadsWhatMke2fsWrote) {
   for (const char* options : {"", "-b 1024", "-b 2048 -I 128", "-O ^64bit,^metadata_csum_seed"}) {
     SCOPED_TRACE(options);
     ImageDisk disk(make_image(24, options, folder));
-    World w(disk, "", true);
+    Ext4World w(disk, "", true);
     ASSERT_EQ(w.mount_error, 0);
     EXPECT_EQ(w.read_file("/a/small"), "hi\n");
     EXPECT_TRUE(w.read_file("/a/b/large") == large);
@@ -31,12 +31,12 @@ TEST(Ext4, ReadsWhatMke2fsWrote) {
 TEST(Ext4, LeavesACleanDiskBehind) {
   ImageDisk disk(make_image(32));
   {
-    World w(disk);
+    Ext4World w(disk);
     ASSERT_EQ(w.mount_error, 0);
   }
-  disk.expect_clean();
+  expect_clean(disk);
   {
-    World w(disk);
+    Ext4World w(disk);
     EXPECT_EQ(w.mkdir("/d"), 0);
     EXPECT_EQ(w.write_file("/d/f", pattern(100000, 2)), 0);
     EXPECT_EQ(w.symlink("d/f", "/l"), 0);
@@ -49,8 +49,8 @@ TEST(Ext4, LeavesACleanDiskBehind) {
     EXPECT_EQ(w.rename("/e/sub", "/sub"), 0);
     EXPECT_EQ(w.rmdir("/e"), 39);
   }
-  disk.expect_clean();
-  World w(disk, "", true);
+  expect_clean(disk);
+  Ext4World w(disk, "", true);
   EXPECT_EQ(w.read_file("/e/f"), pattern(100000, 2));
   EXPECT_EQ(w.read_file("/hard"), pattern(100000, 2));
   EXPECT_EQ(w.stat("/hard").link_count, 2u);
@@ -67,32 +67,32 @@ TEST(Ext4, GrowsAndEmptiesLargeDirectories) {
     const int count = 5000;
     auto name = [](int i) { return "/dir/a-name-that-takes-some-room-" + std::to_string(i * 7919); };
     {
-      World w(disk);
+      Ext4World w(disk);
       ASSERT_EQ(w.mkdir("/dir"), 0);
       for (int i = 0; i < count; ++i) ASSERT_EQ(w.write_file(name(i), ""), 0) << i;
       EXPECT_EQ(w.list("/dir", 50).size(), static_cast<std::size_t>(count));
     }
-    disk.expect_clean();
+    expect_clean(disk);
     {
-      World w(disk);
+      Ext4World w(disk);
       for (int i = 0; i < count; ++i) ASSERT_EQ(w.stat_errno(name(i)), 0) << i;
       for (int i = 0; i < count; i += 2) ASSERT_EQ(w.unlink(name(i)), 0) << i;
     }
-    disk.expect_clean();
+    expect_clean(disk);
     {
-      World w(disk);
+      Ext4World w(disk);
       EXPECT_EQ(w.list("/dir", 50).size(), static_cast<std::size_t>(count / 2));
       for (int i = 1; i < count; i += 2) ASSERT_EQ(w.unlink(name(i)), 0) << i;
       EXPECT_EQ(w.rmdir("/dir"), 0);
     }
-    disk.expect_clean();
+    expect_clean(disk);
   }
 }
 
 TEST(Ext4, KeepsAttributesAndXattrs) {
   ImageDisk disk(make_image(16, "-b 4096"));
   {
-    World w(disk);
+    Ext4World w(disk);
     ASSERT_EQ(w.write_file("/f", "x"), 0);
     EXPECT_EQ(World::code(change_mode(w.caller(), w.path(w.full("/f")), 04751)), 0);
     EXPECT_EQ(World::code(change_owner(w.caller(), w.path(w.full("/f")), 70000, 80000)), 0);
@@ -113,9 +113,9 @@ TEST(Ext4, KeepsAttributesAndXattrs) {
               0);
     EXPECT_EQ(World::code(make_node(w.caller(), nullptr, w.full("/fifo"), mode_fifo | 0600, {})), 0);
   }
-  disk.expect_clean();
+  expect_clean(disk);
   {
-    World w(disk);
+    Ext4World w(disk);
     auto stat = w.stat("/f");
     EXPECT_EQ(stat.mode, mode_regular | 0640);
     EXPECT_EQ(stat.uid, 70000u);
@@ -136,13 +136,13 @@ TEST(Ext4, KeepsAttributesAndXattrs) {
     EXPECT_EQ(w.stat("/big").special_device, (DeviceNumber{300, 70000}));
     EXPECT_EQ(w.stat("/fifo").mode & mode_type_mask, mode_fifo);
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 TEST(Ext4, FallocatePunchAndSeek) {
   ImageDisk disk(make_image(32));
   {
-    World w(disk);
+    Ext4World w(disk);
     auto file = *w.open("/f", open_read_write | open_create);
     ASSERT_EQ(World::code(allocate(*file, 0, 0, 1 << 20)), 0);
     EXPECT_EQ(w.stat("/f").size, 1u << 20);
@@ -162,13 +162,13 @@ TEST(Ext4, FallocatePunchAndSeek) {
     EXPECT_TRUE(World::read_at(*file, 0, 2 << 20) == expected);
     EXPECT_EQ(World::code(allocate(*file, 8, 0, 4096)), 95);
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 TEST(Ext4, DirectTransfersKeepTheRulesOfAlignment) {
   ImageDisk disk(make_image(16));
   {
-    World w(disk);
+    Ext4World w(disk);
     auto file = *w.open("/f", open_read_write | open_create | open_direct);
     alignas(512) static char memory[4096];
     std::fill_n(memory, sizeof(memory), 'd');
@@ -193,7 +193,7 @@ TEST(Ext4, DirectTransfersKeepTheRulesOfAlignment) {
     EXPECT_EQ(World::code(read(100, 0)), 22);
     EXPECT_EQ(*read(100, 4096), 0u);
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 struct TrimRange {
@@ -209,7 +209,7 @@ TEST(Ext4, TrimTellsOfFreeBlocksOnly) {
     ImageDisk disk(make_image(24, options));
     Bytes crashed;
     {
-      World w(disk);
+      Ext4World w(disk);
       for (unsigned i = 0; i < 40; ++i)
         ASSERT_EQ(w.write_file("/f" + std::to_string(i), pattern(70000, i)), 0);
       for (unsigned i = 0; i < 40; ++i) ASSERT_EQ(w.sync_file("/f" + std::to_string(i)), 0);
@@ -234,19 +234,19 @@ TEST(Ext4, TrimTellsOfFreeBlocksOnly) {
       for (unsigned i = 2; i < 40; i += 2)
         EXPECT_TRUE(w.read_file("/f" + std::to_string(i)) == pattern(70000, i));
     }
-    disk.expect_clean();
+    expect_clean(disk);
     {
-      World w(disk);
+      Ext4World w(disk);
       for (unsigned i = 2; i < 40; i += 2)
         EXPECT_TRUE(w.read_file("/f" + std::to_string(i)) == pattern(70000, i));
     }
     ImageDisk after_crash(std::move(crashed));
     {
-      World w(after_crash);
+      Ext4World w(after_crash);
       EXPECT_TRUE(w.read_file("/f0") == pattern(70000, 0));
       EXPECT_TRUE(w.read_file("/f39") == pattern(70000, 39));
     }
-    after_crash.expect_clean();
+    expect_clean(after_crash);
   }
 }
 
@@ -254,7 +254,7 @@ RefPtr<Credentials> acting;
 TEST(Ext4, TheLastBlocksAreForRoot) {
   ImageDisk disk(make_image(16, "-m 10"));
   {
-    World w(disk);
+    Ext4World w(disk);
     acting = *Credentials::create_root();
     acting->uid = acting->euid = acting->suid = acting->fsuid = 1000;
     acting->effective = CapabilitySet();
@@ -281,14 +281,14 @@ TEST(Ext4, TheLastBlocksAreForRoot) {
     EXPECT_EQ(World::write_at(*file, at, pattern(1 << 20, 2)), 0);
     acting = nullptr;
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 TEST(Ext4, RunsOutOfRoomWithoutLosingAnything) {
   ImageDisk disk(make_image(8));
   std::map<std::string, std::string> kept;
   {
-    World w(disk);
+    Ext4World w(disk);
     for (unsigned i = 0; i < 200; ++i) {
       std::string name = "/f" + std::to_string(i), text = pattern(100000, i);
       int result = w.write_file(name, text);
@@ -302,21 +302,21 @@ TEST(Ext4, RunsOutOfRoomWithoutLosingAnything) {
     EXPECT_LT(kept.size(), 100u);
     EXPECT_GT(kept.size(), 10u);
   }
-  disk.expect_clean();
+  expect_clean(disk);
   {
-    World w(disk);
+    Ext4World w(disk);
     for (auto& [name, text] : kept) EXPECT_TRUE(w.read_file(name) == text) << name;
     for (auto& [name, text] : kept) EXPECT_EQ(w.unlink(name), 0);
     EXPECT_EQ(w.write_file("/again", pattern(1000000, 9)), 0);
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 // What was deleted a moment ago is room, for data and for names, without anybody's sync.
 TEST(Ext4, FullDisksTakeWhatDeletionsGaveBack) {
   ImageDisk disk(make_image(8));
   {
-    World w(disk);
+    Ext4World w(disk);
     int result = 0;
     unsigned files = 0;
     for (; !result; ++files) result = w.write_file("/f" + std::to_string(files), pattern(50000, files));
@@ -331,14 +331,14 @@ TEST(Ext4, FullDisksTakeWhatDeletionsGaveBack) {
     ASSERT_EQ(w.unlink("/f0"), 0);
     for (int i = 0; i < 10; ++i) ASSERT_EQ(w.mkdir("/d" + std::to_string(i)), 0) << i;
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 // Small files are promised a page each and need a block of 1 KiB.
 TEST(Ext4, PromisesDoNotUseUpTheDisk) {
   ImageDisk disk(make_image(8, "-b 1024 -N 8192"));
   {
-    World w(disk);
+    Ext4World w(disk);
     FileSystemStatistics before;
     EXPECT_TRUE(vfs::statistics(w.path(w.full("/")), before));
     unsigned files = 0;
@@ -347,7 +347,7 @@ TEST(Ext4, PromisesDoNotUseUpTheDisk) {
     EXPECT_GT(files, before.blocks_available * 8 / 10);
     for (unsigned i = 0; i < files; i += 97) EXPECT_EQ(w.read_file("/f" + std::to_string(i)), "small");
   }
-  disk.expect_clean();
+  expect_clean(disk);
 }
 
 // What a write was promised is not given to somebody's directories.
@@ -355,15 +355,15 @@ TEST(Ext4, NamesDoNotTakeWhatDataWasPromised) {
   ImageDisk disk(make_image(8, "-N 8192"));
   unsigned files = 0, directories = 0;
   {
-    World w(disk);
+    Ext4World w(disk);
     while (w.write_file("/f" + std::to_string(files), pattern(100000, files)) == 0) ++files;
     w.unlink("/f" + std::to_string(files));
     while (directories < 5000 && w.mkdir("/d" + std::to_string(directories)) == 0) ++directories;
     EXPECT_LT(directories, 5000u);
     for (unsigned i = 0; i < files; ++i) EXPECT_EQ(w.sync_file("/f" + std::to_string(i)), 0) << i;
   }
-  disk.expect_clean();
-  World w(disk);
+  expect_clean(disk);
+  Ext4World w(disk);
   for (unsigned i = 0; i < files; ++i)
     EXPECT_TRUE(w.read_file("/f" + std::to_string(i)) == pattern(100000, i)) << i;
 }
@@ -372,7 +372,7 @@ TEST(Ext4, DeletesFilesThatAreStillOpen) {
   ImageDisk disk(make_image(16));
   Bytes while_open;
   {
-    World w(disk);
+    Ext4World w(disk);
     auto file = *w.open("/f", open_read_write | open_create);
     EXPECT_EQ(World::write_at(*file, 0, pattern(400000, 5)), 0);
     EXPECT_EQ(World::code(file->sync(0, ~0ull >> 1, false)), 0);
@@ -385,26 +385,26 @@ TEST(Ext4, DeletesFilesThatAreStillOpen) {
                                {open_temporary | open_read_write, 0600, lookup_default});
     EXPECT_EQ(World::write_at(*nameless, 0, "no name"), 0);
   }
-  disk.expect_clean();
+  expect_clean(disk);
   // The machine stopped while it was open: the next mount deletes it.
   ImageDisk crashed(while_open);
   std::uint64_t free_before;
   {
-    World w(crashed);
+    Ext4World w(crashed);
     ASSERT_EQ(w.mount_error, 0);
     EXPECT_EQ(w.list("/"), (std::vector<std::string>{"lost+found", "now"}));
     FileSystemStatistics statistics;
     EXPECT_TRUE(vfs::statistics(w.path(w.full("/")), statistics));
     free_before = statistics.blocks_free;
   }
-  crashed.expect_clean();
+  expect_clean(crashed);
   EXPECT_GT(free_before, 1000u);
 }
 
 // A name that was looked for in vain, or removed, is remembered below the directory.
 TEST(Ext4, RemovedDirectoriesGoAtOnce) {
   ImageDisk disk(make_image(16));
-  World w(disk);
+  Ext4World w(disk);
   ASSERT_EQ(w.mkdir("/into"), 0);
   std::uint64_t before = w.free_inodes();
   for (int i = 0; i < 20; ++i) {
@@ -428,7 +428,7 @@ TEST(Ext4, FreedMetadataDoesNotComeHome) {
   ImageDisk disk(make_image(8, "-b 1024"));
   std::map<std::string, std::string> kept;
   {
-    World w(disk);
+    Ext4World w(disk);
     ASSERT_EQ(w.mkdir("/d"), 0);
     for (int i = 0; i < 200; ++i)
       EXPECT_EQ(w.write_file("/d/file-with-a-longer-name-" + std::to_string(i), "x"), 0);
@@ -446,8 +446,8 @@ TEST(Ext4, FreedMetadataDoesNotComeHome) {
     }
     EXPECT_GT(kept.size(), 500u);
   }
-  disk.expect_clean();
-  World w(disk);
+  expect_clean(disk);
+  Ext4World w(disk);
   for (auto& [name, text] : kept) EXPECT_TRUE(w.read_file(name) == text) << name;
 }
 
@@ -460,17 +460,17 @@ TEST(Ext4, RefusesWhatItDoesNotKnow) {
                    Case{"-O quota", 30, 0}, Case{"-O ^has_journal,^orphan_file", 30, 0}}) {
     SCOPED_TRACE(one.options);
     ImageDisk disk(make_image(16, one.options));
-    EXPECT_EQ(World(disk).mount_error, one.for_writing);
+    EXPECT_EQ(Ext4World(disk).mount_error, one.for_writing);
     if (std::string(one.options) != "-O bigalloc")
-      EXPECT_EQ(World(disk, "", true).mount_error, one.for_reading);
+      EXPECT_EQ(Ext4World(disk, "", true).mount_error, one.for_reading);
   }
   ImageDisk nothing(Bytes(8 << 20));
-  EXPECT_EQ(World(nothing).mount_error, 22);
+  EXPECT_EQ(Ext4World(nothing).mount_error, 22);
 }
 
 TEST(Ext4, StopsWritingWhenTheDiskFails) {
   ImageDisk disk(make_image(16));
-  World w(disk);
+  Ext4World w(disk);
   ASSERT_EQ(w.write_file("/f", "before"), 0);
   ASSERT_EQ(w.sync_file("/f"), 0);
   auto file = *w.open("/f", open_read_write);
@@ -490,7 +490,7 @@ TEST(Ext4, ReplacingByRenameKeepsOneContent) {
   ImageDisk disk(make_image(16));
   Bytes crashed;
   {
-    World w(disk);
+    Ext4World w(disk);
     ASSERT_EQ(w.write_file("/f", pattern(9000, 1)), 0);
     ASSERT_EQ(w.sync_file("/f"), 0);
     ASSERT_EQ(w.write_file("/f.new", pattern(30000, 2)), 0);
@@ -500,10 +500,10 @@ TEST(Ext4, ReplacingByRenameKeepsOneContent) {
   }
   ImageDisk after_crash(std::move(crashed));
   {
-    World w(after_crash);
+    Ext4World w(after_crash);
     EXPECT_TRUE(w.read_file("/f") == pattern(30000, 2));
   }
-  after_crash.expect_clean();
+  expect_clean(after_crash);
 }
 
 // Random operations on a tree against a model in memory; clean and the same after each mount.
@@ -515,7 +515,7 @@ TEST_P(Random, OperationsBehaveAsTheModel) {
   ImageDisk disk(make_image(48, seed % 3 == 1 ? "-b 1024" : seed % 3 == 2 ? "-b 2048" : ""));
   std::map<std::string, std::string> files;
   for (int round = 0; round < 3; ++round) {
-    World w(disk);
+    Ext4World w(disk);
     ASSERT_EQ(w.mount_error, 0);
     if (round == 0) ASSERT_EQ(w.mkdir("/d"), 0);
     for (auto& [name, text] : files) ASSERT_TRUE(w.read_file(name) == text) << name << " in round " << round;
@@ -574,7 +574,7 @@ TEST_P(Random, OperationsBehaveAsTheModel) {
       }
     }
     w.unmount();
-    disk.expect_clean();
+    expect_clean(disk);
   }
   // Another reader sees the same.
   std::string path = scratch() + "/final.img", out = scratch() + "/out";
