@@ -52,7 +52,7 @@ std::uint32_t Journal::free_log_blocks() const NO_THREAD_SAFETY_ANALYSIS {
 // Takes the running transaction away from the handles, with its blocks copied.
 Result<void> Journal::lock_running(Transaction& taken, bool& any) {
   core::MutexGuard guard{mutex_};
-  any = transaction_.credits != 0;
+  any = transaction_.has_begun;
   if (!any) return {};
   locking_ = true;
   TRY(changed_.wait(guard, core::WaitMode::uninterruptible,

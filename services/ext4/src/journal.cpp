@@ -1,6 +1,7 @@
 // Opening and closing the journal, handles.
 #include "journal.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "block_writer.h"
@@ -17,6 +18,9 @@ Journal::~Journal() {
   base::verify(!open_, "a journal destroyed that was not closed");
   periodic_.cancel_and_wait();
 }
+
+// Blocks. Each is kept twice until the commit, and cannot leave memory.
+static constexpr std::uint32_t largest_transaction = 2048;
 
 // ---- The log on the volume ----
 
@@ -96,7 +100,7 @@ Result<void> Journal::open(base::Vector<LogExtent> extents, const std::uint8_t (
     return error(Errno::euclean);
   if (super->error)
     core::log(core::LogLevel::warning, "ext4 ({}): the journal was aborted before", buffers_.volume().name());
-  credits_max_ = (blocks_ - first_) / 4;
+  credits_max_ = std::min((blocks_ - first_) / 4, largest_transaction);
   return {};
 }
 
@@ -183,8 +187,10 @@ Result<std::uint32_t> Journal::join(unsigned credits) {
       core::MutexGuard guard{mutex_};
       TRY(changed_.wait(guard, core::WaitMode::uninterruptible,
                         [&]() NO_THREAD_SAFETY_ANALYSIS { return !locking_; }));
-      if (transaction_.credits + credits <= credits_max_) {
-        if (transaction_.credits == 0) periodic_.post_after(core::WorkQueue::long_running(), interval_ns_);
+      // Of an operation that is over only what it changed counts, so that small ones share a transaction.
+      if (transaction_.buffers.size() + transaction_.credits + credits <= credits_max_) {
+        if (!std::exchange(transaction_.has_begun, true))
+          periodic_.post_after(core::WorkQueue::long_running(), interval_ns_);
         transaction_.credits += credits;
         ++transaction_.handles;
         return transaction_.id;
@@ -194,10 +200,11 @@ Result<std::uint32_t> Journal::join(unsigned credits) {
   }
 }
 
-void Journal::leave() {
+void Journal::leave(unsigned credits) {
   bool wakes;
   {
     core::MutexGuard guard{mutex_};
+    transaction_.credits -= credits;
     wakes = --transaction_.handles == 0 && locking_;
   }
   if (wakes) changed_.wake_all();
@@ -242,12 +249,13 @@ Result<void> Journal::forget(std::uint64_t block) {
 Result<void> Handle::start(Journal& journal, unsigned credits) {
   base::verify(!journal_, "a second start of a handle");
   transaction_ = TRY(journal.join(credits));
+  credits_ = credits;
   journal_ = &journal;
   return {};
 }
 
 void Handle::stop() {
-  if (Journal* journal = std::exchange(journal_, nullptr)) journal->leave();
+  if (Journal* journal = std::exchange(journal_, nullptr)) journal->leave(credits_);
 }
 
 Result<void> Handle::restart(unsigned credits) {

@@ -104,7 +104,10 @@ class Journal {
   friend class Indivisible;
   struct Transaction {
     std::uint32_t id = 0;
-    unsigned handles = 0, credits = 0;
+    unsigned handles = 0;
+    unsigned credits =
+        0;  // of those handles: what they may still change; what they did change is in `buffers`
+    bool has_begun = false;
     base::Vector<BufferRef> buffers;
     base::Vector<std::uint64_t> revoked;
   };
@@ -142,7 +145,7 @@ class Journal {
   // ---- For handles ----
   Result<std::uint32_t> join(unsigned credits);
   Result<void> extend(unsigned credits);
-  void leave();
+  void leave(unsigned credits);
   Result<void> access(Buffer& buffer);
   Result<void> forget(std::uint64_t block);
 
@@ -197,6 +200,7 @@ class Handle {
  private:
   friend class Indivisible;
   Journal* journal_ = nullptr;
+  unsigned credits_ = 0;
   std::uint32_t transaction_ = 0;
 };
 
