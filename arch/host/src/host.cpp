@@ -1,3 +1,4 @@
+#include <arch/checksum.h>
 #include <arch/cpu.h>
 #include <arch/time.h>
 #include <arch_impl/cpu.h>
@@ -10,6 +11,7 @@
 #include <random>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 
 namespace arch {
 
@@ -57,6 +59,9 @@ std::uint64_t wall_clock_at_boot_ns() {
   clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec) -
          host_monotonic_ns();
+}
+std::uint32_t crc32c(std::uint32_t state, std::span<const std::byte> bytes) {
+  return base::crc32c(state, bytes);
 }
 void delay_microseconds(unsigned microseconds) { usleep(microseconds); }
 const char* clock_source_name() { return "host"; }

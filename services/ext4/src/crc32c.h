@@ -2,12 +2,14 @@
 // state.
 #pragma once
 
+#include <arch/checksum.h>
+
 #include <cstdint>
 #include <span>
 
 namespace ext4 {
 
-std::uint32_t crc32c(std::uint32_t state, std::span<const std::byte> bytes);
+using arch::crc32c;
 template <typename T>
 std::uint32_t crc32c_of(std::uint32_t state, const T& value) {
   return crc32c(state, std::as_bytes(std::span(&value, 1)));

@@ -42,6 +42,7 @@ void detect_cpu_features(std::string_view isa) {
   if (has_letter(isa, 'v')) features.vector_registers_size = measure_vector_registers();
   features.zba = has_extension(isa, "zba");
   features.zbb = has_extension(isa, "zbb");
+  features.zbc = has_extension(isa, "zbc");
   features.zbs = has_extension(isa, "zbs");
   features.zicboz = has_extension(isa, "zicboz");
   features.memory_types = has_extension(isa, "svpbmt");

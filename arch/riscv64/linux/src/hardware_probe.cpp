@@ -30,7 +30,7 @@ enum Key : std::int64_t {
 };
 constexpr std::uint64_t behaviour_ima = 1;
 constexpr std::uint64_t extension_fd = 1, extension_c = 2, extension_v = 4, extension_zba = 1 << 3,
-                        extension_zbb = 1 << 4, extension_zbs = 1 << 5;
+                        extension_zbb = 1 << 4, extension_zbs = 1 << 5, extension_zbc = 1 << 7;
 constexpr std::uint32_t which_cpus = 1;  // the flag that asks the other way round
 
 Pair answer(Pair pair) {
@@ -50,7 +50,8 @@ Pair answer(Pair pair) {
       break;
     case extensions:
       pair.value = extension_fd | extension_c | (f.vector_registers_size ? extension_v : 0) |
-                   (f.zba ? extension_zba : 0) | (f.zbb ? extension_zbb : 0) | (f.zbs ? extension_zbs : 0);
+                   (f.zba ? extension_zba : 0) | (f.zbb ? extension_zbb : 0) | (f.zbs ? extension_zbs : 0) |
+                   (f.zbc ? extension_zbc : 0);
       break;
     case performance:
     case misaligned_scalar:

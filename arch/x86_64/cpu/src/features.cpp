@@ -84,6 +84,7 @@ void detect_cpu_features() {
   features.gigabyte_pages = bit(features.extended_edx, 26);
   features.rdtscp = bit(features.extended_edx, 27);
   features.pcid = bit(features.leaf1_ecx, 17);
+  features.crc32 = bit(features.leaf1_ecx, 20);  // a part of SSE 4.2
   features.x2apic = bit(features.leaf1_ecx, 21);
   features.tsc_deadline = bit(features.leaf1_ecx, 24);
   features.xsave = bit(features.leaf1_ecx, 26);

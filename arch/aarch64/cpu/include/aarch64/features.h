@@ -17,6 +17,7 @@ struct CpuFeatures {
   bool address_authentication = false, generic_authentication = false;
   bool hardware_access_flag = false;
   bool hardware_dirty_state = false;
+  bool has_crc32() const { return (instruction_set[0] >> 16 & 15) != 0; }
 };
 
 const CpuFeatures& cpu_features();

@@ -10,7 +10,7 @@ namespace arch {
 struct CpuFeatures {
   // "rv64imafdc_zicsr...", zero-terminated.
   char isa[256] = {};
-  bool zba = false, zbb = false, zbs = false, zicboz = false;
+  bool zba = false, zbb = false, zbc = false, zbs = false, zicboz = false;
   bool memory_types = false;      // Svpbmt
   bool supervisor_timer = false;  // Sstc: stimecmp
   std::uint64_t vendor = 0, architecture = 0, implementation = 0;

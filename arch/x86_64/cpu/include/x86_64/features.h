@@ -17,7 +17,7 @@ struct CpuFeatures {
   bool no_execute = false, gigabyte_pages = false, smep = false, smap = false, umip = false, fsgsbase = false,
        pcid = false, invpcid = false, x2apic = false, tsc_deadline = false, invariant_tsc = false,
        erms = false, fsrm = false, rdrand = false, rdseed = false, rdtscp = false, rdpid = false,
-       xsave = false, xsaveopt = false, xsavec = false, xsaves = false, hypervisor = false;
+       xsave = false, xsaveopt = false, xsavec = false, xsaves = false, crc32 = false, hypervisor = false;
   // Extended (floating-point and vector) state.
   std::uint64_t extended_components = 3;  // XCR0
   std::size_t extended_size = 512;        // of the area XSAVE writes, standard format

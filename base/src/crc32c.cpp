@@ -1,9 +1,9 @@
-#include "crc32c.h"
+#include "base/crc32c.h"
 
 #include <array>
 #include <cstring>
 
-namespace ext4 {
+namespace base {
 
 namespace {
 // table[k][b]: the effect of byte b followed by k zero bytes.
@@ -12,7 +12,7 @@ struct Tables {
   consteval Tables() {
     for (std::uint32_t byte = 0; byte < 256; ++byte) {
       std::uint32_t state = byte;
-      for (int bit = 0; bit < 8; ++bit) state = state >> 1 ^ (state & 1 ? 0x82f63b78u : 0);
+      for (int bit = 0; bit < 8; ++bit) state = state >> 1 ^ (state & 1 ? crc32c_polynomial_reflected : 0);
       table[0][byte] = state;
     }
     for (std::size_t k = 1; k < 8; ++k)
@@ -39,4 +39,4 @@ std::uint32_t crc32c(std::uint32_t state, std::span<const std::byte> bytes) {
   return state;
 }
 
-}  // namespace ext4
+}  // namespace base
