@@ -1,8 +1,9 @@
 // Which blocks are free: first fit from a goal, in whole runs where there are some.
 //
 // A bit of the bitmap that is clear says what the next commit will say. Blocks freed in a transaction that is
-// not committed yet are in freed_ as well, and are not given out: after a crash they belong to who had them
+// not committed yet are in waiting_ as well, and are not given out: after a crash they belong to who had them
 // before.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -15,31 +16,73 @@ namespace ext4 {
 
 namespace {
 
-bool is_set(const std::byte* map, std::uint32_t bit) {
-  return (map[bit / 8] & static_cast<std::byte>(1u << bit % 8)) != std::byte{0};
-}
-void set(std::byte* map, std::uint32_t bit) { map[bit / 8] |= static_cast<std::byte>(1u << bit % 8); }
-void clear(std::byte* map, std::uint32_t bit) { map[bit / 8] &= static_cast<std::byte>(~(1u << bit % 8)); }
-
-// The first clear bit in [from, to); `to` if there is none.
-std::uint32_t find_clear(const std::byte* map, std::uint32_t from, std::uint32_t to) {
+// Calls f(word of the map, its bits that lie in [from, to)) for every word that has some.
+template <typename F>
+void for_each_word(std::uint32_t from, std::uint32_t to, F f) {
   for (std::uint32_t bit = from; bit < to;) {
-    if (bit % 64 == 0 && to - bit >= 64) {
-      std::uint64_t word;
-      std::memcpy(&word, map + bit / 8, 8);
-      if (word == ~std::uint64_t{0}) {
-        bit += 64;
-        continue;
-      }
-      return bit + static_cast<std::uint32_t>(std::countr_one(word));
-    }
-    if (!is_set(map, bit)) return bit;
-    ++bit;
+    std::uint32_t end = std::min(to, (bit / 64 + 1) * 64);
+    std::uint64_t mask = ~std::uint64_t{0} << bit % 64;
+    if (end % 64) mask &= ~(~std::uint64_t{0} << end % 64);
+    f(bit / 64, mask);
+    bit = end;
   }
-  return to;
+}
+void set_range(std::byte* map, std::uint32_t from, std::uint32_t to) {
+  for_each_word(from, to, [map](std::uint32_t at, std::uint64_t mask) {
+    std::uint64_t word;
+    std::memcpy(&word, map + at * std::size_t{8}, 8);
+    word |= mask;
+    std::memcpy(map + at * std::size_t{8}, &word, 8);
+  });
+}
+// Gives how many were set.
+std::uint32_t clear_range(std::byte* map, std::uint32_t from, std::uint32_t to) {
+  std::uint32_t were_set = 0;
+  for_each_word(from, to, [&](std::uint32_t at, std::uint64_t mask) {
+    std::uint64_t word;
+    std::memcpy(&word, map + at * std::size_t{8}, 8);
+    were_set += static_cast<std::uint32_t>(std::popcount(word & mask));
+    word &= ~mask;
+    std::memcpy(map + at * std::size_t{8}, &word, 8);
+  });
+  return were_set;
 }
 
 }  // namespace
+
+// What may be given out of a group: what is clear in its bitmap and does not wait for a commit. Words: a
+// bitmap is a whole block.
+class Ext4FileSystem::FreeMap {
+ public:
+  FreeMap(const Buffer& bitmap, const std::uint64_t* waiting) : map_(bitmap.bytes()), waiting_(waiting) {}
+  // The first one in [from, to), or `to`.
+  std::uint32_t find(std::uint32_t from, std::uint32_t to) const {
+    return search(from, to, ~std::uint64_t{0});
+  }
+  // Where those that begin at `from` end, `to` at the latest.
+  std::uint32_t end_of_run(std::uint32_t from, std::uint32_t to) const { return search(from, to, 0); }
+
+ private:
+  std::uint64_t taken(std::uint32_t at) const {
+    std::uint64_t word;
+    std::memcpy(&word, map_ + at * std::size_t{8}, 8);
+    return waiting_ ? word | waiting_[at] : word;
+  }
+  // The first bit in [from, to) whose being taken differs from that of `skipped`.
+  std::uint32_t search(std::uint32_t from, std::uint32_t to, std::uint64_t skipped) const {
+    if (from >= to) return to;
+    std::uint32_t at = from / 64;
+    std::uint64_t differs = (taken(at) ^ skipped) & ~std::uint64_t{0} << from % 64;
+    while (!differs) {
+      if (++at * std::uint64_t{64} >= to) return to;
+      differs = taken(at) ^ skipped;
+    }
+    return std::min(to, at * 64 + static_cast<std::uint32_t>(std::countr_zero(differs)));
+  }
+
+  const std::byte* map_;
+  const std::uint64_t* waiting_;
+};
 
 std::uint64_t Ext4FileSystem::goal_for(const Ext4Inode& inode) const {
   return first_block_of((inode.inode_number() - 1) / inodes_per_group_);
@@ -64,24 +107,10 @@ Result<void> Ext4FileSystem::reserve_blocks(std::uint64_t count) {
 }
 void Ext4FileSystem::unreserve_blocks(std::uint64_t count) { promised_blocks_.fetch_sub(count); }
 
-// Of the clear bits [bit, end) of a group: where those end that do not wait for a commit. `next`: where to
-// look on.
-std::uint32_t Ext4FileSystem::usable_end(std::uint32_t group, std::uint32_t bit, std::uint32_t end,
-                                         std::uint32_t& next) const {
-  std::uint64_t base = first_block_of(group);
-  std::uint32_t usable = end;
-  next = end;
-  for (const FreedRun& freed : freed_) {
-    if (freed.run.start + freed.run.count <= base + bit || freed.run.start >= base + usable) continue;
-    if (freed.run.start > base + bit) {
-      usable = next = static_cast<std::uint32_t>(freed.run.start - base);
-    } else {
-      std::uint64_t after = freed.run.start + freed.run.count - base;
-      next = after < blocks_in(group) ? static_cast<std::uint32_t>(after) : blocks_in(group);
-      return bit;
-    }
-  }
-  return usable;
+Result<Ext4FileSystem::FreeMap> Ext4FileSystem::free_map(std::uint32_t group, BufferRef& bitmap) {
+  bitmap = TRY(block_bitmap(group));
+  bool waits = group < waiting_.size() && !waiting_[group].blocks.empty();
+  return FreeMap(*bitmap, waits ? &waiting_[group].blocks[0] : nullptr);
 }
 
 // The first run of free blocks from `from` on with at least `wanted_at_least` of them, `count` at most. An
@@ -89,23 +118,18 @@ std::uint32_t Ext4FileSystem::usable_end(std::uint32_t group, std::uint32_t bit,
 Result<BlockRun> Ext4FileSystem::allocate_in_group(Handle& handle, std::uint32_t group, std::uint32_t from,
                                                    std::uint32_t count, std::uint32_t wanted_at_least) {
   std::uint32_t blocks = blocks_in(group);
-  BufferRef bitmap = TRY(block_bitmap(group));
-  const std::byte* map = bitmap->bytes();
+  BufferRef bitmap;
+  FreeMap map = TRY(free_map(group, bitmap));
   std::uint64_t base = first_block_of(group);
   BlockRun best;
   std::uint32_t best_bit = 0;
-  for (std::uint32_t bit = find_clear(map, from, blocks); bit < blocks;) {
-    std::uint32_t end = bit;
-    while (end < blocks && end - bit < count && !is_set(map, end)) ++end;
-    std::uint32_t next, stop = usable_end(group, bit, end, next);
-    if (stop > bit) {
-      if (stop - bit > best.count) {
-        best.count = stop - bit;
-        best_bit = bit;
-      }
-      if (best.count >= wanted_at_least) break;
+  for (std::uint32_t bit = map.find(from, blocks); bit < blocks && best.count < wanted_at_least;) {
+    std::uint32_t end = map.end_of_run(bit, std::min(blocks, bit + std::min(count, blocks)));
+    if (end - bit > best.count) {
+      best.count = end - bit;
+      best_bit = bit;
     }
-    bit = find_clear(map, next > bit ? next : bit + 1, blocks);
+    bit = map.find(end, blocks);
   }
   if (best.count < wanted_at_least) return BlockRun{};
   TRY(handle.access(bitmap));
@@ -113,7 +137,7 @@ Result<BlockRun> Ext4FileSystem::allocate_in_group(Handle& handle, std::uint32_t
   TRY(handle.access(descriptors));
   if (free_blocks_of(group) < best.count) return corrupted("free blocks of group", group);
   std::byte* writable_map = bitmap->bytes();
-  for (std::uint32_t bit = best_bit; bit < best_bit + best.count; ++bit) set(writable_map, bit);
+  set_range(writable_map, best_bit, best_bit + static_cast<std::uint32_t>(best.count));
   set_free_blocks(group, free_blocks_of(group) - best.count);
   seal_block_bitmap(group, *bitmap);
   seal_descriptor(group);
@@ -131,17 +155,16 @@ Result<std::uint64_t> Ext4FileSystem::trim_group(std::uint32_t group, std::uint3
   std::uint64_t trimmed = 0;
   for (std::uint32_t bit = from; bit < to;) {
     core::MutexGuard guard{allocation_mutex_};
-    BufferRef bitmap = TRY(block_bitmap(group));
-    bit = find_clear(bitmap->bytes(), bit, to);
-    std::uint32_t end = bit, next;
-    while (end < to && !is_set(bitmap->bytes(), end)) ++end;
-    std::uint32_t stop = usable_end(group, bit, end, next);
-    if (stop > bit && stop - bit >= minimum) {
-      std::uint64_t block = first_block_of(group) + bit, count = stop - bit;
+    BufferRef bitmap;
+    FreeMap map = TRY(free_map(group, bitmap));
+    bit = map.find(bit, to);
+    std::uint32_t end = map.end_of_run(bit, to);
+    if (end > bit && end - bit >= minimum) {
+      std::uint64_t block = first_block_of(group) + bit, count = end - bit;
       TRY(volume_->discard(buffers_.sector_of(block), buffers_.sector_of(count)));
       trimmed += count;
     }
-    bit = next > bit ? next : bit + 1;
+    bit = end;
   }
   return trimmed;
 }
@@ -189,9 +212,9 @@ Result<BlockRun> Ext4FileSystem::allocate_blocks(Handle& handle, std::uint64_t g
       if (free_blocks_of(group) < least) continue;
       // Exactly at the goal is best, however little it is: it continues an extent.
       if (i == 0 && least > 1 && within < blocks_in(group)) {
-        BufferRef bitmap = TRY(block_bitmap(group));
-        std::uint32_t bit = within, run = 0;
-        while (bit + run < blocks_in(group) && run < least && !is_set(bitmap->bytes(), bit + run)) ++run;
+        BufferRef bitmap;
+        FreeMap map = TRY(free_map(group, bitmap));
+        std::uint32_t run = map.end_of_run(within, std::min(blocks_in(group), within + least)) - within;
         if (run == least || run >= 16) {
           BlockRun found = TRY(allocate_in_group(handle, group, within, count, run));
           if (found.count) return found;
@@ -218,6 +241,23 @@ Result<std::uint64_t> Ext4FileSystem::allocate_name_block(Handle& handle, std::u
   return TRY(run).start;
 }
 
+// Freed blocks of a group are not given out until their transaction is committed.
+Result<void> Ext4FileSystem::wait_for_commit(std::uint32_t transaction, std::uint32_t group,
+                                             std::uint32_t bit, std::uint32_t count) {
+  if (waiting_.size() < group_count_) TRY(waiting_.try_resize(group_count_));
+  WaitingBlocks& waiting = waiting_[group];
+  if (waiting.blocks.empty()) TRY(waiting.blocks.try_resize(blocks_per_group_ / 64 + 1));
+  FreedRun* last = freed_.empty() ? nullptr : &freed_.back();
+  if (last && last->transaction == transaction && last->group == group && last->bit + last->count == bit) {
+    last->count += count;
+  } else {
+    TRY(freed_.try_push_back({transaction, group, bit, count}));
+    ++waiting.runs;
+  }
+  for_each_word(bit, bit + count, [&](std::uint32_t at, std::uint64_t mask) { waiting.blocks[at] |= mask; });
+  return {};
+}
+
 Result<void> Ext4FileSystem::free_blocks(Handle& handle, BlockRun run) {
   if (run.count == 0) return {};
   if (run.start <= first_data_block_ || run.start >= block_count_ || run.count > block_count_ - run.start)
@@ -233,13 +273,8 @@ Result<void> Ext4FileSystem::free_blocks(Handle& handle, BlockRun run) {
     TRY(handle.access(bitmap));
     BufferRef descriptors = descriptor_buffer(group);
     TRY(handle.access(descriptors));
-    TRY(freed_.try_push_back({handle.transaction(), {run.start, here}}));
-    std::uint32_t cleared = 0;
-    for (std::uint32_t i = 0; i < here; ++i) {
-      if (!is_set(bitmap->bytes(), bit + i)) continue;
-      clear(bitmap->bytes(), bit + i);
-      ++cleared;
-    }
+    TRY(wait_for_commit(handle.transaction(), group, bit, here));
+    std::uint32_t cleared = clear_range(bitmap->bytes(), bit, bit + here);
     set_free_blocks(group, free_blocks_of(group) + cleared);
     seal_block_bitmap(group, *bitmap);
     seal_descriptor(group);
@@ -254,8 +289,19 @@ Result<void> Ext4FileSystem::free_blocks(Handle& handle, BlockRun run) {
 void Ext4FileSystem::after_commit(std::uint32_t transaction) {
   core::MutexGuard guard{allocation_mutex_};
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < freed_.size(); ++i)
-    if (static_cast<std::int32_t>(freed_[i].transaction - transaction) > 0) freed_[kept++] = freed_[i];
+  for (const FreedRun& freed : freed_) {
+    if (static_cast<std::int32_t>(freed.transaction - transaction) > 0) {
+      freed_[kept++] = freed;
+      continue;
+    }
+    WaitingBlocks& waiting = waiting_[freed.group];
+    if (--waiting.runs == 0) {
+      waiting.blocks = {};
+      continue;
+    }
+    for_each_word(freed.bit, freed.bit + freed.count,
+                  [&](std::uint32_t at, std::uint64_t mask) { waiting.blocks[at] &= ~mask; });
+  }
   while (freed_.size() > kept) freed_.pop_back();
 }
 

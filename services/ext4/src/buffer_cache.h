@@ -58,8 +58,11 @@ class Buffer {
   base::ListHook unused_;
   // ---- The journal's, under its mutex ----
   std::uint32_t joined_ = 0;  // the transaction that will write it
+  std::uint32_t place_ = 0;   // among the blocks of that transaction
   bool is_joined_ = false;
-  core::PageRef copy_;        // room for what will be committed
+  std::uint32_t revoked_in_ =
+      0;                // the last transaction that revoked the block while the buffer was here; 0: none
+  core::PageRef copy_;  // room for what will be committed
   core::PageRef committing_;  // of the transaction that is being written into the log
   core::PageRef committed_;   // committed, not yet at home
   base::ListHook checkpoint_;

@@ -126,9 +126,13 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
 
  private:
   friend struct GroupAccess;
+  class FreeMap;
   struct FreedRun {
-    std::uint32_t transaction = 0;
-    BlockRun run;
+    std::uint32_t transaction = 0, group = 0, bit = 0, count = 0;
+  };
+  struct WaitingBlocks {
+    base::Vector<std::uint64_t> blocks;  // a bit for each of the group; empty when nothing waits
+    std::uint32_t runs = 0;              // in freed_
   };
 
   // ---- super_block.cpp ----
@@ -172,8 +176,9 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
       REQUIRES(allocation_mutex_);
   Result<std::uint64_t> trim_group(std::uint32_t group, std::uint32_t from, std::uint32_t to,
                                    std::uint64_t minimum);
-  std::uint32_t usable_end(std::uint32_t group, std::uint32_t bit, std::uint32_t end,
-                           std::uint32_t& next) const REQUIRES(allocation_mutex_);
+  Result<FreeMap> free_map(std::uint32_t group, BufferRef& bitmap) REQUIRES(allocation_mutex_);
+  Result<void> wait_for_commit(std::uint32_t transaction, std::uint32_t group, std::uint32_t bit,
+                               std::uint32_t count) REQUIRES(allocation_mutex_);
   bool may_use_reserved() const;
   bool is_system_block(std::uint64_t block) const;
 
@@ -201,6 +206,7 @@ class Ext4FileSystem final : public vfs::FileSystem, public CommitListener {
   std::atomic<std::uint64_t> promised_blocks_{0};  // for delayed allocation
   // Blocks that were freed in transactions that are not committed: free on the disk, not for us yet.
   base::Vector<FreedRun> freed_ GUARDED_BY(allocation_mutex_);
+  base::Vector<WaitingBlocks> waiting_ GUARDED_BY(allocation_mutex_);  // by group
 
   core::Mutex orphan_mutex_{"ext4 orphans"};
   base::Vector<std::uint32_t> orphans_

@@ -188,7 +188,9 @@ Result<std::uint32_t> Journal::join(unsigned credits) {
       TRY(changed_.wait(guard, core::WaitMode::uninterruptible,
                         [&]() NO_THREAD_SAFETY_ANALYSIS { return !locking_; }));
       // Of an operation that is over only what it changed counts, so that small ones share a transaction.
-      if (transaction_.buffers.size() + transaction_.credits + credits <= credits_max_) {
+      // (Some 250 revoked blocks take one of the log, at the least.)
+      std::size_t changed = transaction_.buffers.size() + transaction_.revoked.size() / 250;
+      if (changed + transaction_.credits + credits <= credits_max_) {
         if (!std::exchange(transaction_.has_begun, true))
           periodic_.post_after(core::WorkQueue::long_running(), interval_ns_);
         transaction_.credits += credits;
@@ -217,10 +219,14 @@ Result<void> Journal::access(Buffer& buffer) {
   if (!buffer.copy_) {
     buffer.copy_ = TRY(core::allocate_page());
   }
+  buffer.place_ = static_cast<std::uint32_t>(transaction_.buffers.size());
   TRY(transaction_.buffers.try_push_back(BufferRef(&buffer)));
   buffer.is_joined_ = true;
   buffer.joined_ = transaction_.id;
-  // A block that was freed and is metadata again in the same transaction is to be replayed.
+  if (buffer.revoked_in_ != transaction_.id) return {};
+  // A block that was freed and is metadata again in the same transaction is to be replayed. (Rare: freed
+  // blocks are given out after the commit, unless the disk is damaged.)
+  buffer.revoked_in_ = 0;
   for (std::size_t i = 0; i < transaction_.revoked.size(); ++i) {
     if (transaction_.revoked[i] != buffer.block_) continue;
     transaction_.revoked[i] = transaction_.revoked.back();
@@ -235,14 +241,13 @@ Result<void> Journal::forget(std::uint64_t block) {
   BufferRef buffer = buffers_.find(block);
   core::MutexGuard guard{mutex_};
   TRY(transaction_.revoked.try_push_back(block));
+  if (buffer) buffer->revoked_in_ = transaction_.id;
   if (!buffer || !buffer->is_joined_) return {};
   buffer->is_joined_ = false;
-  for (std::size_t i = 0; i < transaction_.buffers.size(); ++i) {
-    if (transaction_.buffers[i] != buffer) continue;
-    std::swap(transaction_.buffers[i], transaction_.buffers.back());
-    transaction_.buffers.pop_back();
-    break;
-  }
+  BufferRef& last = transaction_.buffers.back();
+  last->place_ = buffer->place_;
+  std::swap(transaction_.buffers[buffer->place_], last);
+  transaction_.buffers.pop_back();
   return {};
 }
 
