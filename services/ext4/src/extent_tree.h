@@ -53,6 +53,17 @@ class ExtentTree {
   Result<void> insert(Handle& handle, std::uint32_t logical, BlockRun run, bool unwritten);
   Result<void> mark_written(Handle& handle, std::uint32_t logical, std::uint32_t count);
   Result<bool> remove_some(Handle& handle, std::uint32_t from, std::uint64_t to);
+  // ---- shift.cpp ----
+  // Leaves with extents that end behind `from`.
+  Result<std::uint64_t> count_leaves(std::uint32_t from);
+  // One extent that covers both sides of `at` becomes two.
+  Result<void> cut(Handle& handle, std::uint32_t at);
+  // Everything from `from` on moves `by` blocks down (into a hole there) or up, leaf after leaf from the side
+  // that has room. `next` says where to go on, with another handle if need be; true when all is done.
+  enum class Direction : std::uint8_t { down, up };
+  Result<bool> shift_leaf(Handle& handle, Direction direction, std::uint32_t from, std::uint32_t by,
+                          std::uint64_t& next);
+  Result<void> join_at(Handle& handle, std::uint32_t at);
 
  private:
   Result<void> check_node(const Level& level, int expected_depth, std::uint32_t first_block);
@@ -66,6 +77,7 @@ class ExtentTree {
   Result<void> make_room(Handle& handle, std::uint32_t logical, Way& way);
   Result<void> grow_root(Handle& handle, Way& way);
   Result<void> split(Handle& handle, Way& way, int level, std::uint32_t logical);
+  static std::uint64_t next_leaf(Way& way);
   Result<void> correct_indices(Handle& handle, Way& way, int from_level);
   Result<void> remove_leaf_entry(Handle& handle, Way& way);
   bool can_merge(const ExtentEntry& left, const ExtentEntry& right) const;

@@ -111,6 +111,8 @@ class Ext4File final : public vfs::File {
   Result<std::size_t> finish_write(std::uint64_t offset, std::size_t count, IoFlags io_flags);
   Result<std::uint64_t> seek_extent(std::uint64_t offset, bool data);
   Result<void> punch(std::uint64_t from, std::uint64_t to);
+  static constexpr int collapse_range = 8, insert_range = 0x20;
+  Result<void> shift(int mode, std::uint64_t offset, std::uint64_t length);
 
   std::atomic<std::uint32_t> error_seen_;
 };
@@ -197,8 +199,33 @@ Result<void> Ext4File::punch(std::uint64_t from, std::uint64_t to) {
   return cache.punch_hole(from, to);
 }
 
+// What is behind moves, so nothing of it may be in memory, or come into it, meanwhile.
+Result<void> Ext4File::shift(int mode, std::uint64_t offset, std::uint64_t length) {
+  Ext4Inode& inode = object();
+  bool inserts = mode == insert_range;
+  std::uint64_t mask = inode.ext4().block_size() - 1, size = inode.size();
+  unsigned shift = inode.ext4().block_shift();
+  if ((offset & mask) || (length & mask)) return error(Errno::einval);
+  if (inserts && length > inode.file_system().maximum_size() - size) return error(Errno::efbig);
+  if (inserts ? offset >= size : offset + length >= size) return error(Errno::einval);
+  std::uint64_t new_size = inserts ? size + length : size - length;
+  if (inserts && TRY(vfs::limit_write(size, length)) < length) return error(Errno::efbig);
+  TRY(inode.cache()->rearrange(offset, new_size, [&] {
+    return inserts ? inode.insert_blocks(static_cast<std::uint32_t>(offset >> shift),
+                                         static_cast<std::uint32_t>(length >> shift), new_size)
+                   : inode.collapse_blocks(static_cast<std::uint32_t>(offset >> shift),
+                                           static_cast<std::uint32_t>((offset + length) >> shift), new_size);
+  }));
+  return {};
+}
+
 Result<void> Ext4File::allocate(int mode, std::uint64_t offset, std::uint64_t length) {
   constexpr int keep_size = 1, punch_hole = 2, zero_range = 0x10;
+  if (mode == collapse_range || mode == insert_range) {
+    if (!object().ext4().is_writable()) return error(Errno::erofs);
+    core::WriteGuard guard{inode().lock()};
+    return shift(mode, offset, length);
+  }
   if (mode & ~(keep_size | punch_hole | zero_range)) return error(Errno::eopnotsupp);
   if ((mode & punch_hole) && mode != (punch_hole | keep_size)) return error(Errno::eopnotsupp);
   Ext4Inode& inode = object();

@@ -98,6 +98,11 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
   // Frees part of [from, to): `done` when nothing is left there; else call again with another handle.
   Result<bool> remove_extents(Handle& handle, std::uint32_t from, std::uint64_t to);
   void make_empty_extents();
+  // ---- shift.cpp: no handle; the cache's contents lock held exclusively, nothing of it in memory ----
+  // Blocks [from, to) go, and what is behind them moves down.
+  Result<void> collapse_blocks(std::uint32_t from, std::uint32_t to, std::uint64_t new_size);
+  // A hole of `count` blocks at `at`; what was there moves up.
+  Result<void> insert_blocks(std::uint32_t at, std::uint32_t count, std::uint64_t new_size);
   static constexpr unsigned extent_credits = 32;
   core::RwMutex& map_lock() RETURN_CAPABILITY(map_lock_) { return map_lock_; }
   // Blocks [from, to) of holes get unwritten extents (fallocate).
@@ -145,6 +150,9 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
   bool has_changed() const;
   Result<void> read_run(std::uint64_t first, std::span<core::Page* const> pages);
   Result<Mapping> map_indirect(std::uint32_t logical);
+  static constexpr unsigned leaf_credits = 6;  // a leaf and the nodes above it
+  unsigned shift_credits(std::uint64_t leaves);
+  Result<void> shift_extents(Handle& handle, bool up, std::uint32_t from, std::uint32_t by);
   Result<bool> write_mapped(std::uint64_t first, std::span<core::Page* const> pages);
   Result<std::uint64_t> write_run(std::uint64_t at, std::uint64_t end, std::uint64_t first,
                                   std::span<core::Page* const> pages);

@@ -311,6 +311,33 @@ Result<void> PageCache::write_back(std::uint64_t from, std::uint64_t to) {
   return result;
 }
 
+Result<void> PageCache::rearrange(std::uint64_t offset, std::uint64_t new_size,
+                                  base::FunctionRef<Result<void>()> change) {
+  std::uint64_t first = offset >> page_shift;
+  // Programs may write through mappings until the lock is held: what is dirty by then is written first.
+  for (unsigned attempt = 0;; ++attempt) {
+    unmap_range(first, ~std::uint64_t{0}, PrivateCopies::keep);
+    TRY(write_back(first << page_shift, ~std::uint64_t{0}));
+    core::WriteGuard contents{contents_lock_};
+    core::MutexGuard writing{writeback_mutex_};
+    unmap_range(first, ~std::uint64_t{0}, PrivateCopies::keep);
+    collect_mapped_dirty(first, ~std::uint64_t{0});
+    {
+      core::MutexGuard guard{tree_mutex_};
+      std::uint64_t index = first;
+      if (tree_.find_next_tagged(index, ~std::uint64_t{0})) {
+        if (attempt == 100) return error(Errno::ebusy);
+        continue;
+      }
+    }
+    unmap_range(first, ~std::uint64_t{0}, PrivateCopies::remove);
+    remove_pages(first, ~std::uint64_t{0}, Mapped::no);
+    TRY(change());
+    set_size(new_size);
+    return {};
+  }
+}
+
 void PageCache::record_error(Errno code) {
   std::uint32_t old = error_state_.load(std::memory_order_relaxed), fresh;
   do {

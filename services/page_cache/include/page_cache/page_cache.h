@@ -143,6 +143,11 @@ class PageCache final : public core::MemoryObject {
   void discard();
   // Whether the store keeps itself for the dirty pages (first_page_dirtied()).
   bool is_kept_for_dirty_pages() const;
+  // The owner moves the blocks of everything from `offset` on: it is written back, leaves memory (private
+  // copies too), and nothing comes in while `change` runs; the size is `new_size` afterwards, if it
+  // succeeded.
+  Result<void> rearrange(std::uint64_t offset, std::uint64_t new_size,
+                         base::FunctionRef<Result<void>()> change);
   // Drops pages that are clean and not mapped; how many.
   std::uint64_t drop_clean();
   // Per open file: what sample_error() gave when it was opened tells check_error() which errors are new to
