@@ -56,9 +56,12 @@ arch_copy_from_user:
   addi a1, a1, 1
   addi a2, a2, -1
   j 1b
-  // Eight words at a time. Pointers move on only when all are done, so that a fault leaves the block to the bytes.
-2:sltiu t0, a2, 64
-  bnez t0, 4f
+  // Eight words at a time. Pointers move on only when all are done, so that a fault leaves the block to the bytes; what is left is
+  // counted outside of the loop, which ends where a7 says.
+2:andi a7, a2, -64
+  beqz a7, 4f
+  add a7, a0, a7
+  andi a2, a2, 63
 3:ld t0, 0(a1)
   ld t1, 8(a1)
   ld t2, 16(a1)
@@ -77,8 +80,7 @@ arch_copy_from_user:
   sd a6, 56(a0)
   addi a0, a0, 64
   addi a1, a1, 64
-  addi a2, a2, -64
-  j 2b
+  bne a0, a7, 3b
 4:sltiu t0, a2, 8
   bnez t0, 6f
 40:ld t0, 0(a1)
@@ -97,10 +99,13 @@ arch_copy_from_user:
 8:CLOSE_WINDOW
   mv a0, a2
   ret
+5:sub t0, a7, a0                          // the blocks that are left
+  add a2, a2, t0
+  j 7b
   FIXUP 10b, 8b
   FIXUP 11b, 8b
-  FIXUP_EACH 3b, 8, 6b
-  FIXUP_EACH 31b, 8, 6b
+  FIXUP_EACH 3b, 8, 5b
+  FIXUP_EACH 31b, 8, 5b
   FIXUP 40b, 6b
   FIXUP 41b, 6b
   FIXUP 7b, 8b
@@ -120,8 +125,10 @@ arch_clear_user:
   addi a0, a0, 1
   addi a1, a1, -1
   j 1b
-2:sltiu t0, a1, 64
-  bnez t0, 4f
+2:andi a7, a1, -64
+  beqz a7, 4f
+  add a7, a0, a7
+  andi a1, a1, 63
 3:sd zero, 0(a0)
   sd zero, 8(a0)
   sd zero, 16(a0)
@@ -131,8 +138,7 @@ arch_clear_user:
   sd zero, 48(a0)
   sd zero, 56(a0)
   addi a0, a0, 64
-  addi a1, a1, -64
-  j 2b
+  bne a0, a7, 3b
 4:sltiu t0, a1, 8
   bnez t0, 6f
 41:sd zero, 0(a0)
@@ -147,8 +153,11 @@ arch_clear_user:
 9:CLOSE_WINDOW
   mv a0, a1
   ret
+5:sub t0, a7, a0
+  add a1, a1, t0
+  j 7b
   FIXUP 11b, 9b
-  FIXUP_EACH 3b, 8, 6b
+  FIXUP_EACH 3b, 8, 5b
   FIXUP 41b, 6b
   FIXUP 7b, 9b
   .size arch_clear_user, . - arch_clear_user
