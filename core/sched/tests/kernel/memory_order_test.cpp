@@ -27,9 +27,9 @@ class InStep {
  public:
   // `body(self, round)` for self 0 and 1; `check(round)` by the first of them, when both are done.
   template <typename Body, typename Check>
-  void run(Body body, Check check) {
+  void run(Body body, Check check, unsigned count = rounds) {
     auto thread = [&](unsigned self) {
-      for (unsigned round = 0; round < rounds; ++round) {
+      for (unsigned round = 0; round < count; ++round) {
         meet(self, 2 * round + 1);
         body(self, round);
         meet(self, 2 * round + 2);
@@ -197,6 +197,44 @@ KERNEL_TEST(memory_order, published_objects_are_complete) {
   rcu_delete(pointer.exchange(nullptr));
   rcu_barrier();
   expect_equal(incomplete, 0u);
+}
+
+namespace {
+
+// One stores, lets all readers of before go, and stores again. A reader that sees the second store began
+// after the first: it sees that too, in whatever order it looks.
+void wait_for_readers_between_stores(void (*wait_for_readers)(), unsigned count) {
+  if (!has_two_cpus()) return;
+  Cell before, after;
+  unsigned missed = 0;
+  InStep().run(
+      [&](unsigned self, unsigned round) {
+        unsigned message = round + 1;
+        if (self == 0) {
+          before.value.store(message, std::memory_order_relaxed);
+          wait_for_readers();
+          after.value.store(message, std::memory_order_relaxed);
+          return;
+        }
+        for (bool done = false; !done;) {
+          RcuReadGuard guard;
+          unsigned first = before.value.load(std::memory_order_relaxed);
+          done = after.value.load(std::memory_order_relaxed) == message;
+          missed += done && first != message;
+        }
+      },
+      [](unsigned) {}, count);
+  expect_equal(missed, 0u);
+}
+
+}  // namespace
+
+KERNEL_TEST(memory_order, grace_periods_come_between_stores) {
+  wait_for_readers_between_stores(rcu_synchronize, 50);
+}
+
+KERNEL_TEST(memory_order, hurried_grace_periods_come_between_stores) {
+  wait_for_readers_between_stores(rcu_synchronize_expedited, 500);
 }
 
 KERNEL_TEST(memory_order, ring_delivers_what_was_written) {
