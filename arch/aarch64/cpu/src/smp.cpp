@@ -56,7 +56,7 @@ bool start_cpu(unsigned cpu, std::uint64_t hardware_id) {
     return false;
   }
   secondary_start = {kernel_root(), reinterpret_cast<std::uint64_t>(*stack) & ~std::uint64_t{15},
-                     reinterpret_cast<std::uint64_t>(cpu_area(cpu).local),
+                     reinterpret_cast<std::uint64_t>(&cpu_local(cpu)),
                      reinterpret_cast<std::uint64_t>(&arch_secondary_start)};
   // SAFETY: it is read past the caches.
   asm volatile("dc civac, %0\n dsb sy" ::"r"(&secondary_start) : "memory");

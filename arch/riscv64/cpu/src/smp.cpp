@@ -60,7 +60,7 @@ bool start_cpu(unsigned cpu, std::uint64_t hart) {
   // SAFETY: addresses for the assembly.
   arch_secondary_block = {.satp = satp_for(kernel_root()),
                           .entry = reinterpret_cast<std::uint64_t>(arch_secondary_mapped),
-                          .local = reinterpret_cast<std::uint64_t>(cpu_area(cpu).local),
+                          .local = reinterpret_cast<std::uint64_t>(&cpu_local(cpu)),
                           .stack = reinterpret_cast<std::uint64_t>(*stack) & ~std::uint64_t{15}};
   full_memory_barrier();
   arch_secondary_block.hart = hart;

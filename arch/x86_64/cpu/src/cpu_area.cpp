@@ -1,6 +1,5 @@
 #include "x86_64/cpu_area.h"
 
-#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -13,8 +12,6 @@
 #include "x86_64/registers.h"
 
 extern "C" {
-extern char __percpu_start[], __percpu_end[], __percpu_boot[];
-[[gnu::section(".percpu.first"), gnu::used]] constinit arch::CpuLocal cpu_local_template{};
 void arch_system_call_entry();
 extern const char arch_trap_stubs[];  // 256 stubs of 16 bytes
 }
@@ -24,7 +21,6 @@ namespace {
 
 constinit CpuArea areas[max_cpus];
 constinit TrapStacks boot_stacks{};
-constinit std::atomic<unsigned> online_count{1};
 
 // Limit and address follow each other without a gap; the padding keeps the address aligned, for relocation.
 struct TablePointer {
@@ -57,16 +53,10 @@ void fill_gates() {
   set_gate(1, 0, static_cast<unsigned>(TrapStack::debug));
 }
 
-}  // namespace
-
-void fill_cpu_area(unsigned cpu, CpuLocal* local, TrapStacks* stacks, std::uint32_t apic_id) {
+void complete(unsigned cpu, CpuLocal* local, TrapStacks* stacks, std::uint32_t apic_id) {
   CpuArea& area = areas[cpu];
-  area.local = local;
   area.stacks = stacks;
   local->self = local;
-  // SAFETY: difference of two addresses in the copy and the template.
-  local->offset = reinterpret_cast<std::uintptr_t>(local) - reinterpret_cast<std::uintptr_t>(__percpu_start);
-  local->cpu_index = cpu;
   local->apic_id = apic_id;
   for (unsigned i = 0; i < trap_stack_count; ++i) {
     // The word above the hardware's frame tells the trap code which CPU it is on, whatever GS holds.
@@ -85,34 +75,36 @@ void fill_cpu_area(unsigned cpu, CpuLocal* local, TrapStacks* stacks, std::uint3
   area.gdt[15] = 0x0040f50000000000 | (cpu & 0xffff) | std::uint64_t{cpu >> 16 & 15} << 48;
 }
 
+}  // namespace
+
 CpuArea& cpu_area(unsigned cpu) {
   base::verify(cpu < max_cpus);
   return areas[cpu];
 }
 
-unsigned cpu_count() { return online_count.load(std::memory_order_acquire); }
-
-std::uintptr_t cpu_offset(unsigned cpu) {
-  base::debug_verify(cpu < max_cpus && areas[cpu].local, "CPU without an area");
-  return areas[cpu].local->offset;
-}
-
-void mark_cpu_online(unsigned cpu) {
-  base::verify(online_count.load(std::memory_order_relaxed) == cpu);
-  online_count.store(cpu + 1, std::memory_order_release);  // its area is filled before
-}
-
 void install_boot_cpu_area() {
-  // SAFETY: linker symbols around the template and the room for the boot CPU's copy.
-  char* to = __percpu_boot;
-  for (const char* from = __percpu_start; from != __percpu_end;) *to++ = *from++;
-  auto* local = reinterpret_cast<CpuLocal*>(__percpu_boot);
+  CpuLocal* local = fill_boot_cpu_area();
   local->self = local;
-  write_msr(Msr::gs_base, reinterpret_cast<std::uint64_t>(local));
-  CpuId leaf = cpuid(1);
-  fill_cpu_area(0, local, &boot_stacks, leaf.ebx >> 24);
+  write_msr(Msr::gs_base, reinterpret_cast<std::uint64_t>(local));  // SAFETY: GS is the kernel's
+  complete(0, local, &boot_stacks, cpuid(1).ebx >> 24);
   fill_gates();
   load_cpu_tables();
+}
+
+base::Result<void> create_cpu_area(unsigned cpu, std::uint32_t apic_id) {
+  CpuLocal* local = TRY(allocate_cpu_area(cpu));
+  auto* stacks = new (std::nothrow) TrapStacks;
+  if (!stacks) {
+    free_cpu_area(cpu);
+    return base::error(base::Errno::enomem);
+  }
+  complete(cpu, local, stacks, apic_id);
+  return {};
+}
+
+void destroy_cpu_area(unsigned cpu) {
+  delete cpu_area(cpu).stacks;
+  free_cpu_area(cpu);
 }
 
 void load_cpu_tables() {

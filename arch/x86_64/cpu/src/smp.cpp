@@ -1,7 +1,6 @@
 #include <arch/smp.h>
 
 #include <cstring>
-#include <new>
 
 #include <arch/cpu.h>
 #include <arch/page_table.h>
@@ -12,7 +11,6 @@
 #include "base/vector.h"
 #include "core/log/log.h"
 #include "core/memory/address.h"
-#include "core/memory/page_allocator.h"
 #include "core/sched/scheduler.h"
 #include "interrupts.h"
 #include "local_apic.h"
@@ -25,7 +23,6 @@
 
 extern "C" {
 extern const char secondary_trampoline[], secondary_trampoline_data[], secondary_trampoline_end[];
-extern char __percpu_start[], __percpu_end[];
 [[noreturn]] void arch_secondary_start();
 }
 
@@ -73,7 +70,7 @@ bool start_cpu(unsigned cpu, std::uint32_t apic_id) {
   data.address = address;
   data.root = static_cast<std::uint32_t>(trampoline.root);
   data.stack = reinterpret_cast<std::uint64_t>(*stack) & ~std::uint64_t{15};
-  data.local = reinterpret_cast<std::uint64_t>(cpu_area(cpu).local);
+  data.local = reinterpret_cast<std::uint64_t>(&cpu_local(cpu));
   data.entry = reinterpret_cast<std::uint64_t>(&arch_secondary_start);
   std::memcpy(page + (secondary_trampoline_data - secondary_trampoline), &data, sizeof(data));
 
@@ -112,32 +109,6 @@ void start_secondary_cpus(unsigned limit) {
     if (!start_cpu(cpu_count(), possible_ids[i])) break;
   }
   core::log(core::LogLevel::info, "smp: {} of {} CPUs run", cpu_count(), possible_cpu_count());
-}
-
-base::Result<void> create_cpu_area(unsigned cpu, std::uint32_t apic_id) {
-  std::size_t size = static_cast<std::size_t>(__percpu_end - __percpu_start);
-  unsigned order = 0;
-  while ((page_size << order) < size) ++order;
-  core::Page* pages = TRY(core::allocate_pages(order, core::AllocationFlags::none));
-  auto* stacks = new (std::nothrow) TrapStacks;
-  if (!stacks) {
-    core::free_pages(*pages, order);
-    return base::error(base::Errno::enomem);
-  }
-  // SAFETY: the copy begins with the architecture's words, as the template does.
-  auto* copy = static_cast<char*>(core::data_of(*pages));
-  std::memcpy(copy, __percpu_start, size);
-  fill_cpu_area(cpu, reinterpret_cast<CpuLocal*>(copy), stacks, apic_id);
-  return {};
-}
-
-void destroy_cpu_area(unsigned cpu) {
-  std::size_t size = static_cast<std::size_t>(__percpu_end - __percpu_start);
-  unsigned order = 0;
-  while ((page_size << order) < size) ++order;
-  delete cpu_area(cpu).stacks;
-  core::free_pages(core::page_of(core::to_physical(cpu_area(cpu).local)), order);
-  cpu_area(cpu).local = nullptr;
 }
 
 void send_reschedule(unsigned cpu) {

@@ -1,4 +1,4 @@
-// The area of each CPU: its copy of .percpu, and what assembly never looks at.
+// What belongs to each CPU beside its copy of .percpu (arch_common/cpu_area.h), and the way to that.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <arch/cpu.h>
 #include <arch_impl/cpu_local.h>
 
+#include "arch_common/cpu_area.h"
 #include "base/result.h"
 
 namespace arch {
@@ -18,7 +19,6 @@ struct EmergencyStack {
 };
 
 struct CpuArea {
-  CpuLocal* local = nullptr;
   EmergencyStack* stack = nullptr;
   std::uint64_t system_interrupts[4] = {};  // timer, reschedule, call, attention
 };
@@ -29,7 +29,6 @@ void install_boot_cpu_area();
 base::Result<void> create_cpu_area(unsigned cpu, std::uint64_t hardware_id);
 void destroy_cpu_area(unsigned cpu);
 CpuArea& cpu_area(unsigned cpu);
-inline CpuLocal& cpu_local(unsigned cpu) { return *cpu_area(cpu).local; }
 inline CpuLocal& this_cpu_local() {
   CpuLocal* local;
   // SAFETY: the first word of the area is its own address.
@@ -46,9 +45,6 @@ inline ThreadState* current_thread_state() {
 
 // This CPU takes traps from now on; x18 is set.
 void install_vectors();
-
-// The CPU is up: cpu_count() includes it from now on. CPUs come up in the order of their numbers.
-void mark_cpu_online(unsigned cpu);
 
 // The affinity fields of MPIDR_EL1.
 std::uint64_t read_hardware_id();

@@ -1,4 +1,4 @@
-// The area of each CPU: its copy of .percpu and what is counted for it.
+// What belongs to each CPU beside its copy of .percpu (arch_common/cpu_area.h), and the way to that.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <arch/cpu.h>
 #include <arch_impl/cpu_local.h>
 
+#include "arch_common/cpu_area.h"
 #include "base/result.h"
 
 namespace arch {
@@ -17,7 +18,6 @@ struct EmergencyStack {
 };
 
 struct CpuArea {
-  CpuLocal* local = nullptr;
   EmergencyStack* emergency = nullptr;
   std::uint64_t interrupts[4] = {};  // timer, reschedule, call, non-maskable request
 };
@@ -28,7 +28,6 @@ void install_boot_cpu_area(std::uint64_t hart);
 base::Result<void> create_cpu_area(unsigned cpu, std::uint64_t hart);
 void destroy_cpu_area(unsigned cpu);
 CpuArea& cpu_area(unsigned cpu);
-inline CpuLocal& cpu_local(unsigned cpu) { return *cpu_area(cpu).local; }
 inline CpuLocal& this_cpu_local() {
   CpuLocal* local;
   asm volatile("mv %0, tp" : "=r"(local));  // SAFETY: reads a register
@@ -44,8 +43,5 @@ inline ThreadState* current_thread_state() {
 
 // Directs traps of this CPU to the kernel. tp is set.
 void load_trap_entry();
-
-// The CPU is up: cpu_count() includes it from now on. CPUs come up in the order of their numbers.
-void mark_cpu_online(unsigned cpu);
 
 }  // namespace arch

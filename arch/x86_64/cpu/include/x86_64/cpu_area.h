@@ -1,5 +1,5 @@
-// The area of each CPU: its copy of .percpu, its descriptor table, the stacks of traps that cannot trust any
-// other.
+// What belongs to each CPU beside its copy of .percpu (arch_common/cpu_area.h), and the way to that: its
+// descriptor table, the stacks of traps that cannot trust any other.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <arch/cpu.h>
 #include <arch_impl/cpu_local.h>
 
+#include "arch_common/cpu_area.h"
 #include "base/result.h"
 
 namespace arch {
@@ -25,7 +26,6 @@ struct TrapStacks {
 inline constexpr unsigned gdt_entries = 16;
 
 struct CpuArea {
-  CpuLocal* local = nullptr;
   TrapStacks* stacks = nullptr;
   std::uint64_t gdt[gdt_entries] = {};
   std::uint64_t system_interrupts[4] = {};  // timer, reschedule, call, error
@@ -37,10 +37,7 @@ void install_boot_cpu_area();
 // Allocates the area of a further CPU. Thread context.
 base::Result<void> create_cpu_area(unsigned cpu, std::uint32_t apic_id);
 void destroy_cpu_area(unsigned cpu);
-// The common part of both.
-void fill_cpu_area(unsigned cpu, CpuLocal* local, TrapStacks* stacks, std::uint32_t apic_id);
 CpuArea& cpu_area(unsigned cpu);
-inline CpuLocal& cpu_local(unsigned cpu) { return *cpu_area(cpu).local; }
 inline CpuLocal& this_cpu_local() {
   CpuLocal* local;
   // SAFETY: the first word of the area is its own address.
@@ -57,9 +54,6 @@ inline ThreadState* current_thread_state() {
 
 // Loads GDT, TSS, IDT and the system call registers on this CPU; its GS base is set.
 void load_cpu_tables();
-
-// The CPU is up: cpu_count() includes it from now on. CPUs come up in the order of their numbers.
-void mark_cpu_online(unsigned cpu);
 
 // x86-64 traps 0 … 31.
 enum class Trap : unsigned {
