@@ -2,7 +2,7 @@
 import time
 
 from nos.boot_machine import Boot
-from nos.scenario import assert_equal, only_on
+from nos.scenario import assert_equal
 
 KEEP = "console=@CONSOLE@ panic=-1"
 
@@ -105,7 +105,6 @@ def test_power_off(boot: Boot) -> None:
     boot.start(f"{KEEP} quiet rdinit=/bin/busybox -- poweroff -f").prints_no("panic").ends("off")
 
 
-@only_on("x86_64")  # elsewhere the usual model has them all
 def test_every_feature_of_the_cpu(boot: Boot) -> None:
     script = "grep -m1 flags /proc/cpuinfo; for i in 1 2 3 4; do (head -c 300000 /dev/zero | md5sum) & done; wait; echo done"
     outcome = boot.command(script, "", "--cpu-model", "max", "--cpus", "2").succeeds()

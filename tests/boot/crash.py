@@ -175,7 +175,7 @@ def stop_everywhere(boot: Boot, block: int) -> None:
         chance = random.Random(seed)
         replay = Replay(base, entries, block, chance)
         chosen = sorted(chance.sample(range(1, len(entries) + 1), min(points, len(entries))))
-        kernels = ["", "linux"] if boot.architecture == "x86_64" else [""]
+        kernels = boot.kernels()
         most = 0
         for number, point in enumerate(chosen):
             disk = replay.until(point)

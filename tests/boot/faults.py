@@ -106,7 +106,7 @@ print("as expected")
 
 
 def run(boot: Boot, program: str, image: Path, rules: List[dict]) -> None:
-    kernels = ["", "linux"] if boot.architecture == "x86_64" and boot.run.long else [""]
+    kernels = boot.kernels() if boot.run.long else [""]
     original = image.read_bytes()
     for kernel in kernels:
         image.write_bytes(original)

@@ -1,7 +1,6 @@
 """The ways into the kernel: PVH and the Linux boot protocol, and every form of the initramfs."""
 from nos.boot_machine import Boot
 
-ARCHITECTURES = ("x86_64",)
 SAY = "dmesg | grep 'started by way of'; echo it-runs"
 
 

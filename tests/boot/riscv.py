@@ -1,7 +1,6 @@
 """What RISC-V machines differ in: translation modes, timers, interrupt controllers, firmware."""
 from nos.boot_machine import Boot
 
-ARCHITECTURES = ("riscv64",)
 USUAL_CPU = "rv64,v=true,vext_spec=v1.0"
 
 

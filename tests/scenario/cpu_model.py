@@ -1,7 +1,6 @@
 """A guest with every feature of the CPU model, AVX above all: its registers survive being shared."""
 from nos.scenario import Guest
 
-ARCHITECTURES = ("x86_64",)  # elsewhere the usual model has it all
 OPTIONS = ["--cpu-model", "max", "--cpus", "2"]
 FILES = {"programs": "/root/programs"}
 

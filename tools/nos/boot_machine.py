@@ -97,11 +97,15 @@ class Boot:
         self.kernel = build.kernel(run.architecture, run.flavour)
         self.bzimage = self.kernel.parent / "bzImage"
 
+    def kernels(self) -> List[str]:
+        """For --kernel: NOS, and Linux as its oracle where there is one."""
+        return [""] if self.run.elsewhere("boot.oracle@linux") else ["", "linux"]
+
     def options(self, words: Sequence[str]) -> argparse.Namespace:
         parser = argparse.ArgumentParser()
         guest.add_build_options(parser, default=self.run.flavour)
         guest.add_machine_options(parser)
-        return parser.parse_args(["--root", "tiny", "--arch", self.architecture, *words])
+        return parser.parse_args(["--root", "tiny", "--arch", self.architecture, *self.run.machine_options(), *words])
 
     def command(
         self,

@@ -1,6 +1,6 @@
 """One run of tests: what was asked for, and what came out.
 
-tests/*/known_failures.txt list what passes on Linux but not on NOS yet: lines of `NAME: reason`, where * and ? stand for any
+tests/architectures.txt lists what does not run everywhere, and why. tests/*/known_failures.txt list what passes on Linux but not on NOS yet: lines of `NAME: reason`, where * and ? stand for any
 text. A listed test that fails is counted as skipped, and shown. One that passes is said to; --strict makes that a failure.
 """
 import fnmatch
@@ -33,6 +33,24 @@ def known_failures(folder: Path = ROOT / "tests") -> Dict[str, str]:
 
 
 @dataclass
+class Restriction:
+    """A line of tests/architectures.txt."""
+
+    pattern: str
+    architectures: List[str]
+    reason: str
+
+
+def restrictions(path: Path = ROOT / "tests" / "architectures.txt") -> List[Restriction]:
+    found: List[Restriction] = []
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            pattern, architectures, reason = (word.strip() for word in line.split(":", 2))
+            found.append(Restriction(pattern, architectures.split(), reason))
+    return found
+
+
+@dataclass
 class TestRun:
     architecture: str
     flavour: str
@@ -43,9 +61,29 @@ class TestRun:
     listing: bool = False
     strict: bool = False
     seconds: int = 600  # of torture
+    cpus: Optional[int] = None  # of each guest whose test does not say; None: what ./nos run takes
     known: Dict[str, str] = field(default_factory=known_failures)
+    restricted: List[Restriction] = field(default_factory=restrictions)
     results: List[Result] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def machine_options(self) -> List[str]:
+        """For ./nos run; what a test itself says comes behind and counts."""
+        return ["--cpus", str(self.cpus)] if self.cpus else []
+
+    def elsewhere(self, name: str) -> Optional[str]:
+        """Why a test does not run on this architecture; None when it does."""
+        for line in self.restricted:
+            if fnmatch.fnmatchcase(name, line.pattern) and self.architecture not in line.architectures:
+                return f"only on {', '.join(line.architectures)}: {line.reason}"
+        return None
+
+    def skips(self, name: str) -> bool:
+        """True, and said, when a test does not run on this architecture."""
+        reason = self.elsewhere(name)
+        if reason is not None:
+            self.report(name, "SKIP", reason)
+        return reason is not None
 
     def selects(self, name: str) -> bool:
         """True when the command line asks for the test `ring.rest`; the ring, and what follows the test, may be left out."""

@@ -4,7 +4,6 @@
     OPTIONS = ["--memory", "2G"]  # more options of ./nos run
     FILES = {"programs": "/root/programs"}   # files beside the scenario, put into the guest
     LONG = True                 # runs only with ./nos test --long
-    ARCHITECTURES = ["x86_64"]  # runs only there
 
     def test_pipeline(guest):
         guest.check("printf '3\\\\n1\\\\n' | sort | head -n 1", "1")
@@ -40,16 +39,6 @@ def limit(seconds: float) -> Callable[[Function], Function]:
 
     def mark(function: Function) -> Function:
         function.limit_seconds = seconds  # type: ignore[attr-defined]
-        return function
-
-    return mark
-
-
-def only_on(*architectures: str) -> Callable[[Function], Function]:
-    """For a test of what other architectures do not have."""
-
-    def mark(function: Function) -> Function:
-        function.architectures = architectures  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -144,4 +133,4 @@ def assert_equal(actual: object, expected: object, what: str) -> None:
         raise CheckFailed(f"{what}: {actual!r}, not {expected!r}")
 
 
-__all__: List[str] = ["CheckFailed", "Guest", "Outcome", "assert_equal", "limit", "only_on"]
+__all__: List[str] = ["CheckFailed", "Guest", "Outcome", "assert_equal", "limit"]

@@ -42,6 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--seconds", type=int, default=600, metavar="N", help="how long to torture (default: 600)")
     parser.add_argument("--strict", action="store_true", help="fail when a test passes that is listed as a known failure")
     parser.add_argument("--all-archs", action="store_true", help="on every architecture that NOS runs on; the last lines say how each went")
+    parser.add_argument("--cpus", type=int, metavar="N", help="virtual CPUs of guests whose test does not choose (default: those of ./nos run)")
     parser.add_argument("--jobs", type=int, metavar="N", help="guests side by side (default: the number of CPUs of this machine)")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel in the guest; `linux` is Debian 13's")
     parser.set_defaults(function=run)
@@ -71,7 +72,9 @@ def run(options: argparse.Namespace) -> int:
     for architecture in architectures:
         if len(architectures) > 1:
             ui.say(f"Architecture {architecture}")
-        test_run = TestRun(architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list, options.strict, options.seconds)
+        test_run = TestRun(
+            architecture, options.flavour, options.kernel, options.names, jobs, options.long, options.list, options.strict, options.seconds, options.cpus
+        )
         if options.list:
             list_names(test_run, rings)
         else:

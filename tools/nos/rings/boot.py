@@ -29,19 +29,15 @@ def selected(run: TestRun) -> List[Test]:
     chosen: List[Test] = []
     for path in sorted(FOLDER.glob("*.py")):
         module = load(path)
-        if run.architecture not in getattr(module, "ARCHITECTURES", (run.architecture,)):
-            continue
         for name, function in vars(module).items():
             full = f"{NAME}.{path.stem}.{name[len('test_'):]}"
-            if not name.startswith("test_") or run.architecture not in getattr(function, "architectures", (run.architecture,)):
-                continue
-            if callable(function) and run.selects(full):
+            if name.startswith("test_") and callable(function) and run.selects(full):
                 chosen.append((full, function))
     return chosen
 
 
 def names(run: TestRun) -> Optional[List[str]]:
-    return [name for name, _ in selected(run)]
+    return [name for name, _ in selected(run) if run.elsewhere(name) is None]
 
 
 def execute(run: TestRun) -> None:
@@ -50,6 +46,8 @@ def execute(run: TestRun) -> None:
         return  # these are about the ways into NOS
     boot = Boot(run)
     for name, function in chosen:
+        if run.skips(name):
+            continue
         start = time.monotonic()
         try:
             function(boot)

@@ -90,7 +90,7 @@ def on_host(program: Path, cases: List[str]) -> Dict[str, Verdict]:
 
 
 def guest_command(run: TestRun, program: Path, cases: List[str]) -> List[str]:
-    nos = [str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
+    nos = [str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture, *run.machine_options()]
     if run.kernel:
         nos += ["--kernel", run.kernel]
     words = [GUEST_PATH, f"--isolate={CASE_LIMIT_SECONDS * 2}", "--gtest_filter=" + ":".join(cases)]

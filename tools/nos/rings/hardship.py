@@ -15,7 +15,7 @@ CONSOLE_LINE = re.compile(r"^\[ *\d+\.\d+\] ")
 
 def run_in_guest(run: TestRun, name: str, program: Path, guest_path: str, words: List[str], limit_seconds: float) -> Tuple[str, Optional[str]]:
     """The output, and what is wrong with the kernel (None: nothing)."""
-    nos = [str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture]
+    nos = [str(ROOT / "nos"), "run", f"--{run.flavour}", "--root", "tiny", "--arch", run.architecture, *run.machine_options()]
     if run.kernel:
         nos += ["--kernel", run.kernel]
     command = [*nos, "--timeout", str(limit_seconds), "--add", f"{program}:{guest_path}", "--", *words]

@@ -30,11 +30,11 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def tests_of(path: Path, module: ModuleType, architecture: str) -> List[Test]:
+def tests_of(path: Path, module: ModuleType) -> List[Test]:
     return [
         (f"{NAME}.{path.stem}.{name[len('test_'):]}", function)
         for name, function in vars(module).items()
-        if name.startswith("test_") and callable(function) and architecture in getattr(function, "architectures", (architecture,))
+        if name.startswith("test_") and callable(function)
     ]
 
 
@@ -44,20 +44,18 @@ def selected(run: TestRun) -> Dict[Path, Tuple[ModuleType, List[Test]]]:
         module = load(path)
         if getattr(module, "LONG", False) and not run.long:
             continue
-        if run.architecture not in getattr(module, "ARCHITECTURES", (run.architecture,)):
-            continue
-        tests = [test for test in tests_of(path, module, run.architecture) if run.selects(test[0])]
+        tests = [test for test in tests_of(path, module) if run.selects(test[0])]
         if tests:
             chosen[path] = (module, tests)
     return chosen
 
 
 def names(run: TestRun) -> Optional[List[str]]:
-    return [name for _, tests in selected(run).values() for name, _ in tests]
+    return [name for _, tests in selected(run).values() for name, _ in tests if run.elsewhere(name) is None]
 
 
 def run_options(run: TestRun, module: ModuleType) -> List[str]:
-    options = ["--arch", run.architecture, f"--{run.flavour}"]
+    options = ["--arch", run.architecture, f"--{run.flavour}", *run.machine_options()]
     if run.kernel:
         options += ["--kernel", run.kernel]
     packages = getattr(module, "PACKAGES", [])
@@ -69,7 +67,11 @@ def run_options(run: TestRun, module: ModuleType) -> List[str]:
 
 
 def execute(run: TestRun) -> None:
-    chosen = selected(run)
+    chosen = {}
+    for path, (module, tests) in selected(run).items():
+        here = [test for test in tests if not run.skips(test[0])]
+        if here:
+            chosen[path] = (module, here)
     if not chosen:
         return
     # What every guest needs is made once, before the guests start side by side.
