@@ -17,7 +17,14 @@ struct Stop {
   trace::CallInformation::Operation call_stop = trace::CallInformation::none;
   bool event_stop = false;      // PTRACE_EVENT_STOP
   bool even_if_killed = false;  // on the way out
+  int group_signal = any_group_signal;
+  static constexpr int any_group_signal = -1;  // else: what the stop of the process must still be about, or 0
 };
+
+// What the process stopped or stops for, or 0. With signal_lock.
+int group_signal(const Process& process) {
+  return process.stop_state == Process::StopState::none ? 0 : process.stop_signal;
+}
 
 arch::TracedThread traced_thread(Task& task) { return {task.registers, task.thread().arch_state}; }
 
@@ -60,7 +67,7 @@ void begin_stop(Tracing& tracing, const Stop& request) {
   tracing.call_stop = request.call_stop;
   tracing.has_information = request.information;
   if (request.information) tracing.information = *request.information;
-  tracing.stop_wanted = false;
+  if (std::exchange(tracing.stop_wanted, false)) tracing.resumed.wake_all();  // see wait_for_trap()
   if (request.event_stop) tracing.notice_wanted = false;
   if (std::exchange(tracing.stepping, false)) arch::set_linux_single_step(traced_thread(task), false);
   tracing.resume = Tracing::Resume::run;
@@ -79,6 +86,9 @@ bool enter_stop(Task& task, Tracing& tracing, const Stop& request) {
     core::MutexGuard guard{process.signal_lock};
     tracer = tracing.tracer.load();
     if (!tracer || (is_killed(process, task) && !request.even_if_killed)) return false;
+    // Continued or stopped since: what the tracer would hear is out of date, and nothing would tell it so.
+    if (request.group_signal != Stop::any_group_signal && request.group_signal != group_signal(process))
+      return false;
     if (request.reason == si::child_stopped) all_stopped = join_group(process, task);
     begin_stop(tracing, request);
   }
@@ -145,27 +155,35 @@ int trace_signal(Task& task, SigInfo& information) {
   return 0;
 }
 
+// Without a stop when the group's stop changes meanwhile: what was wanted still is, and the caller looks
+// again.
 void trace_wanted_stop(Task& task) {
   Tracing& tracing = *Tracing::find(task);
   Process& process = task.process();
   int number;
   {
     core::MutexGuard guard{process.signal_lock};
-    number = process.stop_state == Process::StopState::none ? 0 : process.stop_signal;
+    number = group_signal(process);
     if (!tracing.seized && !number) {
       // Attached to while the process was stopped, which it is no more.
       tracing.stop_wanted = false;
+      tracing.resumed.wake_all();
       return update_interruption(task);
     }
   }
   if (!tracing.seized) {
-    (void)stop(task, {.code = number, .reason = si::child_stopped});
+    (void)stop(task, {.code = number, .reason = si::child_stopped, .group_signal = number});
     return;
   }
+  int group = number;
   if (!number) number = signal::trap;
   int code = number | static_cast<int>(trace::event_stop << 8);
   SigInfo info = own_information(task, number, code);
-  (void)stop(task, {.code = code, .reason = si::child_stopped, .information = &info, .event_stop = true});
+  (void)stop(task, {.code = code,
+                    .reason = si::child_stopped,
+                    .information = &info,
+                    .event_stop = true,
+                    .group_signal = group});
 }
 
 void trace_event(Task& task, unsigned event, std::uint64_t message) {

@@ -40,6 +40,7 @@ void unlink_locked(Tracing& tracee) {
   Tracing::find(*tracee.tracer.load())->tracees.remove(tracee);
   tracee.tracer.store(nullptr, std::memory_order_release);
   tracee.seized = tracee.stop_wanted = tracee.notice_wanted = tracee.listening = false;
+  tracee.resumed.wake_all();
   tracee.options = 0;
   tracee.resume = Tracing::Resume::run;
   if (tracee.ended) return;
@@ -156,12 +157,23 @@ Result<Tracing*> Tracing::of(Task& task) {
   return found;
 }
 
+namespace {
+// A stopped tracee comes out of its stop and into that for its tracer. Nobody is to see it between the two.
+void wait_for_trap(Tracing& tracee, Task& tracer) {
+  core::MutexGuard guard{tracee.task.process().signal_lock};
+  (void)!tracee.resumed.wait(guard, core::WaitMode::killable, [&] {
+    return !tracee.stop_wanted || tracee.ended || tracee.tracer.load() != &tracer;
+  });
+}
+}  // namespace
+
 Result<void> attach_tracer(Task& tracer, Task& tracee, bool seize, std::uint32_t options) {
   if (&tracer.process() == &tracee.process()) return error(Errno::eperm);
   TRY(may_inspect(tracer, tracee.process()));
   Tracing& own = *TRY(Tracing::of(tracer));
   Tracing& other = *TRY(Tracing::of(tracee));
   Process& process = tracee.process();
+  bool was_stopped = false;
   core::MutexGuard tree{process_tree_lock()};
   {
     core::MutexGuard guard{process.signal_lock};
@@ -170,12 +182,14 @@ Result<void> attach_tracer(Task& tracer, Task& tracee, bool seize, std::uint32_t
     link_locked(own, other, seize);
     other.options = options;
     if (process.stop_state == Process::StopState::stopped && !tracee.stop_wanted) {
-      other.stop_wanted = true;
+      other.stop_wanted = was_stopped = true;
       process.stop_queue.wake_all();
     }
     update_interruption(tracee);
   }
   if (!seize) (void)send_signal(tracee, SigInfo(signal::stop, si::kernel));
+  tree.unlock();
+  if (was_stopped) wait_for_trap(other, tracer);
   return {};
 }
 
@@ -222,8 +236,12 @@ bool end_tracing_locked(Task& task) {
   }
   Task* tracer = tracing->tracer.load();
   if (!tracer) return false;
-  tracing->ended = true;
   Process& process = task.process();
+  {
+    core::MutexGuard guard{process.signal_lock};
+    tracing->ended = true;
+    tracing->resumed.wake_all();
+  }
   if (task.is_leader()) {
     process.ended_leader = &task;
     return false;

@@ -158,6 +158,26 @@ TEST(PtraceEvents, AttachToAStoppedProcess) {
   EXPECT_TRUE(wait_for_state(child.pid(), 'S'));
 }
 
+// As a debugger starts a program: it lets it stop itself first, so that nothing of it is missed.
+TEST(PtraceEvents, SeizedWhileStoppedAndContinuedAtOnce) {
+  for (int round = 0; round < 100; ++round) {
+    Runner child([] {
+      raise(SIGSTOP);
+      while (true) pause();
+    });
+    int status;
+    ASSERT_EQ(waitpid(child.pid(), &status, WUNTRACED), child.pid());
+    ASSERT_STOP(status, SIGSTOP);
+    ASSERT_OK(child.call(PTRACE_SEIZE));
+    ASSERT_OK(kill(child.pid(), SIGCONT));
+    ASSERT_STOP(wait_status(child.pid()), SIGSTOP, PTRACE_EVENT_STOP);
+    ASSERT_OK(child.call(PTRACE_LISTEN));
+    ASSERT_STOP(wait_status(child.pid()), SIGTRAP, PTRACE_EVENT_STOP);
+    ASSERT_OK(child.call(PTRACE_CONT));
+    ASSERT_STOP(wait_status(child.pid()), SIGCONT);
+  }
+}
+
 TEST(PtraceEvents, ForkIsFollowed) {
   Tracee tracee(
       [] {

@@ -100,3 +100,4 @@ inline bool run_to_entry(const Tracee& tracee, long number) {
 }  // namespace conformance
 
 #define EXPECT_STOP(status, ...) EXPECT_TRUE(::conformance::stopped_by(status, __VA_ARGS__))
+#define ASSERT_STOP(status, ...) ASSERT_TRUE(::conformance::stopped_by(status, __VA_ARGS__))
