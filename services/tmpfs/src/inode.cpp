@@ -25,7 +25,7 @@ TmpfsInode::TmpfsInode(TmpfsFileSystem& file_system, const NewInode& properties)
 
 TmpfsInode::~TmpfsInode() {
   ::operator delete(static_cast<void*>(text_));
-  delete xattrs_;
+  delete extras();
 }
 
 void TmpfsInode::evict() {
@@ -76,6 +76,7 @@ void TmpfsInode::entry_removed() {
 
 Result<RefPtr<Inode>> TmpfsInode::create(Dentry&, const NewInode& properties) {
   auto inode = TRY(make_inode(tmpfs(), properties));
+  TRY(inode->inherit_list(*this));
   entry_added();
   return RefPtr<Inode>(std::move(inode));
 }
@@ -100,6 +101,7 @@ Result<RefPtr<Inode>> TmpfsInode::make_node(Dentry& entry, const NewInode& prope
 
 Result<RefPtr<Inode>> TmpfsInode::create_temporary(const NewInode& properties) {
   auto inode = TRY(make_inode(tmpfs(), properties));
+  TRY(inode->inherit_list(*this));
   inode->set_link_count(0);
   inode->set_flag(linkable);
   return RefPtr<Inode>(std::move(inode));
@@ -193,67 +195,6 @@ Result<void> TmpfsInode::truncate(std::uint64_t new_size) {
   if (PageCache* pages = cache()) TRY(pages->truncate(new_size));
   set_size(new_size);
   return {};
-}
-
-// ---- Extended attributes ----
-
-namespace {
-bool is_supported(std::string_view name) {
-  return name.starts_with("user.") || name.starts_with("trusted.") || name.starts_with("security.");
-}
-constexpr std::size_t value_max = 65536, total_max = 256;
-}  // namespace
-
-Result<base::Vector<char>> TmpfsInode::get_xattr(std::string_view name) {
-  if (!is_supported(name)) return error(Errno::eopnotsupp);
-  if (xattrs_)
-    for (Xattr& xattr : *xattrs_)
-      if (xattr.name == name) {
-        base::Vector<char> copy;
-        TRY(copy.try_append(xattr.value.span()));
-        return copy;
-      }
-  return error(Errno::enodata);
-}
-
-Result<void> TmpfsInode::set_xattr(std::string_view name, std::span<const char> value, vfs::XattrMode mode) {
-  if (!is_supported(name)) return error(Errno::eopnotsupp);
-  if (value.size() > value_max) return error(Errno::e2big);
-  if (!xattrs_) {
-    if (mode == vfs::XattrMode::replace_only) return error(Errno::enodata);
-    xattrs_ = new (std::nothrow) base::Vector<Xattr>;
-    if (!xattrs_) return error(Errno::enomem);
-  }
-  base::Vector<char> copy;
-  TRY(copy.try_append(value));
-  for (Xattr& xattr : *xattrs_) {
-    if (xattr.name != name) continue;
-    if (mode == vfs::XattrMode::create_only) return error(Errno::eexist);
-    xattr.value = std::move(copy);
-    return {};
-  }
-  if (mode == vfs::XattrMode::replace_only) return error(Errno::enodata);
-  if (xattrs_->size() >= total_max) return error(Errno::enospc);
-  return xattrs_->try_push_back({TRY(base::String::create(name)), std::move(copy)});
-}
-
-Result<void> TmpfsInode::remove_xattr(std::string_view name) {
-  if (!is_supported(name)) return error(Errno::eopnotsupp);
-  if (xattrs_)
-    for (std::size_t i = 0; i < xattrs_->size(); ++i)
-      if ((*xattrs_)[i].name == name) {
-        xattrs_->erase(i);
-        return {};
-      }
-  return error(Errno::enodata);
-}
-
-void TmpfsInode::list_xattrs(base::TextSink& out) {
-  if (!xattrs_) return;
-  for (Xattr& xattr : *xattrs_) {
-    out.put(xattr.name);
-    out.put(std::string_view("\0", 1));
-  }
 }
 
 }  // namespace tmpfs

@@ -4,6 +4,7 @@
 
 #include "page_cache/page_cache.h"
 #include "tmpfs/tmpfs.h"
+#include "vfs/access_list.h"
 #include "vfs/inode.h"
 #include "vfs/operations.h"
 
@@ -59,6 +60,18 @@ struct Xattr {
   base::Vector<char> value;
 };
 
+// What few inodes have. Changed under the inode's lock; the access list is read under RCU too.
+struct Extras {
+  Extras() = default;
+  Extras(const Extras&) = delete;
+  Extras& operator=(const Extras&) = delete;
+  ~Extras() { delete access_list.load_locked(); }
+
+  base::Vector<Xattr> xattrs;
+  core::RcuPointer<vfs::AccessList> access_list;
+  vfs::AccessList::Pointer default_list;  // of a directory
+};
+
 class TmpfsInode final : public Inode {
  public:
   TmpfsInode(TmpfsFileSystem& file_system, const NewInode& properties);
@@ -76,6 +89,8 @@ class TmpfsInode final : public Inode {
   Result<RefPtr<Inode>> create_temporary(const NewInode& properties) override;
   Result<RefPtr<vfs::File>> open(const vfs::OpenRequest& request) override;
   Result<void> get_attributes(vfs::Attributes& out) override;
+  Result<void> change_attributes(const vfs::AttributeChange& change) override;
+  Result<void> permission(const vfs::Credentials& credentials, vfs::Access access) const override;
   Result<void> truncate(std::uint64_t size) override;
   core::MemoryObject* memory_object() override { return cache(); }
   void describe(base::TextSink& out) const override;
@@ -98,13 +113,19 @@ class TmpfsInode final : public Inode {
  private:
   static constexpr std::uint64_t entry_size =
       20;  // what a name adds to the size of its directory, as on Linux
+  // acquire: what ensure_extras() made is complete.
+  Extras* extras() const { return extras_.load(std::memory_order_acquire); }
+  Result<Extras*> ensure_extras();
+  Result<void> set_access_list(std::string_view name, vfs::AccessList::Pointer list);
+  void publish_access_list(Extras& extras, vfs::AccessList::Pointer list);
+  Result<void> inherit_list(const TmpfsInode& directory);
   void entry_added();
   void entry_removed();
 
   std::atomic<page_cache::PageCache*> cache_{nullptr};  // holds a reference
   char* text_ = nullptr;
   std::atomic<unsigned> seals_{0};
-  base::Vector<Xattr>* xattrs_ = nullptr;  // under lock()
+  std::atomic<Extras*> extras_{nullptr};  // made under lock()
 };
 
 Result<RefPtr<TmpfsInode>> make_inode(TmpfsFileSystem& file_system, const NewInode& properties);

@@ -1,5 +1,6 @@
 // stat, chmod, chown, utimensat, truncate, access, statfs, extended attributes.
 #include "open_access.h"
+#include "vfs/access_list.h"
 #include "vfs/device.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
@@ -325,6 +326,10 @@ Result<void> set_xattr(const Caller& caller, const Path& path, std::string_view 
   {
     core::WriteGuard guard{inode.lock()};
     TRY(inode.set_xattr(name, value, mode));
+    // As chmod: who is not of the group does not leave it the right to run the file in its name.
+    if (name == access_list_name && (inode.mode() & mode_set_gid) &&
+        !caller.credentials.in_group(inode.gid()) && !caller.credentials.can(Capability::fsetid))
+      inode.set_mode(inode.mode() & ~mode_set_gid);
     inode.touch_changed();
   }
   notify(path, inode, notify_attributes);

@@ -1,6 +1,7 @@
 // Making and removing names: mkdir, mknod, symlink, link, unlink, rmdir.
 #include "open_access.h"
 #include "vfs/access_guard.h"
+#include "vfs/access_list.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
 #include "vfs/operations.h"
@@ -11,7 +12,7 @@ namespace vfs {
 
 NewInode new_inode(const Inode& directory, const Caller& caller, Mode mode, DeviceNumber device) {
   NewInode result;
-  if (!is_symlink(mode)) mode &= ~caller.context.umask();
+  if (!is_symlink(mode) && !directory.has(has_default_list)) mode &= ~caller.context.umask();
   result.uid = caller.credentials.fsuid;
   result.gid = caller.credentials.fsgid;
   result.device = device;

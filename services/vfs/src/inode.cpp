@@ -4,6 +4,7 @@
 #include "core/memory/slab.h"
 #include "core/sched/work_queue.h"
 #include "core/time/clock.h"
+#include "vfs/access_list.h"
 #include "vfs/device.h"
 #include "vfs/file.h"
 #include "vfs/file_system.h"
@@ -284,6 +285,11 @@ Result<void> generic_permission(const Inode& inode, const Credentials& credentia
   else
     granted = mode & 7;
   if (!(access & 7 & ~granted)) return {};
+  return permission_by_capability(inode, credentials, access);
+}
+
+Result<void> permission_by_capability(const Inode& inode, const Credentials& credentials, Access access) {
+  Mode mode = inode.mode();
   if (is_directory(mode)) {
     // Searching and listing need only the weaker capability.
     if (!(access & access_write) && credentials.can(Capability::dac_read_search)) return {};
