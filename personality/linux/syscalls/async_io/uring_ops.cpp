@@ -2,6 +2,7 @@
 #include "syscalls/async_io/uring_ops.h"
 
 #include "syscalls/files/rows.h"
+#include "syscalls/files/splice.h"
 #include "syscalls/memory/rows.h"
 #include "syscalls/polling/rows.h"
 #include "vfs/inode.h"
@@ -44,6 +45,28 @@ Result<long> epoll_control(UringIssue& issue) {
   if (sqe.buffer || sqe.extra_fd) return error(Errno::einval);
   return sys_epoll_ctl(issue.context, FileDescriptor{sqe.fd}, static_cast<int>(sqe.length),
                        FileDescriptor{static_cast<int>(sqe.offset)}, UserAddress(sqe.address));
+}
+
+// SPLICE and TEE: `fd` is where it goes, `extra_fd` where it comes from. They may wait for both: a worker
+// does it.
+Result<long> splice_or_tee(UringIssue& issue) {
+  constexpr unsigned source_is_fixed = 1u << 31;
+  constexpr auto no_offset = ~std::uint64_t{0};
+  const UringSqe& sqe = issue.sqe();
+  bool is_tee = sqe.opcode == op_tee;
+  unsigned flags = sqe.op_flags & ~source_is_fixed;
+  if (flags & ~splice_known_flags) return error(Errno::einval);
+  if (is_tee && (sqe.address || sqe.offset)) return error(Errno::einval);
+  TRY(issue.in_worker());
+  auto source = sqe.op_flags & source_is_fixed
+                    ? TRY(uring_fixed_file(issue.ring, static_cast<std::uint32_t>(sqe.extra_fd)))
+                    : TRY(issue.context.task.files->get(sqe.extra_fd));
+  if (!sqe.length) return 0;
+  if (is_tee) return static_cast<long>(TRY(tee_files(*source, issue.file(), sqe.length, flags)));
+  auto from = static_cast<std::int64_t>(sqe.address), to = static_cast<std::int64_t>(sqe.offset);
+  return static_cast<long>(
+      TRY(splice_files(issue.context.task, *source, sqe.address == no_offset ? nullptr : &from, issue.file(),
+                       sqe.offset == no_offset ? nullptr : &to, sqe.length, flags)));
 }
 
 struct Table {
@@ -94,6 +117,8 @@ consteval Table make_table() {
   for (Opcode opcode : {op_shutdown, op_bind, op_listen})
     set(opcode, {.issue = uring_socket_call, .needs_file = true});
   set(op_socket, {.issue = uring_socket_call});
+  set(op_splice, {.issue = splice_or_tee, .needs_file = true});
+  set(op_tee, {.issue = splice_or_tee, .needs_file = true});
   return table;
 }
 

@@ -14,7 +14,7 @@ using namespace uring;
 
 bool uring_moves_data(unsigned opcode) {
   return opcode == op_readv || opcode == op_writev || opcode == op_read_fixed || opcode == op_write_fixed ||
-         opcode == op_read || opcode == op_write;
+         opcode == op_read || opcode == op_write || opcode == op_splice || opcode == op_tee;
 }
 
 std::uint32_t uring_expected_length(const UringRequest& request) {
