@@ -71,6 +71,7 @@ Result<void> initialize() {
   store = fresh.release();
   vfs::set_device_node_store(*store);
   vfs::register_file_system(devtmpfs_type);
+  tmpfs::register_handles(devtmpfs_type);
   return {};
 }
 

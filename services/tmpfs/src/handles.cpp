@@ -38,8 +38,8 @@ constinit Source source;
 }  // namespace
 
 void register_handles() {
-  for (const vfs::FileSystemType* type : {&tmpfs_type, &ramfs_type, &rootfs_type})
-    vfs::register_handle_source(*type, source);
+  for (const vfs::FileSystemType* type : {&tmpfs_type, &ramfs_type, &rootfs_type}) register_handles(*type);
 }
+void register_handles(const vfs::FileSystemType& type) { vfs::register_handle_source(type, source); }
 
 }  // namespace tmpfs

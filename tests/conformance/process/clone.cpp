@@ -214,6 +214,22 @@ TEST(Pidfd, SendsSignals) {
   EXPECT_ERRNO(sys(SYS_pidfd_send_signal, fd.get(), SIGTERM, 0, 0), ESRCH) << "never a reused id";
 }
 
+TEST(Pidfd, TheDirectoryOfAProcessIsOne) {
+  const pid_t child = fork_child([] {
+    while (true) pause();
+  });
+  const std::string name = "/proc/" + std::to_string(child);
+  const ScopedFd directory = open(name.c_str(), O_RDONLY | O_DIRECTORY);
+  const ScopedFd thread = open((name + "/task/" + std::to_string(child)).c_str(), O_RDONLY | O_DIRECTORY);
+  const ScopedFd top = open("/proc", O_RDONLY | O_DIRECTORY), place = open(name.c_str(), O_PATH);
+  EXPECT_OK(sys(SYS_pidfd_send_signal, directory.get(), 0, nullptr, 0));
+  for (const int fd : {thread.get(), top.get(), place.get()})
+    EXPECT_ERRNO(sys(SYS_pidfd_send_signal, fd, 0, nullptr, 0), EBADF);
+  EXPECT_OK(sys(SYS_pidfd_send_signal, directory.get(), SIGTERM, nullptr, 0));
+  EXPECT_KILLED(wait_for(child), SIGTERM);
+  EXPECT_ERRNO(sys(SYS_pidfd_send_signal, directory.get(), 0, nullptr, 0), ESRCH);
+}
+
 TEST(Pidfd, Errors) {
   EXPECT_ERRNO(sys(SYS_pidfd_open, -1, 0), EINVAL);
   EXPECT_ERRNO(sys(SYS_pidfd_open, 0, 0), EINVAL);

@@ -125,4 +125,27 @@ TEST(System, KcmpComparesDescriptors) {
   EXPECT_NE(sys(SYS_kcmp, getpid(), getpid(), 0, fd.get(), other.get()), 0);
 }
 
+TEST(System, KcmpFindsNothingToUndoTheSame) {
+  const pid_t child = fork_child([] { pause(); });
+  const long same = sys(SYS_kcmp, getpid(), child, 6, 0, 0);
+  const int code = errno;
+  kill(child, SIGKILL);
+  wait_for(child);
+  if (same == -1 && code == ENOSYS) GTEST_SKIP() << "configured out";
+  EXPECT_EQ(same, 0);
+}
+
+TEST(System, DevicesWithoutAPositionTakeOne) {
+  char bytes[4] = {1, 1, 1, 1};
+  for (const char* name : {"/dev/zero", "/dev/full"}) {
+    const ScopedFd fd = open(name, O_RDWR);
+    EXPECT_EQ(pread(fd, bytes, 4, 0x6517'0000'0000'0000), 4) << name;
+    EXPECT_EQ(bytes[3], 0);
+  }
+  const ScopedFd null = open("/dev/null", O_RDWR), full = open("/dev/full", O_RDWR);
+  EXPECT_EQ(pread(null, bytes, 4, 100), 0);
+  EXPECT_EQ(pwrite(null, bytes, 4, 100), 4);
+  EXPECT_ERRNO(pwrite(full, bytes, 4, 100), ENOSPC);
+}
+
 }  // namespace

@@ -35,7 +35,8 @@ Result<long> finish_read(Context& context, Result<std::size_t> done) {
 Result<void> check_offset(const vfs::File& file, std::int64_t offset, std::size_t size = 0) {
   std::int64_t end;
   if (offset < 0 || __builtin_add_overflow(offset, size, &end)) return error(Errno::einval);
-  if (!file.has_trait(vfs::File::has_position)) return error(Errno::espipe);
+  if (!file.has_trait(vfs::File::has_position) && !file.has_trait(vfs::File::always_seek_zero))
+    return error(Errno::espipe);
   return {};
 }
 

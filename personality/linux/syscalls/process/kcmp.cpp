@@ -36,8 +36,10 @@ Result<long> sys_kcmp(Context& context, int first_id, int second_id, int kind, s
       return order(file_system_of(*first).get(), file_system_of(*second).get());
     case actions:
       return order(first->process().actions.get(), second->process().actions.get());
-    case io:
     case semaphores:
+      // What is to be undone; processes that have nothing to undo have the same.
+      return order(first->process().exit_duty.load(), second->process().exit_duty.load());
+    case io:
       return order(&first->process(), &second->process());
     default:
       return error(Errno::einval);

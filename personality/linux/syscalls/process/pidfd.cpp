@@ -1,6 +1,10 @@
 // pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2)
 #include "linux_abi/pidfd.h"
+#include "base/parse.h"
 #include "syscalls/process/rows.h"
+#include "vfs/file_system.h"
+#include "vfs/inode.h"
+#include "vfs/mount.h"
 
 namespace linux_abi {
 
@@ -14,12 +18,32 @@ Result<long> sys_pidfd_open(Context& context, int id, unsigned flags) {
   return TRY(context.task.files->add(std::move(file), CloseOnExec::yes, descriptor_limit(context)));
 }
 
+namespace {
+
+// The directory of a process in /proc stands for it as well.
+Result<RefPtr<Pid>> pid_of_directory(vfs::File& file) {
+  const vfs::Path& path = file.path();
+  if (!path || !path.dentry().parent()->is_root() || path.dentry().is_root() ||
+      path.mount().file_system().type().name() != "proc" || !vfs::is_directory(file.inode().mode()))
+    return error(Errno::ebadf);
+  auto number = base::parse_unsigned(path.dentry().name());
+  if (!number || *number > INT32_MAX) return error(Errno::ebadf);
+  core::RcuReadGuard guard;
+  RefPtr<Pid> pid = Pid::get(static_cast<int>(*number));
+  // The number may be another's by now.
+  if (!pid || file.inode().is_stale()) return error(Errno::esrch);
+  return pid;
+}
+
+}  // namespace
+
 Result<long> sys_pidfd_send_signal(Context& context, FileDescriptor fd, int number,
                                    UserIn<SigInfo> information, unsigned flags) {
   constexpr unsigned to_thread = 1, to_process = 2, to_group = 4;
   if (flags & ~(to_thread | to_process | to_group) || (flags & (flags - 1))) return error(Errno::einval);
   FileUse file = TRY(context.task.files->use(fd.number));
-  auto pid = TRY(pid_of_pidfd(*file));
+  auto found = pid_of_pidfd(*file);
+  auto pid = found ? std::move(*found) : TRY(pid_of_directory(*file));
   if (number < 0 || number > signal_count) return error(Errno::einval);
   SigInfo info = signal_information_from(context.task, number, si::user);
   auto process = pid->process_reference();

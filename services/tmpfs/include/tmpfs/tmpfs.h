@@ -25,6 +25,9 @@ Result<void> initialize();
 // An instance by hand, with the options of a mount (the root file system, tests).
 Result<RefPtr<vfs::FileSystem>> create(const vfs::FileSystemType& type, std::string_view options);
 
+// Objects on another type made of this one are found by handle (vfs/file_handle.h) too. Once, at start.
+void register_handles(const vfs::FileSystemType& type);
+
 // memfd_create(2) and the like: a file without a name in a hidden instance. `name` as shown ("/memfd:name").
 enum class Sealing { refused, allowed };
 Result<RefPtr<vfs::File>> create_memory_file(std::string_view name, vfs::Mode mode, Sealing sealing,
