@@ -47,9 +47,9 @@ class TimerCpu {
   Timer* running_in_interrupt_ GUARDED_BY(lock_) = nullptr;
   Timer* running_in_thread_ GUARDED_BY(lock_) = nullptr;
   // In arch::nanoseconds(). The hardware may be set for earlier than needed: that interrupt finds nothing and
-  // sets it anew.
-  std::uint64_t scheduler_event_ns_ GUARDED_BY(lock_) = no_scheduler_event;
-  std::uint64_t programmed_ns_ GUARDED_BY(lock_) = arch::no_timer;
+  // sets it anew. These two are touched by their own CPU alone, with interrupts off.
+  std::uint64_t scheduler_event_ns_ = no_scheduler_event;
+  std::uint64_t programmed_ns_ = arch::no_timer;
   WaitQueue wanted_;    // the timer thread
   WaitQueue finished_;  // cancel()
   std::atomic<bool> program_wanted_{false};
@@ -195,9 +195,11 @@ void TimerCpu::interrupt() {
 }
 
 void TimerCpu::set_scheduler_event(std::uint64_t ns) {
-  SpinGuard<IrqsAlreadyOff> guard(lock_);
   scheduler_event_ns_ = ns;
-  if (ns < programmed_ns_) program_locked();
+  if (ns >= programmed_ns_) [[likely]]
+    return;
+  SpinGuard<IrqsAlreadyOff> guard(lock_);
+  program_locked();
 }
 
 void TimerCpu::check_program() {
