@@ -56,16 +56,14 @@ arch_copy_from_user:
   addq $4, %rsi
   addq $4, %rdi
   subl $4, %edx
-3:movl %edx, %ecx
-  testl %ecx, %ecx
-  jz 4f
+3:subl $1, %edx
+  jb 4f
 31:movb (%rsi), %al
 32:movb %al, (%rdi)
-  decl %ecx
-  jz 4f
+  jz 4f                                   // of the subtraction: that was the last one
   incq %rsi
   incq %rdi
-  jmp 31b
+  jmp 3b
 4:CLOSE_WINDOW
   xorl %eax, %eax
   retq
@@ -90,6 +88,9 @@ arch_copy_from_user:
 7:leaq (%rdx,%rcx,8), %rcx                // from 51: whole words left plus the rest
   jmp 8f
 71:movl %edx, %ecx                        // from the small path: %edx bytes are left
+  jmp 8f
+72:leaq 1(%rdx), %rcx                     // one at a time: and the one that was on its way
+  jmp 9f
 8:rep movsb
 9:CLOSE_WINDOW
   movq %rcx, %rax
@@ -98,8 +99,8 @@ arch_copy_from_user:
   FIXUP 11b, 71b
   FIXUP 21b, 71b
   FIXUP 22b, 71b
-  FIXUP 31b, 9b
-  FIXUP 32b, 9b
+  FIXUP 31b, 72b
+  FIXUP 32b, 72b
   FIXUP 51b, 7b
   FIXUP 6b, 9b
   FIXUP 8b, 9b
