@@ -133,10 +133,7 @@ Result<FileUse> FileTable::use_any(int number) {
 vfs::File* FileTable::borrow(int number) const {
   if (reference_count() != 1) [[unlikely]]
     return nullptr;
-  vfs::File* file = load(number);
-  if (!file || (file->flags() & vfs::open_path)) [[unlikely]]
-    return nullptr;
-  return file;
+  return load(number);
 }
 
 Result<FileUse> FileTable::use(int number) {

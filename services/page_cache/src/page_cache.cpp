@@ -109,7 +109,7 @@ bool PageCache::is_resident(std::uint64_t index) {
 
 // ---- Read and write ----
 
-// Under RCU. Null where find() would have to try again, too.
+// Under RCU. No tail of a larger page; null where find() would have to try again, too.
 Page* PageCache::try_acquire_resident(std::uint64_t index) const {
   constexpr auto ready = static_cast<std::uint32_t>(PageFlag::up_to_date),
                  used = static_cast<std::uint32_t>(PageFlag::referenced),
@@ -127,7 +127,8 @@ Page* PageCache::try_acquire_resident(std::uint64_t index) const {
   // acquire: the content was there before the flag, and the slot is looked at after the reference was taken.
   std::uint32_t flags = page->flags.load(std::memory_order_acquire);
   if ((flags & (ready | tail)) == ready && slot->load(std::memory_order_acquire) == entry) [[likely]] {
-    if (!memory_only_ && !(flags & used)) page->set(PageFlag::referenced);
+    if (!(flags & used)) [[unlikely]]
+      page->set(PageFlag::referenced);
     return page;
   }
   core::release_page(*page);
@@ -135,25 +136,21 @@ Page* PageCache::try_acquire_resident(std::uint64_t index) const {
 }
 
 std::size_t PageCache::read_resident(core::UserAddress to, std::size_t size, std::uint64_t offset) {
-  std::uint64_t end = this->size();
   std::size_t within = offset & (page_size - 1);
-  if (size > page_size) [[unlikely]]
+  if (size > page_size - within) [[unlikely]]
     return 0;
-  if (within + size > page_size) [[unlikely]]
-    return 0;
-  if (offset > end) [[unlikely]]
-    return 0;
-  if (end - offset < size) [[unlikely]]
+  // Where the sum wraps around, there is no page at the offset.
+  if (offset + size > this->size()) [[unlikely]]
     return 0;
   Page* page;
   {
     core::RcuReadGuard guard;
     page = try_acquire_resident(offset >> page_shift);
+    if (!page) [[unlikely]]
+      return 0;
   }
-  if (!page) [[unlikely]]
-    return 0;
   bool copied = core::copy_to_user(to, {core::data_of<const std::byte>(*page) + within, size}).has_value();
-  core::release_page(*page);
+  core::release_head_page(*page);  // try_acquire_resident() gives no others
   return copied ? size : 0;
 }
 

@@ -81,7 +81,8 @@ void free_pages(Page& page, unsigned) {
 
 Result<PageRef> allocate_page(AllocationFlags flags) { return PageRef::adopt(TRY(allocate_pages(0, flags))); }
 
-void release_page(Page& page) {
+void release_page(Page& page) { release_head_page(*page.head()); }
+void release_head_page(Page& page) {
   if (page.references.fetch_sub(1) == 1) free_pages(page, 0);
 }
 

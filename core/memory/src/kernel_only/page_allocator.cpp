@@ -210,8 +210,9 @@ void free_pages(Page& page, unsigned order) {
   count_memory(MemoryCounter::pages_freed, 1l << order);
 }
 
-void release_page(Page& page) {
-  Page& head = *page.head();
+void release_page(Page& page) { release_head_page(*page.head()); }
+
+void release_head_page(Page& head) {
   // release: our use of the page happens before its reuse; acquire below: in whoever frees it.
   auto old = head.references.fetch_sub(1, std::memory_order_release);
   base::debug_verify(old != 0, "page released more often than acquired");

@@ -80,7 +80,7 @@ class FileTable : public base::RefCounted<FileTable> {
   // are EBADF here, as in most calls; get_any() gives them too.
   Result<FileUse> use(int number);
   Result<FileUse> use_any(int number);
-  // As use() where that takes no reference, because nobody else has the table; null where it would, or fails.
+  // As use_any() where that takes no reference, as nobody else has the table; null where it would, or fails.
   vfs::File* borrow(int number) const;
   // With a reference: for what outlives the call, and for other processes' tables.
   Result<RefPtr<vfs::File>> get(int number);

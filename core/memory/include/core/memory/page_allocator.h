@@ -49,6 +49,8 @@ Result<Page*> allocate_pages(unsigned order, AllocationFlags flags = AllocationF
 // The block must be exactly one that allocate_pages() gave (or its reference count went to zero).
 void free_pages(Page& page, unsigned order);
 Result<PageRef> allocate_page(AllocationFlags flags = AllocationFlags::none);
+// release_page() of one that is no tail of a larger one.
+void release_head_page(Page& head);
 // Up to `count` single pages into `pages`; gives how many (for page-table and cache bulk use).
 std::uint32_t allocate_page_batch(Page** pages, std::uint32_t count, AllocationFlags flags);
 // Splits an allocated block into single pages with one reference each.
