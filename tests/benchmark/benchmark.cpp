@@ -89,6 +89,7 @@ int main(int count, char** words) {
   auto measure = benchmark::measure_costs;
   for (int i = 1; i < count; i++) {
     if (strcmp(words[i], "scaling") == 0) measure = benchmark::measure_scaling;
+    if (strcmp(words[i], "scaling-counted") == 0) measure = benchmark::measure_counted_scaling;
     if (strcmp(words[i], "sizes") == 0) measure = benchmark::measure_sizes;
     if (strcmp(words[i], "ext4") == 0) measure = benchmark::measure_ext4;
   }

@@ -30,7 +30,7 @@ Rates = Dict[Tuple[str, int], List[int]]  # by row and number of workers, one fo
 def one_turn(kernel: Path, architecture: str, initrd: Path, icount: bool, arguments: str, rates: Rates, titles: Dict[str, str]) -> None:
     description = qemu.Machine(
         kernel=kernel, initrd=initrd, architecture=architecture, memory_mib=MEMORY_MIB, cpus=CPUS, icount=icount, takes_turns=icount,
-        kernel_arguments=f"{guest.default_kernel_arguments(architecture)} {arguments} -- scaling",
+        kernel_arguments=f"{guest.default_kernel_arguments(architecture)} {arguments} -- scaling{'-counted' if icount else ''}",
     )  # fmt: skip
     text = qemu.console_output(description, LIMIT_SECONDS)
     if not re.search(r"^done\r*$", text, re.MULTILINE):
