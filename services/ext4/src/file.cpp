@@ -209,7 +209,10 @@ Result<void> Ext4File::shift(int mode, std::uint64_t offset, std::uint64_t lengt
   if (inserts && length > inode.file_system().maximum_size() - size) return error(Errno::efbig);
   if (inserts ? offset >= size : offset + length >= size) return error(Errno::einval);
   std::uint64_t new_size = inserts ? size + length : size - length;
-  if (inserts && TRY(vfs::limit_write(size, length)) < length) return error(Errno::efbig);
+  if (inserts && TRY(vfs::limit_write(size, length)) < length) {
+    (void)TRY(vfs::limit_write(size + length, 1));  // whole or not at all: tells of the limit
+    return error(Errno::efbig);
+  }
   TRY(inode.cache()->rearrange(offset, new_size, [&] {
     return inserts ? inode.insert_blocks(static_cast<std::uint32_t>(offset >> shift),
                                          static_cast<std::uint32_t>(length >> shift), new_size)
@@ -233,8 +236,10 @@ Result<void> Ext4File::allocate(int mode, std::uint64_t offset, std::uint64_t le
   std::uint64_t end = offset + length;
   core::WriteGuard guard{inode.lock()};
   bool grows = !(mode & keep_size) && end > inode.size();
-  if (grows && TRY(vfs::limit_write(inode.size(), end - inode.size())) < end - inode.size())
+  if (grows && TRY(vfs::limit_write(inode.size(), end - inode.size())) < end - inode.size()) {
+    (void)TRY(vfs::limit_write(end, 1));
     return error(Errno::efbig);
+  }
   if (mode & (punch_hole | zero_range)) TRY(punch(offset, end));
   if (!(mode & punch_hole)) {
     // Pages with promised blocks get them now.

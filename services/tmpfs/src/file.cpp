@@ -89,8 +89,11 @@ class TmpfsFile final : public vfs::File {
     }
     bool grows = !(mode & keep_size) && end > inode().size();
     if (grows && (sealed & seal_grow)) return error(Errno::eperm);
-    if (grows && TRY(vfs::limit_write(inode().size(), end - inode().size())) < end - inode().size())
+    // Whole or not at all: what lies behind the limit is beyond it.
+    if (grows && TRY(vfs::limit_write(inode().size(), end - inode().size())) < end - inode().size()) {
+      (void)TRY(vfs::limit_write(end, 1));
       return error(Errno::efbig);
+    }
     PageCache* cache = TRY(object().ensure_cache());
     std::uint64_t old_size = cache->size();
     if (grows) TRY(cache->truncate(end));

@@ -140,6 +140,23 @@ TEST_F(Truncate, FileSizeLimitIsEFBIGWithSIGXFSZ) {
   EXPECT_KILLED(status, SIGXFSZ);
 }
 
+TEST_F(Fallocate, BeyondTheSizeLimitIsEFBIGWithSIGXFSZ) {
+  const ScopedFd fd = open(path("a"), O_RDWR | O_CREAT, 0600);
+  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "no fallocate";
+  // Also where the file ends before the limit.
+  for (const long start : {0l, 500l, 1000l}) {
+    EXPECT_KILLED(run_child([&] {
+                    const rlimit limit = {1000, 1000};
+                    setrlimit(RLIMIT_FSIZE, &limit);
+                    fallocate(fd, 0, start, 1001);
+                  }),
+                  SIGXFSZ);
+  }
+  struct stat information{};
+  EXPECT_OK(fstat(fd, &information));
+  EXPECT_EQ(information.st_size, 0);
+}
+
 TEST_F(Fallocate, GrowsUnlessKeepSize) {
   const ScopedFd fd = open(path("a"), O_RDWR | O_CREAT, 0600);
   if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 8192) != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "no fallocate";
