@@ -60,11 +60,13 @@ Result<base::RefPtr<AddressSpace>> AddressSpace::create(const AddressSpaceLayout
               (arch::entries_per_table - first) * sizeof(Entry));
   // relaxed: only uniqueness matters.
   space->context_id_ = next_context_id.fetch_add(1, std::memory_order_relaxed);
+  space->join_spaces();
   return result;
 }
 
 AddressSpace::~AddressSpace() {
   if (root_ == PhysicalAddress{}) return;
+  leave_spaces();
   // CPUs that ran it last may still have it loaded, lazily, under a kernel thread.
   CpuMask mask;
   for (std::size_t i = 0; i < mask.words().size(); ++i) mask.words()[i] = active_cpus_[i].load();

@@ -3,6 +3,8 @@
 #include "core/memory/oom.h"
 #include "core/sync/blocking.h"
 #include "mapper.h"
+#include "reclaim.h"
+#include "swap_map.h"
 
 namespace core {
 namespace {
@@ -75,8 +77,9 @@ Result<void> AddressSpace::advise(UserAddress address, std::size_t length, Advic
     case Advice::dont_need_locked:
     case Advice::free:
     case Advice::cold:
-    case Advice::page_out:
       return advise_zap(start, end, advice);
+    case Advice::page_out:
+      return page_out(start, end);
     case Advice::will_need:
     case Advice::remove:
       return advise_object(start, end, advice);
@@ -117,7 +120,8 @@ Result<void> AddressSpace::advise_zap(std::uintptr_t start, std::uintptr_t end, 
         Mapper::zap(*this, *area, at, piece_end, batch);
         break;
       default:
-        break;  // hints about what to reclaim first
+        age_locked(*area, at, piece_end);  // cold: reclaim finds it unused
+        break;
     }
     at = piece_end;
   }
@@ -160,6 +164,7 @@ Result<void> AddressSpace::advise_object(std::uintptr_t start, std::uintptr_t en
   for (std::uintptr_t at = start; at < end;) {
     base::RefPtr<MemoryObject> object;
     std::uint64_t first_byte = 0, bytes = 0;
+    std::uintptr_t piece_start = at;
     {
       ReadGuard guard{lock_};
       Area* area = areas_.find_from(at);
@@ -168,6 +173,7 @@ Result<void> AddressSpace::advise_object(std::uintptr_t start, std::uintptr_t en
         gap = true;
         at = area->start_;
       }
+      piece_start = at;
       std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
       if (advice == Advice::remove) {
         if (area->has(AreaFlag::locked) || !area->object_) return error(Errno::einval);
@@ -179,6 +185,7 @@ Result<void> AddressSpace::advise_object(std::uintptr_t start, std::uintptr_t en
       bytes = piece_end - at;
       at = piece_end;
     }
+    if (advice == Advice::will_need) read_swapped(piece_start, at);
     if (!object) continue;
     if (advice == Advice::remove)
       TRY(object->remove_range(first_byte, first_byte + bytes - 1));
@@ -189,20 +196,46 @@ Result<void> AddressSpace::advise_object(std::uintptr_t start, std::uintptr_t en
   return {};
 }
 
-Result<void> AddressSpace::advise_populate(std::uintptr_t start, std::uintptr_t end, FaultAccess access) {
+// MADV_WILLNEED: private pages that lie on a swap device come into memory, not yet into the tables.
+void AddressSpace::read_swapped(std::uintptr_t start, std::uintptr_t end) {
   for (std::uintptr_t at = start; at < end; at += page_size) {
+    SwapEntry entry;
+    {
+      ReadGuard guard{lock_};
+      EntryPlace place = Mapper::find(*this, at);
+      if (!place) {
+        at = base::align_up(at + 1, std::uintptr_t{arch::entries_per_table} << page_shift) - page_size;
+        continue;
+      }
+      Entry seen = arch::read_entry(place.entry);
+      if (seen.is_software()) entry = SwapEntry::from_value(seen.software_payload());
+    }
+    // A hint: what cannot be read now is read by the fault.
+    if (entry.value() && (interruption_pending(WaitMode::killable) || !swap_in(entry))) return;
+  }
+}
+
+Result<void> AddressSpace::advise_populate(std::uintptr_t start, std::uintptr_t end, FaultAccess access) {
+  bool no_memory = false;
+  unsigned vain = 0;
+  for (std::uintptr_t at = start; at < end;) {
     if (interruption_pending(WaitMode::killable)) return error(Errno::eintr);
+    if (no_memory && !make_room_for_program(vain)) return error(Errno::enomem);
+    no_memory = false;
     ReadGuard guard{lock_};
     Area* area = areas_.find(at);
     if (!area) return error(Errno::enomem);
     if (area->has(AreaFlag::special)) return error(Errno::einval);
     switch (fault_area(*area, at, access, false)) {
       case FaultOutcome::resolved:
+        at += page_size;
+        vain = 0;
         break;
       case FaultOutcome::no_access:
         return error(Errno::einval);
       case FaultOutcome::out_of_memory:
-        return error(Errno::enomem);
+        no_memory = true;
+        break;
       case FaultOutcome::interrupted:
         return error(Errno::eintr);
       default:
@@ -254,7 +287,13 @@ Result<void> AddressSpace::residency(UserAddress address, std::span<unsigned cha
     Area* area = areas_.find(at);
     if (!area) return error(Errno::enomem);
     EntryPlace place = Mapper::find(*this, at);
-    bool present = place && arch::read_entry(place.entry).is_present();
+    bool present = false;
+    if (place) {
+      TableLock lock(*place.table);
+      Entry entry = arch::read_entry(place.entry);
+      present = entry.is_present() ||
+                (entry.is_software() && is_in_swap_cache(SwapEntry::from_value(entry.software_payload())));
+    }
     if (!present && area->object_) present = area->object_->is_resident(area->index_of(at));
     pages[i] = present;
   }

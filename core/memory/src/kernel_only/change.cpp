@@ -1,5 +1,6 @@
 // Changing entries in bulk: mprotect, fork, mremap.
 #include "mapper.h"
+#include "swap_map.h"
 
 namespace core {
 namespace {
@@ -62,6 +63,15 @@ Result<void> Mapper::copy_for_fork(AddressSpace& parent, AddressSpace& child, Ar
           TableLock child_guard(*target.table);
           for (unsigned held = 0; done < count && held < entries_per_hold; ++done, ++held) {
             Entry entry = arch::read_entry(place.entry + done);
+            if (entry.is_software()) {
+              if (!duplicate_swap(SwapEntry::from_value(entry.software_payload()))) {
+                result = error(Errno::enomem);
+                break;
+              }
+              child.swapped_.fetch_add(1, std::memory_order_relaxed);
+              arch::write_entry(target.entry + done, entry);
+              continue;
+            }
             if (!entry.is_present()) continue;
             if (!is_special(entry)) {
               Page& page = page_of_entry(entry);

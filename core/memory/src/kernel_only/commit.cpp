@@ -2,6 +2,7 @@
 
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
+#include "core/memory/swap.h"
 #include "core/sync/mutex.h"
 #include "core/sync/wait_queue.h"
 
@@ -47,8 +48,8 @@ std::uint64_t committed_pages() { return committed.load(std::memory_order_relaxe
 
 std::uint64_t commit_limit_pages() {
   OvercommitSettings now = overcommit_settings();
-  if (now.limit_kib) return now.limit_kib / (page_size / 1024);
-  return total_pages() * now.ratio_percent / 100;
+  if (now.limit_kib) return now.limit_kib / (page_size / 1024) + swap_statistics().total_pages;
+  return total_pages() * now.ratio_percent / 100 + swap_statistics().total_pages;
 }
 
 base::Result<void> charge_commit(std::uint64_t pages) {
@@ -59,7 +60,7 @@ base::Result<void> charge_commit(std::uint64_t pages) {
     case OvercommitMode::always:
       break;
     case OvercommitMode::heuristic:
-      refused = pages > total_pages();
+      refused = pages > total_pages() && pages > total_pages() + swap_statistics().total_pages;
       break;
     case OvercommitMode::never:
       refused = before + pages > commit_limit_pages();

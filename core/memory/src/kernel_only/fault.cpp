@@ -5,6 +5,8 @@
 
 #include "core/sync/rcu.h"
 #include "mapper.h"
+#include "swap_fault.h"
+#include "swap_map.h"
 
 namespace core {
 namespace {
@@ -13,12 +15,6 @@ using Kind = Mapper::Kind;
 
 // How many pages around a fault are mapped if the cache has them.
 constexpr std::uintptr_t around_size = 16 * page_size;
-
-FaultOutcome outcome_of(base::Errno error) {
-  if (error == Errno::enomem) return FaultOutcome::out_of_memory;
-  if (error == Errno::eintr) return FaultOutcome::interrupted;
-  return FaultOutcome::bus_error;
-}
 
 // Puts a page nobody else knows yet into an empty entry, or where `expected` still stands. Consumes the
 // reference on success.
@@ -34,7 +30,8 @@ bool install_fresh(AddressSpace& space, const Area& area, const EntryPlace& plac
 }
 
 Result<PageRef> fresh_anonymous(AllocationFlags flags) {
-  PageRef page = TRY(allocate_page(flags | AllocationFlags::user));
+  // Who called for the fault makes room, without the lock of the address space: see Mapper::fault_in().
+  PageRef page = TRY(allocate_page(flags | AllocationFlags::user | AllocationFlags::no_reclaim));
   page->reset_flags(
       static_cast<std::uint32_t>(PageFlag::anonymous) | static_cast<std::uint32_t>(PageFlag::swap_backed), 0);
   return page;
@@ -83,6 +80,7 @@ FaultOutcome write_private(AddressSpace& space, Area& area, const EntryPlace& pl
     if (!is_special(entry)) {
       Page& page = page_of_entry(entry);
       // Ours alone: nobody can get a reference except through this entry, whose lock we hold.
+      if (page.has(PageFlag::anonymous) && page.has(in_swap_cache)) (void)leave_swap_cache(page);
       if (page.has(PageFlag::anonymous) && page.reference_count() == 1) {
         arch::write_entry(place.entry, Mapper::make_entry(area, frame_of(entry), true));
         return FaultOutcome::resolved;
@@ -219,6 +217,7 @@ FaultOutcome Mapper::fault_in(AddressSpace& space, Area& area, std::uintptr_t ad
     }
     return fault_object(space, area, *place, address, access);
   }
+  if (seen.is_software()) return SwapFault::resolve(space, area, *place, seen, access);
   if (access == FaultAccess::write && !seen.writable()) {
     if (!area.is_shared()) return write_private(space, area, *place, address, seen);
     if (!force || includes(area.protection(), Protection::write))

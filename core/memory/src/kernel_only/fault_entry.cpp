@@ -8,6 +8,7 @@
 #include "core/memory/oom.h"
 #include "core/sync/blocking.h"
 #include "mapper.h"
+#include "reclaim.h"
 
 namespace core {
 namespace {
@@ -44,18 +45,26 @@ FaultOutcome AddressSpace::handle_fault(UserAddress where, FaultAccess access, F
   count_memory(MemoryCounter::faults, 1);
   if (address >= layout_.highest) return FaultOutcome::no_mapping;
   if (dying_.load(std::memory_order_relaxed)) return FaultOutcome::interrupted;
-  for (bool grown = false;; grown = true) {
+  unsigned vain = 0;
+  for (bool grown = false;;) {
     AskedMonitor asked;
+    bool no_memory = false;
     {
       ReadGuard guard{lock_};
       if (Area* area = areas_.find(address)) {
         FaultOutcome outcome = fault_area(*area, address, access, false);
-        if (outcome != FaultOutcome::monitored) return outcome;
-        asked = asked_monitor_locked(*area, address, access);
+        no_memory = outcome == FaultOutcome::out_of_memory;
+        if (!no_memory && outcome != FaultOutcome::monitored) return outcome;
+        if (!no_memory) asked = asked_monitor_locked(*area, address, access);
       } else {
         Area* above = areas_.find_from(address);
         if (grown || !above || !above->has(AreaFlag::grows_down)) return FaultOutcome::no_mapping;
       }
+    }
+    if (no_memory) {
+      if (!make_room_for_program(vain)) return FaultOutcome::out_of_memory;
+      if (dying_.load(std::memory_order_relaxed)) return FaultOutcome::interrupted;
+      continue;
     }
     if (asked.monitor) {
       if (asked.kind == MonitoredFault::none) return FaultOutcome::resolved;
@@ -63,6 +72,7 @@ FaultOutcome AddressSpace::handle_fault(UserAddress where, FaultAccess access, F
       return asked.monitor->wait(*this, where, access, asked.kind, from);
     }
     if (!grow_stack(address)) return FaultOutcome::no_mapping;
+    grown = true;
   }
 }
 
@@ -89,18 +99,28 @@ bool AddressSpace::grow_stack(std::uintptr_t address) {
 }
 
 Result<void> AddressSpace::populate(std::uintptr_t start, std::uintptr_t end) {
-  for (std::uintptr_t at = start; at < end; at += page_size) {
+  bool no_memory = false;
+  unsigned vain = 0;
+  for (std::uintptr_t at = start; at < end;) {
     if (interruption_pending(WaitMode::killable)) return error(Errno::eintr);
+    if (no_memory && !make_room_for_program(vain)) return error(Errno::eagain);
+    no_memory = false;
     ReadGuard guard{lock_};
     Area* area = areas_.find(at);
     if (!area) return error(Errno::enomem);
-    if (area->protection_ == Protection::none || area->has(AreaFlag::locked_on_fault)) continue;
+    if (area->protection_ == Protection::none || area->has(AreaFlag::locked_on_fault)) {
+      at += page_size;
+      continue;
+    }
     bool write = includes(area->protection_, Protection::write) && !area->is_shared();
     switch (fault_area(*area, at, write ? FaultAccess::write : FaultAccess::read, false)) {
       case FaultOutcome::resolved:
+        at += page_size;
+        vain = 0;
         break;
       case FaultOutcome::out_of_memory:
-        return error(Errno::eagain);
+        no_memory = true;
+        break;
       case FaultOutcome::interrupted:
         return error(Errno::eintr);
       default:
@@ -113,7 +133,10 @@ Result<void> AddressSpace::populate(std::uintptr_t start, std::uintptr_t end) {
 Result<PageRef> AddressSpace::pin(std::uintptr_t address, FaultAccess access, bool force) {
   if (address >= layout_.highest) return error(Errno::efault);
   AskedMonitor asked;
-  for (;;) {
+  unsigned vain = 0;
+  for (bool no_memory = false;;) {
+    if (no_memory && !make_room_for_program(vain)) return error(Errno::enomem);
+    no_memory = false;
     if (asked.kind != MonitoredFault::none) {
       auto outcome =
           asked.monitor->wait(*this, UserAddress(address), access, asked.kind, FaultMonitor::Origin::kernel);
@@ -150,7 +173,8 @@ Result<PageRef> AddressSpace::pin(std::uintptr_t address, FaultAccess access, bo
         asked = asked_monitor_locked(*area, address, access);
         break;
       case FaultOutcome::out_of_memory:
-        return error(Errno::enomem);
+        no_memory = true;
+        break;
       case FaultOutcome::interrupted:
         return error(Errno::eintr);
       default:

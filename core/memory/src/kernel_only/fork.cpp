@@ -3,6 +3,7 @@
 #include "area_internal.h"
 #include "core/memory/oom.h"
 #include "mapper.h"
+#include "reclaim.h"
 
 namespace core {
 
@@ -36,6 +37,10 @@ Result<void> AddressSpace::copy_areas_to_locked(AddressSpace& child) {
 
 Result<base::RefPtr<AddressSpace>> AddressSpace::fork() {
   auto child = TRY(create(layout_));
+  // Reclaim finds little while we hold the lock below for writing: room for the tables comes first.
+  if (std::uint64_t needed = static_cast<std::uint64_t>(table_pages_.load(std::memory_order_relaxed)) + 16;
+      memory_statistics().free_pages < 2 * memory_statistics().reserve_pages + needed)
+    (void)reclaim_pages(needed + memory_statistics().reserve_pages);
   WriteGuard guard{lock_};
   WriteGuard child_guard{child->lock_, LockNesting::child};
   child->break_start_ = break_start_;

@@ -1,5 +1,7 @@
 #include "mapper.h"
 
+#include "swap_map.h"
+
 namespace core {
 
 EntryPlace Mapper::find(const AddressSpace& space, std::uintptr_t address) {
@@ -70,6 +72,7 @@ void Mapper::account_mapped(AddressSpace& space, Page& page, Kind kind) {
 
 void Mapper::account_unmapped(AddressSpace& space, Page& page, Kind kind) {
   page.map_count.fetch_sub(1, std::memory_order_relaxed);
+  if (kind == Kind::anonymous && page.has(in_swap_cache)) swap_page_unmapped(page);
   add_resident(space, kind, -1);
 }
 

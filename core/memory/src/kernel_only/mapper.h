@@ -31,6 +31,12 @@ inline bool is_guarded(const Area& area, Entry entry) {
 inline PhysicalAddress frame_of(Entry entry) { return PhysicalAddress(entry.physical(0)); }
 inline Page& page_of_entry(Entry entry) { return page_of(frame_of(entry)); }
 
+inline FaultOutcome outcome_of(base::Errno error) {
+  if (error == Errno::enomem) return FaultOutcome::out_of_memory;
+  if (error == Errno::eintr) return FaultOutcome::interrupted;
+  return FaultOutcome::bus_error;
+}
+
 // A place in a last-level table.
 struct EntryPlace {
   Entry* entry = nullptr;
@@ -59,6 +65,8 @@ struct Mapper {
   static void add_resident(AddressSpace& space, Kind kind, long pages);
 
   // --- fault.cpp
+  // `out_of_memory`: nothing was reclaimed for private pages, because the caller holds the address space's
+  // lock, which keeps reclaim out of it. He lets go of it, calls make_room_for_program(), and tries again.
   static FaultOutcome fault_in(AddressSpace& space, Area& area, std::uintptr_t address, FaultAccess access,
                                bool force);
 

@@ -144,7 +144,7 @@ Page* allocate_slowly(unsigned order, AllocationFlags flags) {
   drain_magazine();
   if (Page* page = try_allocate(order, flags)) return page;
   if (has(flags, AllocationFlags::no_reclaim)) return nullptr;
-  for (unsigned attempt = 0; attempt < 16; ++attempt) {
+  for (unsigned attempt = 0; attempt < 64; ++attempt) {
     std::uint64_t wanted = (std::uint64_t{1} << order) + reserve_pages / 2;
     bool progress = reclaim_pages(wanted) > 0;
     if (progress) drain_magazine();
@@ -179,6 +179,17 @@ void prepare_block(Page& page, unsigned order, AllocationFlags flags) {
 }
 
 }  // namespace
+
+bool make_room_for_program(unsigned& vain) {
+  if (!may_sleep()) return false;
+  // Somebody has given memory back meanwhile, or the failure was injected.
+  if (buddy_free_pages() > watermark(AllocationFlags::user)) return ++vain < 4;
+  if (reclaim_pages(reserve_pages / 2 + 1)) {
+    drain_magazine();
+    return true;
+  }
+  return handle_out_of_memory();
+}
 
 Result<Page*> allocate_pages(unsigned order, AllocationFlags flags) {
   if (order > max_page_order) return error(Errno::enomem);

@@ -1,37 +1,37 @@
 // Objects of this module's own: shared anonymous memory, and fixed pages of the kernel.
+#include <cstring>
 #include <new>
 
 #include "core/memory/memory_object.h"
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
+#include "core/memory/swap.h"
 
 namespace core {
 namespace {
 
 // Pages by index in a tree of tables of 512 slots each. Slots go from empty to a table or page by
 // compare-exchange, and back only in remove_range() (pages) or the destructor. Readers take no lock: a page
-// found is acquired, then looked up again, because it may have been on its way out.
+// found is acquired, then looked up again, because it may have been on its way out. A page that nothing but
+// the tree refers to may be swapped: its slot then holds a marked SwapEntry, until page_for() brings it back.
 class SharedMemory final : public MemoryObject {
  public:
-  explicit SharedMemory(std::uint64_t pages) : pages_(pages) {
-    while (levels_ < 4 && capacity() < pages) ++levels_;
-  }
-  ~SharedMemory() override {
-    free_level(root_, levels_);
-    uncharge_commit(pages_);
-  }
+  explicit SharedMemory(std::uint64_t pages);
+  ~SharedMemory() override;
 
   Result<PageRef> page_for(std::uint64_t index, FaultAccess) override {
     if (index >= pages_) return error(Errno::enxio);
     std::atomic<void*>* slot = TRY(make_slot(index));
     for (;;) {
       if (PageRef page = acquire(*slot)) return page;
+      void* content = slot->load();
+      if (is_swapped(content)) {
+        if (PageRef page = TRY(bring_back(*slot, content, index))) return page;
+        continue;
+      }
       PageRef fresh = TRY(allocate_page(AllocationFlags::zero | AllocationFlags::user));
-      fresh->mapped = {this, index};
-      fresh->reset_flags(static_cast<std::uint32_t>(PageFlag::swap_backed) |
-                             static_cast<std::uint32_t>(PageFlag::up_to_date),
-                         0);
+      set_up(*fresh, index);
       PageRef ours = fresh.clone();
       void* expected = nullptr;
       if (!slot->compare_exchange_strong(expected, ours.get())) continue;
@@ -51,7 +51,8 @@ class SharedMemory final : public MemoryObject {
   }
   bool is_resident(std::uint64_t index) override {
     std::atomic<void*>* slot = index < pages_ ? find_slot(index) : nullptr;
-    return slot && slot->load();
+    void* content = slot ? slot->load() : nullptr;
+    return content && (!is_swapped(content) || is_in_swap_cache(entry_of(content)));
   }
   bool is_shared_memory() const override { return true; }
   Result<void> remove_range(std::uint64_t first_byte, std::uint64_t last_byte) override {
@@ -59,14 +60,52 @@ class SharedMemory final : public MemoryObject {
     for (std::uint64_t index = first; index <= last && index < pages_; ++index) {
       std::atomic<void*>* slot = find_slot(index);
       if (!slot) continue;
-      auto* page = static_cast<Page*>(slot->exchange(nullptr));
-      if (!page) continue;
+      void* content;
+      {
+        MutexGuard guard{swap_mutex_};
+        content = slot->exchange(nullptr);
+        if (content && is_swapped(content)) {
+          release_swap(entry_of(content));
+          continue;
+        }
+      }
+      if (!content) continue;
+      auto* page = static_cast<Page*>(content);
       unmap_range(index, index, PrivateCopies::keep);
       count(-1);
       release_page(*page);
     }
     return {};
   }
+
+  // A round of reclaim: from where the last one stopped, to the end.
+  void swap_out(SwapOut& out, std::uint64_t& wanted) {
+    MutexTryGuard guard{swap_mutex_};
+    if (!guard) return;
+    for (; wanted && !out.is_full() && hand_ < pages_; ++hand_) {
+      std::atomic<void*>* slot = find_slot(hand_);
+      if (!slot) {
+        hand_ |= slots - 1;
+        continue;
+      }
+      if (try_swap_out(*slot, out)) --wanted;
+    }
+    if (hand_ >= pages_) hand_ = 0;
+  }
+  Result<void> bring_in(unsigned device) {
+    for (std::uint64_t index = 0; index < pages_; ++index) {
+      std::atomic<void*>* slot = find_slot(index);
+      if (!slot) {
+        index |= slots - 1;
+        continue;
+      }
+      void* content = slot->load();
+      if (is_swapped(content) && entry_of(content).device() == device)
+        TRY(page_for(index, FaultAccess::read));
+    }
+    return {};
+  }
+  base::ListHook listed;
 
  private:
   static constexpr unsigned bits = 9, slots = 1u << bits;
@@ -84,10 +123,69 @@ class SharedMemory final : public MemoryObject {
     count_memory(MemoryCounter::file_cache, delta);
   }
 
+  static bool is_swapped(void* content) {
+    // SAFETY: descriptors and tables are aligned, so bit 0 is free for the mark.
+    return reinterpret_cast<std::uintptr_t>(content) & 1;
+  }
+  static SwapEntry entry_of(void* content) {
+    // SAFETY: see is_swapped().
+    return SwapEntry::from_value(reinterpret_cast<std::uintptr_t>(content) >> 1);
+  }
+  static void* content_of(SwapEntry entry) {
+    // SAFETY: see is_swapped(); never followed.
+    return reinterpret_cast<void*>(entry.value() << 1 | 1);
+  }
+
+  bool try_swap_out(std::atomic<void*>& slot, SwapOut& out) REQUIRES(swap_mutex_) {
+    PageRef page = acquire(slot);
+    // The tree's reference and ours: with none of them nobody can find it, and who tries looks again.
+    std::uint32_t both = 2;
+    if (!page || !page->references.compare_exchange_strong(both, 0)) return false;
+    Page* taken = page.leak();
+    SwapEntry entry = out.take(*taken);
+    if (entry.value()) {
+      slot.store(content_of(entry));
+      count(-1);
+    }
+    // The swap cache's from now on, or the tree's as before.
+    taken->references.store(1, std::memory_order_release);
+    return entry.value();
+  }
+
+  // Nothing: look again.
+  Result<PageRef> bring_back(std::atomic<void*>& slot, void* content, std::uint64_t index) {
+    SwapEntry entry = entry_of(content);
+    auto found = swap_in(entry);
+    if (!found && found.error() == Errno::eagain) return PageRef();
+    PageRef page = TRY(std::move(found));
+    MutexGuard guard{swap_mutex_};
+    if (slot.load() != content) return PageRef();
+    if (!take_from_swap(entry, *page)) {
+      // It is being written right now.
+      PageRef copy = TRY(allocate_page(AllocationFlags::user));
+      std::memcpy(copy.data(), page.data(), page_size);
+      page = copy.clone();
+      (void)copy.leak();  // the tree's
+      release_swap(entry);
+    }
+    // Else the cache's reference has become the tree's.
+    set_up(*page, index);
+    slot.store(page.get());
+    count(+1);
+    return page;
+  }
+  void set_up(Page& page, std::uint64_t index) {
+    page.mapped = {this, index};
+    page.reset_flags(
+        static_cast<std::uint32_t>(PageFlag::swap_backed) | static_cast<std::uint32_t>(PageFlag::up_to_date),
+        0);
+  }
+
   static PageRef acquire(std::atomic<void*>& slot) {
     for (;;) {
-      auto* page = static_cast<Page*>(slot.load());
-      if (!page) return {};
+      void* content = slot.load();
+      if (!content || is_swapped(content)) return {};
+      auto* page = static_cast<Page*>(content);
       if (!page->try_acquire()) continue;
       PageRef held = PageRef::adopt(page);
       if (slot.load() == page) return held;
@@ -122,6 +220,7 @@ class SharedMemory final : public MemoryObject {
     void* content = slot.exchange(nullptr);
     if (!content) return;
     if (level == 0) {
+      if (is_swapped(content)) return release_swap(entry_of(content));
       count(-1);
       return release_page(*static_cast<Page*>(content));
     }
@@ -129,10 +228,83 @@ class SharedMemory final : public MemoryObject {
     kernel_free(content);
   }
 
+  // A slot changes between a page and an entry, or becomes empty, under it.
+  Mutex swap_mutex_{"shared memory"};
+  std::uint64_t hand_ GUARDED_BY(swap_mutex_) = 0;  // of swap_out()
   const std::uint64_t pages_;
   unsigned levels_ = 1;
   std::atomic<void*> root_{nullptr};
 };
+
+// All of them, for those who look for pages to take.
+class SharedMemories final : public SwapSource {
+ public:
+  using List = base::IntrusiveList<SharedMemory, &SharedMemory::listed>;
+
+  void add(SharedMemory& object) {
+    MutexGuard guard{mutex};
+    list.push_back(object);
+    if (registered) return;
+    registered = true;
+    register_swap_source(*this);
+  }
+  void remove(SharedMemory& object) {
+    MutexGuard guard{mutex};
+    list.remove(object);
+  }
+
+  void swap_out(SwapOut& out, std::uint64_t wanted) override {
+    MutexTryGuard guard{mutex};
+    if (!guard) return;
+    std::size_t count = 0;
+    for (SharedMemory& object : list) {
+      (void)object;
+      ++count;
+    }
+    // In turn, so that each is looked at.
+    for (; count && wanted && !out.is_full(); --count) {
+      SharedMemory& object = *list.pop_front();
+      list.push_back(object);
+      object.swap_out(out, wanted);
+    }
+  }
+
+  Result<void> bring_in(unsigned device) override {
+    base::RefPtr<SharedMemory> at;
+    for (;;) {
+      base::RefPtr<SharedMemory> next;
+      {
+        MutexGuard guard{mutex};
+        // swap_out() may turn the list meanwhile: what it moves is met again, or in the next pass.
+        base::ListHook* hook = at ? at->listed.next : nullptr;
+        for (SharedMemory& object : list) {
+          if (hook && &object.listed != hook) continue;
+          hook = nullptr;
+          if ((next = base::RefPtr<SharedMemory>::try_acquire(&object))) break;
+        }
+      }
+      if (!next) return {};
+      TRY(next->bring_in(device));
+      at = std::move(next);
+    }
+  }
+
+ private:
+  Mutex mutex{"shared memories"};
+  List list GUARDED_BY(mutex);
+  bool registered GUARDED_BY(mutex) = false;
+};
+[[clang::no_destroy]] constinit SharedMemories shared_memories;
+
+SharedMemory::SharedMemory(std::uint64_t pages) : pages_(pages) {
+  while (levels_ < 4 && capacity() < pages) ++levels_;
+  shared_memories.add(*this);
+}
+SharedMemory::~SharedMemory() {
+  shared_memories.remove(*this);
+  free_level(root_, levels_);
+  uncharge_commit(pages_);
+}
 
 class FixedPages final : public MemoryObject {
  public:

@@ -1,5 +1,6 @@
 // Looking at an address space: /proc/PID/maps, smaps, pagemap, status.
 #include "mapper.h"
+#include "swap_map.h"
 
 namespace core {
 
@@ -15,10 +16,16 @@ AreaUsage AddressSpace::area_usage(const Area& area) {
       *this, area.start(), area.end(), [&](EntryPlace place, std::uintptr_t, unsigned count) {
         for (unsigned i = 0; i < count; ++i) {
           Entry quick = arch::read_entry(place.entry + i);
-          if (quick.is_empty() || is_special(quick)) continue;
+          if (quick.is_empty() || (quick.is_present() && is_special(quick))) continue;
           // The lock keeps the page from going while it is looked at.
           TableLock guard(*place.table);
           Entry entry = arch::read_entry(place.entry + i);
+          if (entry.is_software()) {
+            std::uint32_t shared_by = swap_references(SwapEntry::from_value(entry.software_payload()));
+            usage.swap += page_size;
+            usage.swap_proportional += page_size / (shared_by ? shared_by : 1);
+            continue;
+          }
           if (!entry.is_present() || is_special(entry)) continue;
           Page& page = *page_of_entry(entry).head();
           auto mappings = static_cast<std::uint64_t>(page.map_count.load(std::memory_order_relaxed));
@@ -45,8 +52,12 @@ void AddressSpace::page_states(UserAddress first, std::span<PageState> states) {
                          for (unsigned i = 0; i < count; ++i) {
                            TableLock guard(*place.table);
                            Entry entry = arch::read_entry(place.entry + i);
-                           if (!entry.is_present()) continue;
                            PageState& state = states[((address - start) >> page_shift) + i];
+                           if (entry.is_software()) {
+                             state.swapped = true;
+                             state.swap_value = entry.software_payload();
+                           }
+                           if (!entry.is_present()) continue;
                            state.present = true;
                            state.address = frame_of(entry);
                            state.dirty = entry.dirty();
@@ -102,6 +113,7 @@ AddressSpaceUsage AddressSpace::usage() const {
   usage.anonymous = pages(resident_[0]);
   usage.file = pages(resident_[1]);
   usage.shared_memory = pages(resident_[2]);
+  usage.swapped = pages(swapped_);
   usage.locked = locked_pages_;
   usage.data = data_pages_;
   usage.stack = stack_pages_;

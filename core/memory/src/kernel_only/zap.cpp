@@ -1,5 +1,6 @@
 // Taking entries and tables away.
 #include "mapper.h"
+#include "swap_map.h"
 
 namespace core {
 namespace {
@@ -18,6 +19,7 @@ void zap_entry(Area& area, Entry old, std::uintptr_t address, TlbBatch& batch, C
   }
   // relaxed: a statistic; the reference is what keeps the page.
   head.map_count.fetch_sub(1, std::memory_order_relaxed);
+  if (kind == Mapper::Kind::anonymous && head.has(in_swap_cache)) swap_page_unmapped(head);
   ++counts[static_cast<unsigned>(kind)];
   batch.add(page);
 }
@@ -42,9 +44,16 @@ void Mapper::zap(AddressSpace& space, Area& area, std::uintptr_t start, std::uin
         Entry* entry = place.entry + done;
         Entry old = arch::read_entry(entry);
         if (old.is_empty()) continue;
-        if (keep_private && !is_special(old) && page_of_entry(old).has(PageFlag::anonymous)) continue;
+        if (keep_private &&
+            (old.is_software() || (!is_special(old) && page_of_entry(old).has(PageFlag::anonymous))))
+          continue;
         // Atomic: the hardware may be setting the dirty bit.
         old = arch::exchange_entry(entry, Entry{});
+        if (old.is_software()) {
+          release_swap(SwapEntry::from_value(old.software_payload()));
+          space.swapped_.fetch_sub(1, std::memory_order_relaxed);
+          continue;
+        }
         std::uintptr_t at = address + (std::uintptr_t{done} << page_shift);
         batch.note(at, at + page_size);
         if (old.is_present()) zap_entry(area, old, at, batch, counts);

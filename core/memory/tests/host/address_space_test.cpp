@@ -9,6 +9,8 @@
 
 #include "core/memory/oom.h"
 #include "core/memory/slab.h"
+#include "core/memory/swap.h"
+#include "kernel_only/reclaim.h"
 #include "machine.h"
 
 namespace core {
@@ -58,6 +60,28 @@ class TestFile final : public MemoryObject {
   std::vector<PageRef> pages_;
   std::vector<unsigned char> content;  // byte 0 of each page, as the model knows it
   int made_writable = 0;
+};
+
+// A swap device. Its slots know nothing of who refers to them.
+class TestStorage final : public SwapStorage {
+ public:
+  Result<void> read_pages(std::uint64_t first, std::span<Page* const> list) override {
+    if (reads_fail) return error(Errno::eio);
+    for (Page* to : list) {
+      auto found = slots.find(first++);
+      if (found == slots.end()) return error(Errno::eio);  // never written
+      std::copy(found->second.begin(), found->second.end(), data_of<std::byte>(*to));
+    }
+    return {};
+  }
+  Result<void> write_pages(std::uint64_t first, std::span<Page* const> list) override {
+    if (writes_fail) return error(Errno::eio);
+    for (Page* from : list)
+      slots[first++].assign(data_of<std::byte>(*from), data_of<std::byte>(*from) + page_size);
+    return {};
+  }
+  bool reads_fail = false, writes_fail = false;
+  std::map<std::uint64_t, std::vector<std::byte>> slots;
 };
 
 struct ModelObject {
@@ -296,8 +320,19 @@ class AddressSpaceTest : public testing::Test {
     EXPECT_EQ(usage.total, process.model.size());
     std::uint64_t own = 0;
     for (auto& [at, model] : process.model) own += model.own;
-    EXPECT_EQ(usage.anonymous, own);
+    EXPECT_EQ(usage.anonymous + usage.swapped, own);
   }
+
+  // Something leaves for the swap device: what a program names, or what reclaim finds.
+  void send_away(Process& process) {
+    if (pick(2)) {
+      std::uintptr_t at = window + pick(window_pages) * page, pages = 1 + pick(24);
+      (void)process.space->advise(UserAddress(at), pages * page, pick(3) ? Advice::page_out : Advice::cold);
+    } else {
+      (void)reclaim_pages(1 + pick(40));
+    }
+  }
+  void run_rounds(int rounds, unsigned swap_devices);
 
   Machine& machine;
   // --gtest_shuffle --gtest_random_seed=N tries another course of events.
@@ -308,7 +343,15 @@ class AddressSpaceTest : public testing::Test {
   std::vector<Process> processes;
 };
 
-TEST_F(AddressSpaceTest, AgreesWithTheModel) {
+void AddressSpaceTest::run_rounds(int rounds, unsigned swap_devices) {
+  TestStorage storage[2];
+  unsigned devices[2] = {};
+  auto add_swap = [&](unsigned i) {
+    auto added = add_swap_device(storage[i], {.slots = i ? 1000u : 40u, .priority = i ? 1 : 2});
+    ASSERT_TRUE(added.has_value());
+    devices[i] = *added;
+  };
+  for (unsigned i = 0; i < swap_devices; ++i) add_swap(i);
   for (int i = 0; i < 2; ++i) {
     auto object = std::make_unique<ModelObject>();
     object->object = std::move(*base::try_make_ref<TestFile>(i == 0));
@@ -321,10 +364,10 @@ TEST_F(AddressSpaceTest, AgreesWithTheModel) {
   objects.push_back(std::move(shared));
   processes.push_back(make_process());
 
-  for (int round = 0; round < 12000 && !HasFailure(); ++round) {
+  for (int round = 0; round < rounds && !HasFailure(); ++round) {
     Process& process = processes[pick(processes.size())];
     machine.run(process.space.get());
-    switch (pick(24)) {
+    switch (pick(swap_devices ? 28 : 24)) {
       case 0:
       case 1:
       case 2:
@@ -359,9 +402,21 @@ TEST_F(AddressSpaceTest, AgreesWithTheModel) {
       case 11:
         truncate();
         break;
+      case 24:
+      case 25:
+      case 26:
+      case 27:
+        send_away(process);
+        break;
       default:
         touch(process);
         break;
+    }
+    if (swap_devices && round % 1000 == 999) {
+      unsigned i = pick(swap_devices);
+      ASSERT_TRUE(remove_swap_device(devices[i]).has_value());
+      storage[i].slots.clear();
+      add_swap(i);
     }
     if (machine.running()) {
       ASSERT_EQ(machine.stale_translation(), 0u) << "missing flush in round " << round;
@@ -377,11 +432,61 @@ TEST_F(AddressSpaceTest, AgreesWithTheModel) {
   processes.clear();
   for (auto& object : objects) EXPECT_FALSE(object->object->is_mapped());
   objects.clear();
+  if (swap_devices) {
+    auto swap = swap_statistics();
+    EXPECT_GT(swap.pages_in, 100u);
+    EXPECT_GT(swap.pages_out, 100u);
+    EXPECT_EQ(swap.free_pages, swap.total_pages) << "slots that nobody refers to";
+    EXPECT_EQ(swap.cached_pages, 0u);
+  }
+  for (unsigned i = 0; i < swap_devices; ++i) ASSERT_TRUE(remove_swap_device(devices[i]).has_value());
   shrink_slab_caches();
   EXPECT_EQ(committed_pages(), committed_before);
   // Caches may keep a slab each; pages of processes and tables are all back.
   EXPECT_NEAR(static_cast<double>(memory_statistics().free_pages), static_cast<double>(free_before), 24);
   EXPECT_EQ(memory_counter(MemoryCounter::page_tables), tables_before);
+}
+
+TEST_F(AddressSpaceTest, AgreesWithTheModel) { run_rounds(12000, 0); }
+
+// Two devices, so that one of them is full most of the time.
+TEST_F(AddressSpaceTest, AgreesWithTheModelUnderSwap) { run_rounds(24000, 2); }
+
+TEST_F(AddressSpaceTest, ErrorsOfTheSwapDeviceStayWithWhoNeedsThePage) {
+  TestStorage storage;
+  unsigned device = *add_swap_device(storage, {.slots = 64, .priority = 0});
+  Process process = make_process();
+  constexpr std::size_t size = 8 * page;
+  auto where = process.space->map({.length = size, .protection = Protection::read | Protection::write});
+  ASSERT_TRUE(where.has_value());
+  machine.run(process.space.get());
+  FaultOutcome outcome;
+  for (unsigned i = 0; i < 8; ++i)
+    *machine.access(where->value() + i * page, FaultAccess::write, outcome) = static_cast<std::byte>(i + 1);
+  // What cannot be written stays, and is right.
+  storage.writes_fail = true;
+  ASSERT_TRUE(process.space->advise(*where, size, Advice::page_out).has_value());
+  EXPECT_EQ(process.space->usage().swapped, 8u);
+  EXPECT_EQ(swap_statistics().cached_pages, 8u);
+  EXPECT_EQ(*machine.access(where->value(), FaultAccess::write, outcome), std::byte{1});
+  EXPECT_EQ(*machine.access(where->value() + page, FaultAccess::read, outcome), std::byte{2});
+  storage.writes_fail = false;
+  ASSERT_TRUE(process.space->advise(*where, size, Advice::page_out).has_value());
+  (void)reclaim_pages(64);
+  // What cannot be read is a bus error, each time, until it can.
+  storage.reads_fail = true;
+  EXPECT_EQ(machine.access(where->value(), FaultAccess::read, outcome), nullptr);
+  EXPECT_EQ(outcome, FaultOutcome::bus_error);
+  EXPECT_EQ(remove_swap_device(device).error(), Errno::eio);
+  storage.reads_fail = false;
+  for (unsigned i = 0; i < 8; ++i) {
+    std::byte* byte = machine.access(where->value() + i * page, FaultAccess::read, outcome);
+    ASSERT_TRUE(byte);
+    EXPECT_EQ(*byte, static_cast<std::byte>(i + 1));
+  }
+  machine.run(nullptr);
+  process.space = nullptr;
+  ASSERT_TRUE(remove_swap_device(device).has_value());
 }
 
 TEST_F(AddressSpaceTest, StackGrowsAndKeepsItsGap) {

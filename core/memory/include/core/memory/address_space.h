@@ -101,7 +101,7 @@ struct RemapFlags {
 // Counters in pages; consistent with each other only loosely.
 struct AddressSpaceUsage {
   std::uint64_t total, total_peak, resident_peak, anonymous, file, shared_memory, locked, data, stack,
-      executable, page_tables, pinned;
+      executable, page_tables, pinned, swapped;
   std::uint64_t resident() const { return anonymous + file + shared_memory; }
 };
 
@@ -119,12 +119,14 @@ struct PageState {
        zero_page = false;
   PhysicalAddress address;
   std::uint32_t map_count = 0;
+  std::uint64_t swap_value = 0;  // of a SwapEntry (core/memory/swap.h), if swapped
 };
 struct AreaUsage {  // bytes, as smaps prints them
   std::uint64_t resident = 0, proportional = 0, shared_clean = 0, shared_dirty = 0, private_clean = 0,
-                private_dirty = 0, referenced = 0, anonymous = 0, locked = 0;
+                private_dirty = 0, referenced = 0, anonymous = 0, locked = 0, swap = 0, swap_proportional = 0;
 };
 
+class Evictor;
 enum class Iteration : std::uint8_t { proceed, stop };
 
 class AddressSpace : public base::RefCounted<AddressSpace> {
@@ -228,6 +230,10 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   std::uint64_t context_id() const { return context_id_; }
   std::uint64_t tlb_generation() const { return tlb_generation_.load(std::memory_order_acquire); }
 
+  // Brings every page that lies on a swap device home, in all address spaces; each is looked at once for a
+  // `pass`. ENOMEM, EINTR, EIO.
+  static Result<void> bring_in_all(unsigned device, std::uint32_t pass);
+
   // OOM: a killed process' memory is of no further use; faults fail with `interrupted` from now on.
   void mark_dying() { dying_.store(true, std::memory_order_relaxed); }
   // The private pages of a process that is dying and slow at it go now; nothing faults in again.
@@ -238,8 +244,12 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
  private:
   friend struct Mapper;          // page tables: core/memory/kernel/src/mapper*.cpp
   friend struct ObjectMappings;  // reverse mapping
+  friend struct AddressSpaces;   // evict.cpp
+  friend class Evictor;
+  friend struct SwapFault;
   friend class TlbBatch;
   friend class MemoryObject;
+  friend std::uint64_t evict_unused(std::uint64_t wanted, struct EvictKinds kinds, std::uint64_t& unmapped);
   friend void switch_address_space(AddressSpace* next);
 
   explicit AddressSpace(const AddressSpaceLayout& layout) : layout_(layout) {}
@@ -277,6 +287,17 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   Result<void> advise_flags(std::uintptr_t start, std::uintptr_t end, Advice advice);
   Result<void> advise_object(std::uintptr_t start, std::uintptr_t end, Advice advice);
   Result<void> advise_populate(std::uintptr_t start, std::uintptr_t end, FaultAccess access);
+
+  // --- evict.cpp: what was not used for a while leaves
+  void join_spaces();
+  void leave_spaces();
+  void evict_areas(Evictor& evictor);
+  bool try_evict(Evictor& evictor);
+  bool eviction_is_at_start() const { return evict_hand_ == 0; }
+  void age_locked(Area& area, std::uintptr_t start, std::uintptr_t end) REQUIRES_SHARED(lock_);
+  Result<void> page_out(std::uintptr_t start, std::uintptr_t end);
+  Result<void> bring_in_swapped(unsigned device);
+  void read_swapped(std::uintptr_t start, std::uintptr_t end);
 
   bool grow_stack(std::uintptr_t address);
   void note_resident_peak() const;
@@ -319,6 +340,11 @@ class AddressSpace : public base::RefCounted<AddressSpace> {
   std::atomic<long> resident_[3] = {};  // anonymous, file, shared memory
   mutable std::atomic<long> resident_peak_{0};
   std::atomic<long> table_pages_{0};
+  std::atomic<long> swapped_{0};  // entries that name a slot of a swap device
+  // The list of all spaces, where the clock of reclaim stands in this one, and the last swapoff that saw it.
+  base::ListHook spaces_hook_;
+  std::uintptr_t evict_hand_ = 0;
+  std::uint32_t swapoff_pass_ = 0;
   std::atomic<bool> dying_{false};
 
   std::atomic<std::uint64_t> limit_address_space_{~std::uint64_t{0}}, limit_data_{~std::uint64_t{0}},
