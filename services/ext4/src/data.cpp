@@ -210,6 +210,22 @@ void Ext4Inode::cancel_reservation(std::uint64_t pages) {
   ext4().unreserve_blocks(pages << (page_shift - ext4().block_shift()));
 }
 
+Result<void> Ext4Inode::for_each_run(base::FunctionRef<Result<void>(const block::FileRun&)> visit) {
+  unsigned shift = ext4().block_shift();
+  std::uint64_t end = (disk_size_ + ext4().block_size() - 1) >> shift;
+  core::ReadGuard guard{map_lock_};
+  for (std::uint64_t at = 0; at < end;) {
+    Mapping mapping = TRY(map(static_cast<std::uint32_t>(at)));
+    std::uint64_t count = mapping.count < end - at ? mapping.count : end - at;
+    if (!mapping.is_hole())
+      TRY(visit({.offset = at << shift,
+                 .sector = ext4().buffers().sector_of(mapping.physical),
+                 .bytes = count << shift}));
+    at += count;
+  }
+  return {};
+}
+
 // ---- fallocate ----
 
 Result<void> Ext4Inode::allocate_range(std::uint64_t from, std::uint64_t to) {

@@ -120,6 +120,7 @@ class Ext4File final : public vfs::File {
 // The inode's lock is held exclusively.
 Result<std::size_t> Ext4File::write_locked(core::IoBuffer& buffer, std::uint64_t offset) {
   if (buffer.empty()) return 0;
+  if (inode().has(vfs::Inode::swap_file)) return error(Errno::etxtbsy);
   std::uint64_t largest = inode().file_system().maximum_size();
   if (offset >= largest) return error(Errno::efbig);
   std::size_t count = buffer.remaining();

@@ -6,6 +6,7 @@
 // the end.
 #pragma once
 
+#include "block/file_blocks.h"
 #include "block/volume.h"
 #include "core/sync/rw_mutex.h"
 #include "file_system.h"
@@ -93,6 +94,8 @@ class Ext4Inode final : public vfs::Inode, public page_cache::PageStore {
 
   // ---- extents.cpp; map_lock held (exclusively for changes) ----
   Result<Mapping> map(std::uint32_t logical);
+  // block::FileMapper's: what lies where, holes left out.
+  Result<void> for_each_run(base::FunctionRef<Result<void>(const block::FileRun&)> visit);
   Result<void> insert_extent(Handle& handle, std::uint32_t logical, BlockRun run, bool unwritten);
   Result<void> mark_written(Handle& handle, std::uint32_t logical, std::uint32_t count);
   // Frees part of [from, to): `done` when nothing is left there; else call again with another handle.

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/parse.h"
+#include "block/file_blocks.h"
 #include "core/log/log.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
@@ -478,8 +479,25 @@ Result<RefPtr<vfs::FileSystem>> mount(const vfs::MountOptions& options) {
 
 constinit vfs::FileSystemType ext4_type{"ext4", vfs::FileSystemType::requires_device, mount};
 
+namespace {
+
+class Ext4FileMapper final : public block::FileMapper {
+ public:
+  RefPtr<block::Volume> volume_of(vfs::Inode& inode) override {
+    return RefPtr<block::Volume>(&static_cast<Ext4Inode&>(inode).ext4().volume());
+  }
+  Result<void> for_each_run(vfs::Inode& inode,
+                            base::FunctionRef<Result<void>(const block::FileRun&)> visit) override {
+    return static_cast<Ext4Inode&>(inode).for_each_run(visit);
+  }
+};
+constinit Ext4FileMapper file_mapper;
+
+}  // namespace
+
 Result<void> initialize() {
   vfs::register_file_system(ext4_type);
+  block::register_file_mapper(ext4_type, file_mapper);
   return {};
 }
 

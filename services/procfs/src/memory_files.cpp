@@ -1,8 +1,9 @@
-// meminfo, vmstat, buddyinfo, zoneinfo, slabinfo, swaps.
+// meminfo, vmstat, buddyinfo, zoneinfo, slabinfo.
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
 #include "core/memory/slab_traces.h"
+#include "core/memory/swap.h"
 #include "procfs/procfs.h"
 #include "procfs_files.h"
 
@@ -34,10 +35,11 @@ void line(base::TextSink& out, std::string_view name, std::uint64_t value) {
   format(out, "{} kB\n", digits.view());
 }
 
-// The lines of Linux in its order, as programs read them. There is no swap, no huge page and no list of
+// The lines of Linux in its order, as programs read them. There is no huge page and no list of
 // active and inactive pages: what is mapped by name or not at all counts as active.
 Result<void> show_meminfo(base::TextSink& out) {
   auto statistics = core::memory_statistics();
+  auto swap = core::swap_statistics();
   std::uint64_t cached = pages(MemoryCounter::file_cache), shared = pages(MemoryCounter::shared_memory);
   std::uint64_t files = cached > shared ? cached - shared : 0;
   std::uint64_t anonymous = pages(MemoryCounter::anonymous) + shared;
@@ -47,7 +49,7 @@ Result<void> show_meminfo(base::TextSink& out) {
   line(out, "MemAvailable", kib(statistics.available_pages));
   line(out, "Buffers", 0);
   line(out, "Cached", kib(cached));
-  line(out, "SwapCached", 0);
+  line(out, "SwapCached", kib(swap.cached_pages));
   line(out, "Active", kib(anonymous + files));
   line(out, "Inactive", 0);
   line(out, "Active(anon)", kib(anonymous));
@@ -56,8 +58,8 @@ Result<void> show_meminfo(base::TextSink& out) {
   line(out, "Inactive(file)", 0);
   line(out, "Unevictable", kib(locked));
   line(out, "Mlocked", kib(locked));
-  line(out, "SwapTotal", 0);
-  line(out, "SwapFree", 0);
+  line(out, "SwapTotal", kib(swap.total_pages));
+  line(out, "SwapFree", kib(swap.free_pages));
   line(out, "Dirty", kib(MemoryCounter::dirty));
   line(out, "Writeback", kib(MemoryCounter::writeback));
   line(out, "AnonPages", kib(MemoryCounter::anonymous));
@@ -95,8 +97,9 @@ Result<void> show_vmstat(base::TextSink& out) {
   put("nr_mlock", pages(MemoryCounter::locked));
   put("pgpgin", 0);
   put("pgpgout", 0);
-  put("pswpin", 0);
-  put("pswpout", 0);
+  auto swap = core::swap_statistics();
+  put("pswpin", swap.pages_in);
+  put("pswpout", swap.pages_out);
   put("pgalloc_normal", pages(MemoryCounter::pages_allocated));
   put("pgfree", pages(MemoryCounter::pages_freed));
   put("pgfault", pages(MemoryCounter::faults));
@@ -147,11 +150,6 @@ Result<void> show_slabinfo(base::TextSink& out) {
   return {};
 }
 
-Result<void> show_swaps(base::TextSink& out) {
-  format(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-  return {};
-}
-
 }  // namespace
 
 Result<void> add_memory_files() {
@@ -159,8 +157,7 @@ Result<void> add_memory_files() {
   TRY(add_text("vmstat", 0444, show_vmstat));
   TRY(add_text("buddyinfo", 0444, show_buddyinfo));
   TRY(add_text("zoneinfo", 0444, show_zoneinfo));
-  TRY(add_text("slabinfo", 0400, show_slabinfo));
-  return add_text("swaps", 0444, show_swaps);
+  return add_text("slabinfo", 0400, show_slabinfo);
 }
 
 }  // namespace procfs

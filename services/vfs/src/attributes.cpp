@@ -197,6 +197,7 @@ void drop_set_id_bits(Inode& inode, const Credentials& credentials) {
 namespace {
 
 Result<void> truncate_locked(Inode& inode, const Credentials& credentials, std::uint64_t size) {
+  if (inode.has(Inode::swap_file)) return error(Errno::etxtbsy);
   if (size > inode.file_system().maximum_size()) return error(Errno::efbig);
   if (size > inode.size()) {
     std::size_t growth = size - inode.size();
@@ -263,6 +264,7 @@ Result<void> allocate(File& file, int mode, std::uint64_t offset, std::uint64_t 
   Inode& inode = file.inode();
   if (inode.has(Inode::append_only) && (mode & ~1)) return error(Errno::eperm);
   if (inode.has(Inode::immutable)) return error(Errno::eperm);
+  if (inode.has(Inode::swap_file)) return error(Errno::etxtbsy);
   if (is_fifo(inode.mode())) return error(Errno::espipe);
   if (is_directory(inode.mode())) return error(Errno::eisdir);
   if (!is_regular(inode.mode()) && !is_block(inode.mode())) return error(Errno::enodev);

@@ -47,7 +47,8 @@ Result<void> may_delete(const Inode& directory, const Dentry& victim, const Cred
   if ((directory.mode() & mode_sticky) && inode.uid() != credentials.fsuid &&
       directory.uid() != credentials.fsuid && !credentials.can(Capability::fowner))
     return error(Errno::eperm);
-  if (inode.has(Inode::append_only) || inode.has(Inode::immutable)) return error(Errno::eperm);
+  if (inode.has(Inode::append_only) || inode.has(Inode::immutable) || inode.has(Inode::swap_file))
+    return error(Errno::eperm);
   if (wanted == VictimKind::directory) {
     if (!is_directory(inode.mode())) return error(Errno::enotdir);
     if (victim.is_root()) return error(Errno::ebusy);

@@ -68,7 +68,7 @@ void add(core::AreaUsage& total, const core::AreaUsage& part) {
   total.shared_dirty += part.shared_dirty, total.private_clean += part.private_clean;
   total.private_dirty += part.private_dirty, total.referenced += part.referenced,
       total.anonymous += part.anonymous;
-  total.locked += part.locked;
+  total.locked += part.locked, total.swap += part.swap, total.swap_proportional += part.swap_proportional;
 }
 
 void put_usage(TextSink& out, const core::AreaUsage& usage) {
@@ -82,7 +82,8 @@ void put_usage(TextSink& out, const core::AreaUsage& usage) {
   line("Shared_Dirty", usage.shared_dirty), line("Private_Clean", usage.private_clean);
   line("Private_Dirty", usage.private_dirty), line("Referenced", usage.referenced),
       line("Anonymous", usage.anonymous);
-  line("AnonHugePages", 0), line("Swap", 0), line("SwapPss", 0), line("Locked", usage.locked);
+  line("AnonHugePages", 0), line("Swap", usage.swap), line("SwapPss", usage.swap_proportional),
+      line("Locked", usage.locked);
 }
 
 Result<void> show_smaps(const Subject& subject, TextSink& out) {

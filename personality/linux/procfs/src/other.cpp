@@ -1,6 +1,7 @@
 // limits, oom_*, cgroup, ids of the login session, and what has one answer here.
 #include "core/memory/failure_injection.h"
 #include "core/memory/page_allocator.h"
+#include "core/memory/swap.h"
 #include "procfs/procfs.h"
 #include "subject.h"
 
@@ -75,8 +76,10 @@ Result<void> store_oom_adj(const Subject& subject, std::string_view text) {
 
 Result<void> show_oom_score(const Subject& subject, TextSink& out) {
   auto space = subject.process->address_space();
-  std::uint64_t pages = space ? space->usage().resident() : 0;
-  auto total = static_cast<std::int64_t>(core::memory_statistics().total_pages);
+  auto usage = space ? space->usage() : core::AddressSpaceUsage{};
+  std::uint64_t pages = usage.resident() + usage.swapped;
+  auto total =
+      static_cast<std::int64_t>(core::memory_statistics().total_pages + core::swap_statistics().total_pages);
   // 666 for nothing used, 1000 for half of the memory, as Linux scales it; plus the adjustment.
   std::int64_t score = 1000 + static_cast<std::int64_t>(pages) * 1000 / (total ? total : 1) +
                        subject.process->oom_score_adjustment.load(std::memory_order_relaxed);

@@ -200,7 +200,7 @@ void put_memory(const Subject& subject, TextSink& out) {
   line("VmRSS", usage.resident()), line("RssAnon", usage.anonymous), line("RssFile", usage.file);
   line("RssShmem", usage.shared_memory), line("VmData", usage.data), line("VmStk", usage.stack);
   line("VmExe", own_code), line("VmLib", usage.executable > own_code ? usage.executable - own_code : 0),
-      line("VmPTE", usage.page_tables), line("VmSwap", 0);
+      line("VmPTE", usage.page_tables), line("VmSwap", usage.swapped);
 }
 
 void put_cpus(TextSink& out, const core::CpuMask& mask) {

@@ -34,6 +34,8 @@ Result<long> sys_memfd_secret(Context& context, unsigned flags);
 Result<long> sys_process_mrelease(Context& context, FileDescriptor fd, unsigned flags);
 Result<long> sys_remap_file_pages(Context& context, UserAddress address, std::size_t length,
                                   unsigned long protection, std::size_t page_offset, unsigned long flags);
+Result<long> sys_swapon(Context& context, UserString path, unsigned flags);
+Result<long> sys_swapoff(Context& context, UserString path);
 
 namespace syscalls::memory {
 
@@ -44,6 +46,8 @@ inline constexpr SyscallRow rows[] = {
     row<number::mremap, sys_mremap>("mremap"),
     row<number::brk, sys_brk>("brk"),
     row<number::madvise, sys_madvise>("madvise"),
+    row<number::swapon, sys_swapon>("swapon"),
+    row<number::swapoff, sys_swapoff>("swapoff"),
     row<number::process_madvise, sys_process_madvise>("process_madvise", "COLD PAGEOUT WILLNEED COLLAPSE"),
     row<number::mlock, sys_mlock>("mlock"),
     row<number::mlock2, sys_mlock2>("mlock2"),

@@ -1,5 +1,6 @@
 // sysinfo(2)
 #include "core/memory/page_allocator.h"
+#include "core/memory/swap.h"
 #include "core/sched/scheduler.h"
 #include "core/time/clock.h"
 #include "syscalls/system/rows.h"
@@ -15,6 +16,9 @@ Result<long> sys_sysinfo(Context&, UserOut<Sysinfo> out) {
   auto memory = core::memory_statistics();
   info.total_ram = memory.total_pages;
   info.free_ram = memory.free_pages;
+  auto swap = core::swap_statistics();
+  info.total_swap = swap.total_pages;
+  info.free_swap = swap.free_pages;
   info.processes = static_cast<std::uint16_t>(thread_total());
   info.memory_unit = core::page_size;
   TRY(out.write(info));

@@ -1,0 +1,167 @@
+// Touches more memory than there is, and looks whether it stays what it was. Each mode ends with "MODE:
+// good".
+//
+//   load MODE MIB      anonymous, shared, fork, pageout, locked, hold (until its standard input ends)
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr size_t page = 4096;
+
+[[noreturn]] void fail(const char* what, size_t where) {
+  printf("%s at page %zu\n", what, where);
+  _exit(1);
+}
+
+uint64_t word_of(uint64_t seed, size_t index, size_t word) {
+  uint64_t value = seed * 0x9e3779b97f4a7c15u + index * 512 + word;
+  value ^= value >> 31;
+  value *= 0xbf58476d1ce4e5b9u;
+  return value ^ value >> 29;
+}
+
+// Every eighth word: what is lost is lost by the page.
+void fill(char* memory, size_t from, size_t to, uint64_t seed) {
+  for (size_t i = from; i < to; ++i) {
+    auto* words = reinterpret_cast<uint64_t*>(memory + i * page);
+    for (size_t word = 0; word < page / 8; word += 8) words[word] = word_of(seed, i, word);
+  }
+}
+
+void check(const char* memory, size_t from, size_t to, uint64_t seed) {
+  for (size_t i = from; i < to; ++i) {
+    auto* words = reinterpret_cast<const uint64_t*>(memory + i * page);
+    for (size_t word = 0; word < page / 8; word += 8)
+      if (words[word] != word_of(seed, i, word)) fail("wrong contents", i);
+  }
+}
+
+char* map(size_t pages, int flags) {
+  void* memory =
+      mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) fail("no mapping", pages);
+  return static_cast<char*>(memory);
+}
+
+// Of /proc/self/status, in KiB.
+long status(const char* name) {
+  FILE* file = fopen("/proc/self/status", "r");
+  char line[256];
+  long value = -1;
+  while (file && fgets(line, sizeof(line), file))
+    if (!strncmp(line, name, strlen(name))) value = atol(line + strlen(name) + 1);
+  if (file) fclose(file);
+  return value;
+}
+
+void wait_for(pid_t child) {
+  int result;
+  if (waitpid(child, &result, 0) != child || result) fail("the child failed", static_cast<size_t>(result));
+}
+
+void touch(size_t pages, int flags) {
+  char* memory = map(pages, flags);
+  fill(memory, 0, pages, 1);
+  check(memory, 0, pages, 1);
+  // Half of it anew: what comes in is written and goes out again.
+  fill(memory, pages / 4, pages / 4 * 3, 2);
+  check(memory, 0, pages / 4, 1);
+  check(memory, pages / 4, pages / 4 * 3, 2);
+  check(memory, pages / 4 * 3, pages, 1);
+}
+
+void forks(size_t pages) {
+  char* memory = map(pages, MAP_PRIVATE);
+  fill(memory, 0, pages, 1);
+  pid_t children[2];
+  for (uint64_t i = 0; i < 2; ++i) {
+    children[i] = fork();
+    if (children[i] < 0) fail("no fork", i);
+    if (children[i]) continue;
+    check(memory, 0, pages, 1);
+    fill(memory, 0, pages / 8, 10 + i);
+    check(memory, pages / 8, pages, 1);
+    check(memory, 0, pages / 8, 10 + i);
+    _exit(0);
+  }
+  fill(memory, pages / 2, pages, 3);
+  for (pid_t child : children) wait_for(child);
+  check(memory, 0, pages / 2, 1);
+  check(memory, pages / 2, pages, 3);
+}
+
+void page_out(size_t pages) {
+  char* memory = map(pages, MAP_PRIVATE);
+  fill(memory, 0, pages, 1);
+  long before = status("VmRSS:");
+  if (madvise(memory, pages * page, MADV_PAGEOUT)) fail("madvise", pages);
+  long out = status("VmSwap:");
+  if (out < static_cast<long>(pages * 4) * 9 / 10) fail("little has left", static_cast<size_t>(out));
+  if (before - status("VmRSS:") < static_cast<long>(pages * 4) * 9 / 10) fail("it is still here", pages);
+  auto* present = static_cast<unsigned char*>(malloc(pages));
+  if (mincore(memory, pages * page, present)) fail("mincore", pages);
+  size_t there = 0;
+  for (size_t i = 0; i < pages; ++i) there += present[i] & 1;
+  if (there > pages / 10) fail("mincore says that it is here", there);
+  // It moves, and is what it was.
+  auto* target = static_cast<char*>(mremap(memory, pages * page, pages * page * 2, MREMAP_MAYMOVE));
+  if (target == MAP_FAILED) fail("mremap", pages);
+  if (madvise(target, pages / 2 * page, MADV_WILLNEED)) fail("willneed", pages);
+  check(target, 0, pages, 1);
+  if (madvise(target, pages * page, MADV_PAGEOUT)) fail("madvise", pages);
+  if (madvise(target, pages / 2 * page, MADV_DONTNEED)) fail("dontneed", pages);
+  check(target, pages / 2, pages, 1);
+  for (size_t i = 0; i < pages / 2; ++i)
+    if (target[i * page]) fail("not zero", i);
+  munmap(target, pages * page * 2);
+  if (status("VmSwap:") > 512) fail("slots are left", static_cast<size_t>(status("VmSwap:")));
+}
+
+void locked(size_t pages) {
+  char* memory = map(pages, MAP_PRIVATE);
+  fill(memory, 0, pages, 1);
+  if (madvise(memory, pages * page, MADV_PAGEOUT)) fail("madvise", pages);
+  if (mlock(memory, pages * page)) fail("mlock", pages);
+  auto* present = static_cast<unsigned char*>(malloc(pages));
+  auto all_here = [&] {
+    if (mincore(memory, pages * page, present)) fail("mincore", pages);
+    for (size_t i = 0; i < pages; ++i)
+      if (!(present[i] & 1)) fail("locked and not here", i);
+  };
+  all_here();
+  touch(96 << 20 >> 12, MAP_PRIVATE);
+  all_here();
+  check(memory, 0, pages, 1);
+}
+
+void hold(size_t pages) {
+  char* memory = map(pages, MAP_PRIVATE);
+  fill(memory, 0, pages, 7);
+  printf("holding\n");
+  fflush(stdout);
+  for (char byte; read(0, &byte, 1) > 0;) check(memory, 0, pages, 7);
+  check(memory, 0, pages, 7);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count != 3) return 2;
+  size_t pages = strtoul(words[2], nullptr, 10) << 20 >> 12;
+  const char* mode = words[1];
+  if (!strcmp(mode, "anonymous")) touch(pages, MAP_PRIVATE);
+  if (!strcmp(mode, "shared")) touch(pages, MAP_SHARED);
+  if (!strcmp(mode, "fork")) forks(pages);
+  if (!strcmp(mode, "pageout")) page_out(pages);
+  if (!strcmp(mode, "locked")) locked(pages);
+  if (!strcmp(mode, "hold")) hold(pages);
+  printf("%s: good\n", mode);
+  return 0;
+}
