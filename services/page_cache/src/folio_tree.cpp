@@ -36,6 +36,17 @@ bool FolioTree::is_page(const void* entry) {
   return (word & 3) == 0;
 }
 
+Page* FolioTree::of_word(std::uint64_t word) {
+  // SAFETY: descriptors are aligned to 32 and bit 0 marks nodes, so bit 1 tells words apart; never followed.
+  return reinterpret_cast<Page*>(word << 2 | 2);
+}
+bool FolioTree::is_word(const Page* page) {
+  return reinterpret_cast<std::uintptr_t>(page) & 2;  // SAFETY: see of_word()
+}
+std::uint64_t FolioTree::word_of(const Page* page) {
+  return reinterpret_cast<std::uintptr_t>(page) >> 2;  // SAFETY: see of_word()
+}
+
 void FolioTree::free_node(Node* node) {
   core::rcu_retire(node->rcu, [](core::RcuHead& head) { delete base::container_of(&head, &Node::rcu); });
 }
@@ -177,6 +188,12 @@ Result<void> FolioTree::insert(std::uint64_t index, Page& page) {
   slot.store(&page, std::memory_order_release);
   ++node->count;
   return {};
+}
+
+void FolioTree::replace(std::uint64_t index, Page* entry) {
+  void* root = root_.load(std::memory_order_relaxed);
+  if (root && !node_of(root)) return root_.store(entry, std::memory_order_release);
+  leaf_of(index)->slot[position(*leaf_of(index), index)].store(entry, std::memory_order_release);
 }
 
 Page* FolioTree::remove(std::uint64_t index) {

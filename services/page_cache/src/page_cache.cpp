@@ -7,6 +7,7 @@
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
 #include "core/memory/user_copy.h"
+#include "swappable_caches.h"
 #include "writeback_internal.h"
 
 namespace page_cache {
@@ -23,6 +24,7 @@ Result<RefPtr<PageCache>> PageCache::create(PageStore& store) {
   auto* cache = new (std::nothrow) PageCache(store);
   if (!cache) return error(Errno::enomem);
   if (!cache->memory_only_) Writeback::add(*cache);
+  if (cache->memory_only_ && store.may_swap()) SwappableCaches::add(*cache);
   return RefPtr<PageCache>::adopt(cache);
 }
 
@@ -30,6 +32,7 @@ PageCache::~PageCache() { base::debug_verify(resident_pages() == 0, "page cache 
 
 void PageCache::last_reference_dropped() {
   if (!memory_only_) Writeback::remove(*this);
+  if (memory_only_) SwappableCaches::remove(*this);
   core::rcu_retire(rcu_, [](core::RcuHead& head) { delete base::container_of(&head, &PageCache::rcu_); });
 }
 
@@ -37,6 +40,12 @@ void PageCache::count(long pages) {
   resident_.fetch_add(static_cast<std::uint64_t>(pages), std::memory_order_relaxed);
   core::count_memory(core::MemoryCounter::file_cache, pages);
   if (memory_only_) core::count_memory(core::MemoryCounter::shared_memory, pages);
+}
+
+// Swapped pages belong to the file as before, but take no memory.
+void PageCache::count_swapped(long pages) {
+  core::count_memory(core::MemoryCounter::file_cache, -pages);
+  core::count_memory(core::MemoryCounter::shared_memory, -pages);
 }
 
 PageRef PageCache::find(std::uint64_t index) {
@@ -67,14 +76,14 @@ Result<PageRef> PageCache::create_page(std::uint64_t index) {
     auto result = insert(index, *page);
     if (result) return page;
     if (result.error() != Errno::eexist) return error(result.error());
-    if (PageRef other = find(index)) return other;
+    if (PageRef other = TRY(find_or_bring_back(index))) return other;
   }
 }
 
 Result<PageRef> PageCache::page_for(std::uint64_t index, core::FaultAccess) {
   if (index >= (size() + page_size - 1) >> page_shift) return error(Errno::enxio);
   if (!memory_only_) return read_page(index, 16);
-  if (PageRef page = find(index)) return page;
+  if (PageRef page = TRY(find_or_bring_back(index))) return page;
   PageRef page = TRY(create_page(index));
   // A truncation that came in between has not seen the page.
   if (index >= (size() + page_size - 1) >> page_shift) {
@@ -92,6 +101,7 @@ void PageCache::map_around(std::uint64_t first, std::uint64_t last,
   for (std::uint64_t index = first; index <= last; ++index) {
     Page* page = tree_.find_next(index, last);
     if (!page) return;
+    if (FolioTree::is_word(page)) continue;
     // The offer takes its own reference; ours makes sure that it is the right page meanwhile.
     if (!page->head()->try_acquire()) continue;
     bool usable = tree_.find(index) == page && page->has(core::PageFlag::up_to_date);
@@ -104,6 +114,8 @@ void PageCache::map_around(std::uint64_t first, std::uint64_t last,
 bool PageCache::is_resident(std::uint64_t index) {
   core::RcuReadGuard guard;
   Page* page = tree_.find(index);
+  if (page && FolioTree::is_word(page))
+    return core::is_in_swap_cache(core::SwapEntry::from_value(FolioTree::word_of(page)));
   return page && page->has(core::PageFlag::up_to_date);
 }
 
@@ -163,18 +175,14 @@ Result<std::size_t> PageCache::read(core::IoBuffer& buffer, std::uint64_t offset
     std::size_t count = page_size - within;
     if (count > end - offset) count = static_cast<std::size_t>(end - offset);
     if (count > buffer.remaining()) count = buffer.remaining();
-    PageRef page;
-    if (memory_only_) {
-      page = find(offset >> page_shift);
-    } else {
-      auto read =
-          read_page(offset >> page_shift, (within + buffer.remaining() + page_size - 1) >> page_shift);
-      if (!read) {
-        if (total) break;
-        return error(read.error());
-      }
-      page = std::move(*read);
+    auto found = memory_only_ ? find_or_bring_back(offset >> page_shift)
+                              : read_page(offset >> page_shift,
+                                          (within + buffer.remaining() + page_size - 1) >> page_shift);
+    if (!found) {
+      if (total) break;
+      return error(found.error());
     }
+    PageRef page = std::move(*found);
     std::size_t done = page ? buffer.copy_out({page.data() + within, count}) : buffer.zero(count);
     total += done;
     offset += done;
@@ -193,7 +201,7 @@ Result<std::size_t> PageCache::read_pages(std::uint64_t offset, std::size_t leng
     std::size_t count = page_size - within;
     if (count > end - offset) count = static_cast<std::size_t>(end - offset);
     if (count > length - total) count = length - total;
-    Result<PageRef> page = memory_only_ ? Result<PageRef>(find(offset >> page_shift))
+    Result<PageRef> page = memory_only_ ? find_or_bring_back(offset >> page_shift)
                                         : read_page(offset >> page_shift,
                                                     (within + length - total + page_size - 1) >> page_shift);
     if (page && !*page) page = core::allocate_page(core::AllocationFlags::user | core::AllocationFlags::zero);
@@ -213,7 +221,7 @@ Result<std::size_t> PageCache::read_pages(std::uint64_t offset, std::size_t leng
 Result<std::size_t> PageCache::write_page(core::IoBuffer& buffer, std::uint64_t index, std::size_t within,
                                           std::size_t count) {
   if (!memory_only_) return write_disk_page(buffer, index, within, count);
-  PageRef page = find(index);
+  PageRef page = TRY(find_or_bring_back(index));
   if (page) return buffer.copy_in({page.data() + within, count});
   // A fresh page is filled before others can see it, and only the rest of it is zeroed.
   page = TRY(core::allocate_page(core::AllocationFlags::user));
@@ -280,6 +288,9 @@ void PageCache::remove_pages(std::uint64_t first, std::uint64_t last, Mapped map
         }
         if (!memory_only_) note_removed_locked(*page, index);
         tree_.remove(index);
+        // Of a word nothing is mapped; it is counted as the pages are.
+        if (FolioTree::is_word(page))
+          core::release_swap(core::SwapEntry::from_value(FolioTree::word_of(page)));
         if (taken == 0) batch_first = index;
         batch_last = index;
         batch[taken++] = page;
@@ -289,12 +300,18 @@ void PageCache::remove_pages(std::uint64_t first, std::uint64_t last, Mapped map
     }
     if (taken == 0) break;
     if (mapped == Mapped::maybe) unmap_range(batch_first, batch_last, PrivateCopies::keep);
+    long swapped = 0;
     for (unsigned i = 0; i < taken; ++i) {
+      if (FolioTree::is_word(batch[i])) {
+        ++swapped;
+        continue;
+      }
       // A late reader may still hold the page; it no longer belongs to the file.
       if (batch[i]->map_count.load(std::memory_order_relaxed) <= 0) batch[i]->mapped = {nullptr, 0};
       core::release_page(*batch[i]);
     }
     count(-static_cast<long>(taken));
+    if (swapped) count_swapped(-swapped);
     store_->uncharge(taken);
     if (batch_last >= last) break;
   }
@@ -302,7 +319,7 @@ void PageCache::remove_pages(std::uint64_t first, std::uint64_t last, Mapped map
 
 Result<void> PageCache::zero_within(std::uint64_t index, std::size_t from, std::size_t to) {
   if (memory_only_) {
-    if (PageRef page = find(index)) std::memset(page.data() + from, 0, to - from);
+    if (PageRef page = TRY(find_or_bring_back(index))) std::memset(page.data() + from, 0, to - from);
     return {};
   }
   PageRef page = TRY(read_page(index, 1));
@@ -316,7 +333,7 @@ Result<void> PageCache::clear_behind_end() {
   std::uint64_t end = size();
   if (!(end & (page_size - 1))) return {};
   // Nothing but a mapping writes there; without the page in memory there is nothing to clear.
-  PageRef page = find(end >> page_shift);
+  PageRef page = memory_only_ ? TRY(find_or_bring_back(end >> page_shift)) : find(end >> page_shift);
   if (!page) return {};
   const std::byte* bytes = page.data();
   for (std::size_t at = end & (page_size - 1); at < page_size; ++at)
@@ -373,7 +390,7 @@ Result<void> PageCache::remove_range(std::uint64_t first_byte, std::uint64_t las
 Result<void> PageCache::allocate(std::uint64_t from, std::uint64_t to) {
   std::uint64_t first = from >> page_shift, end = (to + page_size - 1) >> page_shift;
   for (std::uint64_t index = first; index < end; ++index) {
-    if (find(index)) continue;
+    if (auto there = find_or_bring_back(index); there && *there) continue;
     auto page = create_page(index);
     if (page) {
       (*page)->set(core::PageFlag::private_1);  // ours, until all of it stands

@@ -80,8 +80,10 @@ TmpfsFileSystem::Verdict TmpfsFileSystem::parse_option(const vfs::MountOption& o
     auto id = base::parse_unsigned(value);
     if (!id || *id > 0xfffffffe) return Verdict::bad_value;
     (option.name == "uid" ? options.uid : options.gid) = static_cast<std::uint32_t>(*id);
+  } else if (option.name == "noswap") {
+    options.no_swap = true;
   } else if (option.name != "huge" && option.name != "inode32" && option.name != "inode64" &&
-             option.name != "noswap" && option.name != "mpol") {
+             option.name != "mpol") {
     return Verdict::unknown;
   }
   return Verdict::good;
@@ -137,6 +139,7 @@ void TmpfsFileSystem::put_options(base::TextSink& out) const {
     base::format(out, ",size={}k", shown_.pages * (core::page_size / 1024));
   if (shown_.inodes_given || &type() == &rootfs_type) base::format(out, ",nr_inodes={}", shown_.inodes);
   if (&type() == &tmpfs_type && shown_.mode != 01777) base::format(out, ",mode={:o}", shown_.mode);
+  if (shown_.no_swap) base::format(out, ",noswap");
   if (shown_.uid) base::format(out, ",uid={}", shown_.uid);
   if (shown_.gid) base::format(out, ",gid={}", shown_.gid);
   base::format(out, ",inode64");

@@ -34,6 +34,9 @@ class TmpfsFileSystem final : public vfs::FileSystem, public page_cache::PageSto
 
   Result<void> charge(std::uint64_t pages) override;
   void uncharge(std::uint64_t pages) override;
+  bool may_swap() const override {
+    return magic() == tmpfs_magic && &type() == &tmpfs_type && !shown_.no_swap;
+  }
   Result<void> charge_inode();
   void uncharge_inode() { inodes_.fetch_sub(1, std::memory_order_relaxed); }
   std::uint64_t next_inode_number() { return next_inode_.fetch_add(1, std::memory_order_relaxed); }
@@ -44,7 +47,7 @@ class TmpfsFileSystem final : public vfs::FileSystem, public page_cache::PageSto
     vfs::Mode mode = 01777;
     vfs::UserId uid = 0;
     vfs::GroupId gid = 0;
-    bool pages_given = false, inodes_given = false;
+    bool pages_given = false, inodes_given = false, no_swap = false;
   };
   static Verdict parse_option(const vfs::MountOption& option, Options& options);
   static Result<void> parse(std::string_view text, Options& options);

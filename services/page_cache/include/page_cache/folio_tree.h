@@ -13,6 +13,9 @@
 // An entry may carry a tag (dirty): find_next_tagged() leads from one to the next without looking at what
 // lies between. Tags change and are read under the writers' lock and go with their entry.
 //
+// Instead of a page a slot may hold a word of its user's (a page of tmpfs on a swap device): find() and
+// find_next() give it as if it were a page, and is_word() tells.
+//
 // The tree owns nothing: the references on pages are the business of its user.
 #pragma once
 
@@ -32,6 +35,11 @@ class FolioTree {
   FolioTree& operator=(const FolioTree&) = delete;
   ~FolioTree();
 
+  // A word of up to 61 bits in the place of a page.
+  static core::Page* of_word(std::uint64_t word);
+  static bool is_word(const core::Page* page);
+  static std::uint64_t word_of(const core::Page* page);
+
   // ---- Under RCU or the writers' lock ----
   core::Page* find(std::uint64_t index) const;
   // The same with a reference for the caller, which was in the tree when the reference was taken.
@@ -49,6 +57,8 @@ class FolioTree {
   // EEXIST, ENOMEM.
   base::Result<void> insert(std::uint64_t index, core::Page& page);
   core::Page* remove(std::uint64_t index);
+  // There is an entry: it becomes this page or word.
+  void replace(std::uint64_t index, core::Page* entry);
   // Does nothing where there is no entry.
   void tag(std::uint64_t index);
   void untag(std::uint64_t index);

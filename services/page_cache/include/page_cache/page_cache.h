@@ -46,6 +46,7 @@
 #include "core/memory/io_buffer.h"
 #include "core/memory/memory_object.h"
 #include "core/memory/page_transfer.h"
+#include "core/memory/swap.h"
 #include "core/sync/mutex.h"
 #include "core/sync/rcu.h"
 #include "core/sync/rw_mutex.h"
@@ -64,6 +65,8 @@ class PageStore {
   virtual void uncharge(std::uint64_t pages) {}
   // Content is memory only (tmpfs, shared anonymous memory). The rest is for stores that are not.
   virtual bool is_memory() const { return true; }
+  // Of those: whether pages may lie on a swap device for a while (tmpfs; not ramfs).
+  virtual bool may_swap() const { return false; }
 
   // Fills consecutive pages, which are zeroed and which nobody else sees yet. Holes and what lies behind the
   // end stay zero. May sleep.
@@ -176,6 +179,7 @@ class PageCache final : public core::MemoryObject {
 
  private:
   friend class Writeback;
+  friend class SwappableCaches;
   explicit PageCache(PageStore& store) : store_(&store), memory_only_(store.is_memory()) {}
 
   core::Page* try_acquire_resident(std::uint64_t index) const;
@@ -188,6 +192,15 @@ class PageCache final : public core::MemoryObject {
   void remove_pages(std::uint64_t first, std::uint64_t last, Mapped mapped);
   Result<void> zero_within(std::uint64_t index, std::size_t from, std::size_t to);
   void count(long pages);
+  void count_swapped(long pages);
+
+  // ---- swapped_pages.cpp: memory stores ----
+  // As find(), but brings back what lies on a swap device.
+  Result<core::PageRef> find_or_bring_back(std::uint64_t index);
+  Result<core::PageRef> bring_back(std::uint64_t index, core::Page* entry);
+  void swap_out(core::SwapOut& out, std::uint64_t& wanted);
+  bool try_swap_out_locked(std::uint64_t index, core::Page& page, core::SwapOut& out) REQUIRES(tree_mutex_);
+  Result<void> bring_in(unsigned device);
 
   // ---- disk_pages.cpp: stores on disk ----
   Result<core::PageRef> read_page(std::uint64_t index, std::uint64_t wanted_pages);

@@ -5,8 +5,8 @@
 // that do not. The bytes of files are in the page cache (page_cache/page_cache.h), made with the first write;
 // a file of one page needs its page, a PageCache and the inode, nothing else.
 //
-// Options of tmpfs: size=, nr_blocks=, nr_inodes= (k, m, g, % for size), mode=, uid=, gid=; huge=, inode32,
-// inode64, noswap are accepted and change nothing here.
+// Options of tmpfs: size=, nr_blocks=, nr_inodes= (k, m, g, % for size), mode=, uid=, gid=, noswap; huge=,
+// inode32, inode64 are accepted and change nothing here.
 #pragma once
 
 #include <string_view>
