@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "core/memory/memory_object.h"
 #include "core/memory/oom.h"
 #include "core/memory/page_allocator.h"
+#include "core/memory/swap.h"
 
 namespace core {
 
@@ -108,6 +110,66 @@ base::Result<void> charge_commit(std::uint64_t pages) {
 }
 void uncharge_commit(std::uint64_t pages) { ram().committed -= pages; }
 std::uint64_t committed_pages() { return ram().committed; }
+
+// A swap device: what is there keeps its page, which nobody can find any more.
+struct SwapSources {
+  std::mutex mutex;
+  SwapSource* first = nullptr;
+  void add(SwapSource& source) {
+    source.next_ = first;
+    first = &source;
+  }
+  void swap_out(SwapOut& out, std::uint64_t wanted) const {
+    for (SwapSource* at = first; at; at = at->next_) at->swap_out(out, wanted);
+  }
+  std::map<std::uint64_t, Page*> slots;
+  std::uint64_t next_slot = 1;
+};
+namespace {
+SwapSources& swap() {
+  static SwapSources* sources = new SwapSources;
+  return *sources;
+}
+class HostSwapOut final : public SwapOut {
+ public:
+  bool is_full() const override { return false; }
+  SwapEntry take(Page& page) override {
+    std::lock_guard guard(swap().mutex);
+    SwapEntry entry(0, swap().next_slot++);
+    swap().slots[entry.value()] = &page;
+    return entry;
+  }
+};
+}  // namespace
+
+void register_swap_source(SwapSource& source) { swap().add(source); }
+std::uint64_t host_swap_out(std::uint64_t wanted) {
+  HostSwapOut out;
+  swap().swap_out(out, wanted);
+  return swap().slots.size();
+}
+Result<PageRef> swap_in(SwapEntry entry) {
+  std::lock_guard guard(swap().mutex);
+  auto found = swap().slots.find(entry.value());
+  if (found == swap().slots.end()) return error(Errno::eagain);
+  return PageRef::share(*found->second);
+}
+bool take_from_swap(SwapEntry entry, Page& page) {
+  std::lock_guard guard(swap().mutex);
+  // Every fourth page is just being written.
+  if (entry.slot() % 4 == 0) return false;
+  return swap().slots.erase(entry.value()) == 1 && page.reference_count() > 1;
+}
+void release_swap(SwapEntry entry) {
+  Page* page;
+  {
+    std::lock_guard guard(swap().mutex);
+    page = swap().slots.at(entry.value());
+    swap().slots.erase(entry.value());
+  }
+  release_page(*page);
+}
+bool is_in_swap_cache(SwapEntry) { return false; }
 
 void register_reclaimer(Reclaimer&) {}
 bool is_reclaiming() { return false; }

@@ -53,8 +53,10 @@ TEST_P(ModelTest, FileBehavesLikeAString) {
   Model model;
   // Small files and, every other seed, ones with far-apart pages.
   std::size_t range = GetParam() % 2 ? 40000 : 3000000;
+  unsigned swapped = 0;
   for (int step = 0; step < 400; ++step) {
     std::size_t offset = random() % range, length = random() % 9000;
+    if (random() % 3 == 0) swapped += core::host_swap_out(random() % 8) != 0;
     switch (random() % 7) {
       case 0:
       case 1: {
@@ -108,6 +110,7 @@ TEST_P(ModelTest, FileBehavesLikeAString) {
     ASSERT_EQ(attributes.size, model.bytes.size());
     ASSERT_EQ(attributes.blocks_512, model.pages.size() * 8) << "step " << step;
   }
+  EXPECT_GT(swapped, 20u);
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, ModelTest, testing::Range(0u, 12u));
 
@@ -139,6 +142,7 @@ TEST(Pages, AllComeBack) {
     EXPECT_TRUE(mount_new(w.caller(), "none", w.path("/m"), "tmpfs", 0, false, ""));
     for (int i = 0; i < 50; ++i) w.write_file("/m/f" + std::to_string(i), std::string(10000, 'x'));
     EXPECT_GE(core::host_pages_in_use(), before + 150);
+    EXPECT_GE(core::host_swap_out(40), 40u);
     EXPECT_TRUE(unmount(w.caller(), w.path("/m"), 0));
   }
   core::rcu_barrier();
