@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/memory/page_allocator.h"
+#include "core/sync/preempt.h"
 #include "swappable_caches.h"
 
 namespace page_cache {
@@ -91,7 +92,8 @@ bool PageCache::try_swap_out_locked(std::uint64_t index, Page& page, core::SwapO
   // In the middle of allocate(), or read by somebody a moment ago.
   if (page.has(core::PageFlag::private_1) || page.test_and_clear(core::PageFlag::referenced)) return false;
   if (page.has(core::PageFlag::compound_head) || page.has(core::PageFlag::compound_tail)) return false;
-  // The tree's reference is the only one, and from here on nobody gets another: lookups look again.
+  // The tree's reference is the only one, and from here on nobody gets another: lookups look again and again.
+  core::PreemptOff pinned;
   std::uint32_t only = 1;
   if (!page.references.compare_exchange_strong(only, 0, std::memory_order_acq_rel)) return false;
   SwapEntry entry = out.take(page);

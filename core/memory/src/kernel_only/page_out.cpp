@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/sync/preempt.h"
 #include "core/sync/thread_base.h"
 #include "core/sync/wait_queue.h"
 
@@ -28,6 +29,8 @@ bool drop_from_cache(SwapEntry entry, Page& page) {
   PageRef held = PageRef::adopt(&page);
   // Now it cannot become anything else; under its lock it cannot leave the cache either.
   if (!SlotWord::is_of(word.load(), page) || page.test_and_set(PageFlag::locked)) return false;
+  // Who looks for the page meanwhile turns in a circle.
+  PreemptOff pinned;
   std::uint64_t seen = word.load();
   std::uint32_t cache_and_ours = 2;
   if (!SlotWord::is_of(seen, page) || (seen & SlotWord::writeback) || page.has(PageFlag::dirty) ||

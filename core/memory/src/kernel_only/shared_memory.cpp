@@ -7,6 +7,7 @@
 #include "core/memory/page_allocator.h"
 #include "core/memory/slab.h"
 #include "core/memory/swap.h"
+#include "core/sync/preempt.h"
 
 namespace core {
 namespace {
@@ -138,7 +139,9 @@ class SharedMemory final : public MemoryObject {
 
   bool try_swap_out(std::atomic<void*>& slot, SwapOut& out) REQUIRES(swap_mutex_) {
     PageRef page = acquire(slot);
-    // The tree's reference and ours: with none of them nobody can find it, and who tries looks again.
+    // The tree's reference and ours: with none of them nobody can find it, and who tries looks again and
+    // again.
+    PreemptOff pinned;
     std::uint32_t both = 2;
     if (!page || !page->references.compare_exchange_strong(both, 0)) return false;
     Page* taken = page.leak();
