@@ -153,9 +153,7 @@ std::uint64_t evict_unused(std::uint64_t wanted, EvictKinds kinds, std::uint64_t
       2 * (resident(MemoryCounter::anonymous) + resident(MemoryCounter::file_mapped)) + 256;
   PageOut out;
   bool contended = false;
-  // Entries to files count only where nothing else is looked for: what they lead to may be dirty, and stay.
-  auto found = [&] { return kinds.anonymous ? freed : freed + unmapped; };
-  while (found() < wanted && seen < budget) {
+  while (freed + unmapped < wanted && seen < budget) {
     if (kinds.anonymous && !out.prepare()) kinds.anonymous = false;
     if (!kinds.anonymous && !kinds.mapped) break;
     {

@@ -82,12 +82,15 @@ std::uint64_t count_of(MemoryCounter counter) {
 std::uint64_t send_away(std::uint64_t wanted) {
   std::uint64_t anonymous = count_of(MemoryCounter::anonymous),
                 shared = count_of(MemoryCounter::shared_memory);
-  std::uint64_t unmapped = 0;
   std::uint64_t of_shared = wanted * shared / (anonymous + shared + 1);
-  std::uint64_t freed = 0;
-  if (wanted > of_shared)
-    freed += evict_unused(wanted - of_shared, {.anonymous = true, .mapped = true}, unmapped);
-  if (freed < wanted) freed += SwapSources::swap_out(wanted - freed);
+  std::uint64_t freed = 0, unmapped;
+  // What lost its entries counts as found, but may be dirty and stay: then the clock goes on.
+  do {
+    unmapped = 0;
+    freed += evict_unused(wanted > of_shared ? wanted - of_shared : wanted,
+                          {.anonymous = true, .mapped = true}, unmapped);
+    if (freed < wanted) freed += SwapSources::swap_out(wanted - freed);
+  } while (!freed && unmapped);
   return freed;
 }
 
