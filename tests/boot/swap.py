@@ -63,10 +63,11 @@ def test_shared_and_forked(boot: Boot) -> None:
 def test_advice_and_locks(boot: Boot) -> None:
     with tempfile.TemporaryDirectory() as folder:
         swap = make_swap(Path(folder) / "swap", 256)
-        script = "swapon /dev/vda; /load pageout 32; /load locked 24; swapoff /dev/vda"
+        script = "swapon /dev/vda; /load pageout 32; /load locked 24; /load monitored 24; swapoff /dev/vda"
         outcome = run(boot, script, swap).succeeds()
         outcome.prints("pageout: good")
         outcome.prints("locked: good")
+        outcome.prints("monitored: good")
 
 
 def test_tmpfs(boot: Boot) -> None:

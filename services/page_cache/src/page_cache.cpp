@@ -119,6 +119,12 @@ bool PageCache::is_resident(std::uint64_t index) {
   return page && page->has(core::PageFlag::up_to_date);
 }
 
+bool PageCache::has_page(std::uint64_t index) {
+  core::RcuReadGuard guard;
+  Page* page = tree_.find(index);
+  return page && (FolioTree::is_word(page) || page->has(core::PageFlag::up_to_date));
+}
+
 // ---- Read and write ----
 
 // Under RCU. No tail of a larger page; null where find() would have to try again, too.

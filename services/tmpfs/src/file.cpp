@@ -169,7 +169,7 @@ class TmpfsFile final : public vfs::File {
     bool whole = piece.offset == 0 && count == core::page_size && (offset & (core::page_size - 1)) == 0;
     std::uint64_t largest = inode().file_system().maximum_size();
     bool appends = offset >= cache->size() && offset < largest && count <= largest - offset &&
-                   !object().seals() && !cache->is_resident(offset >> core::page_shift);
+                   !object().seals() && !cache->has_page(offset >> core::page_shift);
     if (!whole || !appends || !is_ours_alone(*piece.page) || TRY(vfs::limit_write(offset, count)) < count) {
       auto bytes = std::span<const std::byte>(piece.page.data<const std::byte>() + piece.offset, count);
       auto buffer = core::IoBuffer::kernel(bytes);

@@ -1,13 +1,18 @@
 // Touches more memory than there is, and looks whether it stays what it was. Each mode ends with "MODE:
 // good".
 //
-//   load MODE MIB      anonymous, shared, fork, pageout, locked, hold (until its standard input ends)
+//   load MODE MIB      anonymous, shared, fork, pageout, locked, monitored, hold (until its standard input
+//   ends)
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +146,78 @@ void locked(size_t pages) {
   check(memory, 0, pages, 1);
 }
 
+// linux/userfaultfd.h, which the C library here does not have.
+struct Range {
+  uint64_t start, length;
+};
+struct MonitorApi {
+  uint64_t api = 0xaa, features = 0, ioctls = 0;
+};
+struct MonitorRegister {
+  Range range;
+  uint64_t mode = 3, ioctls = 0;  // missing pages and write protection
+};
+struct MonitorCopy {
+  uint64_t target, source, length, mode = 0;
+  int64_t copied = 0;
+};
+struct MonitorProtect {
+  Range range;
+  uint64_t mode;
+};
+constexpr unsigned long monitor_api = _IOWR(0xaa, 0x3f, MonitorApi),
+                        monitor_register = _IOWR(0xaa, 0, MonitorRegister),
+                        monitor_copy = _IOWR(0xaa, 3, MonitorCopy),
+                        monitor_protect = _IOWR(0xaa, 6, MonitorProtect);
+
+// What a userfaultfd watches: what had left before is not missing, write protection brings it back, and no
+// mark is lost while memory is short.
+void monitored(size_t pages) {
+  char* memory = map(pages, MAP_PRIVATE);
+  fill(memory, 0, pages, 1);
+  if (madvise(memory, pages * page, MADV_PAGEOUT)) fail("madvise", pages);
+  if (status("VmSwap:") < static_cast<long>(pages * 4) / 2) fail("little has left", pages);
+  int monitor = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC));
+  auto start = reinterpret_cast<uintptr_t>(memory);
+  MonitorApi api;
+  MonitorRegister range{.range = {start, pages * page}};
+  if (monitor < 0 || ioctl(monitor, monitor_api, &api) || ioctl(monitor, monitor_register, &range))
+    fail("no monitor", pages);
+  check(memory, 0, pages / 4, 1);  // nobody would answer a fault here
+  MonitorCopy copy{.target = start + pages / 2 * page, .source = start, .length = page};
+  if (!ioctl(monitor, monitor_copy, &copy)) fail("the monitor replaced what was there", pages / 2);
+  MonitorProtect protect{{start, pages * page}, 1};
+  if (ioctl(monitor, monitor_protect, &protect)) fail("no protection", pages);
+  if (madvise(memory, pages * page, MADV_PAGEOUT)) fail("madvise", pages);
+  touch(96 << 20 >> 12, MAP_PRIVATE);
+  check(memory, 0, pages, 1);
+  pid_t child = fork();
+  if (child == 0) {  // is not watched
+    fill(memory, 0, pages, 2);
+    check(memory, 0, pages, 2);
+    _exit(0);
+  }
+  wait_for(child);
+  // Every write is heard of.
+  pthread_t thread;
+  auto write = [](void* to) -> void* {
+    fill(static_cast<char*>(to), 0, 64, 3);
+    return nullptr;
+  };
+  if (pthread_create(&thread, nullptr, write, memory)) fail("no thread", 0);
+  for (size_t i = 0; i < 64; ++i) {
+    uint64_t message[4];
+    if (read(monitor, message, sizeof(message)) != sizeof(message)) fail("no message", i);
+    if ((message[0] & 0xff) != 0x12 || message[2] / page != start / page + i) fail("another message", i);
+    MonitorProtect allow{{start + i * page, page}, 0};
+    if (ioctl(monitor, monitor_protect, &allow)) fail("cannot allow it", i);
+  }
+  pthread_join(thread, nullptr);
+  close(monitor);
+  check(memory, 0, 64, 3);
+  check(memory, 64, pages, 1);
+}
+
 void hold(size_t pages) {
   char* memory = map(pages, MAP_PRIVATE);
   fill(memory, 0, pages, 7);
@@ -161,6 +238,7 @@ int main(int count, char** words) {
   if (!strcmp(mode, "fork")) forks(pages);
   if (!strcmp(mode, "pageout")) page_out(pages);
   if (!strcmp(mode, "locked")) locked(pages);
+  if (!strcmp(mode, "monitored")) monitored(pages);
   if (!strcmp(mode, "hold")) hold(pages);
   printf("%s: good\n", mode);
   return 0;

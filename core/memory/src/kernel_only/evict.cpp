@@ -116,7 +116,13 @@ constinit std::atomic<bool> reclaim_was_contended{false};
 
 namespace {
 constexpr std::uint64_t entries_per_visit = 2048;
+
+// A SwapEntry has no room for the mark of a monitor, and an entry to shared memory that went would be a fault
+// that the monitor hears of.
+bool may_evict(const Area& area) {
+  return !area.has(AreaFlag::special) && !area.has(AreaFlag::locked) && !area.monitor();
 }
+}  // namespace
 
 // lock_ is held for reading, or for writing by this very thread, which stands at an allocation: the areas and
 // the tables are whole there.
@@ -124,7 +130,7 @@ void AddressSpace::evict_areas(Evictor& evictor) NO_THREAD_SAFETY_ANALYSIS {
   for (Area* area = areas_.find_from(evict_hand_); area; area = areas_.next(*area)) {
     std::uintptr_t start = area->start_ > evict_hand_ ? area->start_ : evict_hand_;
     evict_hand_ = area->end_;
-    if (area->has(AreaFlag::special) || area->has(AreaFlag::locked)) continue;
+    if (!may_evict(*area)) continue;
     evict_hand_ = evictor.scan(*area, start, area->end_);
     if (evict_hand_ != area->end_ || evictor.done_here()) return;
   }
@@ -206,6 +212,10 @@ Result<void> AddressSpace::page_out(std::uintptr_t start, std::uintptr_t end) {
     }
     if (area->has(AreaFlag::special) || area->has(AreaFlag::locked)) return error(Errno::einval);
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
+    if (!may_evict(*area)) {
+      at = piece_end;
+      continue;
+    }
     PageOut out;
     EvictKinds kinds{.anonymous = out.prepare(), .mapped = true};
     Evictor evictor(*this, out, kinds, false, entries_per_visit);

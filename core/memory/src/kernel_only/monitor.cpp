@@ -4,6 +4,7 @@
 #include "area_internal.h"
 #include "core/sync/blocking.h"
 #include "mapper.h"
+#include "reclaim.h"
 
 namespace core {
 namespace {
@@ -20,6 +21,17 @@ bool is_shared_memory(const Area& area) {
 }
 bool is_private_memory(const Area& area) {
   return !area.object() && !area.is_shared() && !area.has(AreaFlag::special);
+}
+
+// The first page of the range that lies on a swap device, or its end.
+std::uintptr_t find_swapped(AddressSpace& space, std::uintptr_t start, std::uintptr_t end) {
+  std::uintptr_t found = end;
+  Mapper::for_each_run(space, start, end, [&](EntryPlace place, std::uintptr_t address, unsigned count) {
+    for (unsigned i = 0; i < count && found == end; ++i)
+      if (arch::read_entry(place.entry + i).is_software())
+        found = address + (std::uintptr_t{i} << page_shift);
+  });
+  return found;
 }
 
 // Sets or takes away the mark of the monitor on what is mapped, and with it the permission to write.
@@ -57,11 +69,12 @@ Errno errno_of(FaultOutcome outcome) {
 }  // namespace
 
 MonitoredFault Mapper::monitored(const Area& area, Entry seen, std::uintptr_t address, FaultAccess access) {
+  if (seen.is_software()) return MonitoredFault::none;  // on a swap device: there, and without marks
   if (!seen.is_empty()) {
     bool stops = access == FaultAccess::write && !seen.writable() && is_guarded(area, seen);
     return stops ? MonitoredFault::write_protected : MonitoredFault::none;
   }
-  bool is_there = area.object() && area.object()->is_resident(area.index_of(address));
+  bool is_there = area.object() && area.object()->has_page(area.index_of(address));
   if (is_there) return area.has(AreaFlag::monitor_minor) ? MonitoredFault::minor : MonitoredFault::none;
   return area.has(AreaFlag::monitor_missing) ? MonitoredFault::missing : MonitoredFault::none;
 }
@@ -144,7 +157,7 @@ Result<void> AddressSpace::place_copy(UserAddress address, FaultMonitor& monitor
   EntryPlace place = TRY(Mapper::make(*this, at));
   if (MemoryObject* object = area->object_.get()) {
     std::uint64_t index = area->index_of(at);
-    if (object->is_resident(index)) return error(Errno::eexist);
+    if (object->has_page(index)) return error(Errno::eexist);
     PageRef target = TRY(object->page_for(index, FaultAccess::write));
     std::memcpy(target.data(), page.data(), page_size);
     object->page_dirtied(*target, index);
@@ -172,7 +185,7 @@ Result<void> AddressSpace::place_zero(UserAddress address, FaultMonitor& monitor
   if (!area || area->monitor_.get() != &monitor) return error(Errno::enoent);
   EntryPlace place = TRY(Mapper::make(*this, at));
   if (MemoryObject* object = area->object_.get()) {
-    if (object->is_resident(area->index_of(at))) return error(Errno::eexist);
+    if (object->has_page(area->index_of(at))) return error(Errno::eexist);
     (void)TRY(object->page_for(area->index_of(at), FaultAccess::write));
     auto outcome = Mapper::fault_object(*this, *area, place, at, FaultAccess::read);
     if (outcome != FaultOutcome::resolved) return error(errno_of(outcome));
@@ -192,7 +205,7 @@ Result<void> AddressSpace::place_object_page(UserAddress address, FaultMonitor& 
   Area* area = areas_.find(at);
   if (!area || area->monitor_.get() != &monitor) return error(Errno::enoent);
   if (protection == WriteProtected::yes || !is_shared_memory(*area)) return error(Errno::einval);
-  if (!area->object_->is_resident(area->index_of(at))) return error(Errno::efault);
+  if (!area->object_->has_page(area->index_of(at))) return error(Errno::efault);
   EntryPlace place = TRY(Mapper::make(*this, at));
   if (!arch::read_entry(place.entry).is_empty()) return error(Errno::eexist);
   auto outcome = Mapper::fault_object(*this, *area, place, at, FaultAccess::read);
@@ -203,12 +216,26 @@ Result<void> AddressSpace::place_object_page(UserAddress address, FaultMonitor& 
 Result<void> AddressSpace::write_protect(UserAddress address, std::size_t length, FaultMonitor& monitor,
                                          WriteProtected protection) {
   std::uintptr_t start = address.value(), end = start + length;
-  ReadGuard guard{lock_};
+  bool no_memory = false;
+  unsigned vain = 0;
   for (std::uintptr_t at = start; at < end;) {
+    if (no_memory && !make_room_for_program(vain)) return error(Errno::enomem);
+    no_memory = false;
+    ReadGuard guard{lock_};
     Area* area = areas_.find(at);
     if (!area || area->monitor_.get() != &monitor || !area->has(AreaFlag::monitor_write))
       return error(Errno::enoent);
     std::uintptr_t piece_end = area->end_ < end ? area->end_ : end;
+    // What left before the area was monitored comes back first, and then stays.
+    std::uintptr_t swapped =
+        protection == WriteProtected::yes ? find_swapped(*this, at, piece_end) : piece_end;
+    if (swapped != piece_end) {
+      if (interruption_pending(WaitMode::killable)) return error(Errno::eintr);
+      auto outcome = Mapper::fault_in(*this, *area, swapped, FaultAccess::read, true);
+      no_memory = outcome == FaultOutcome::out_of_memory;
+      if (!no_memory && outcome != FaultOutcome::resolved) return error(errno_of(outcome));
+      continue;
+    }
     mark_entries(*this, at, piece_end, protection == WriteProtected::yes);
     at = piece_end;
   }

@@ -55,6 +55,10 @@ class SharedMemory final : public MemoryObject {
     void* content = slot ? slot->load() : nullptr;
     return content && (!is_swapped(content) || is_in_swap_cache(entry_of(content)));
   }
+  bool has_page(std::uint64_t index) override {
+    std::atomic<void*>* slot = index < pages_ ? find_slot(index) : nullptr;
+    return slot && slot->load();
+  }
   bool is_shared_memory() const override { return true; }
   Result<void> remove_range(std::uint64_t first_byte, std::uint64_t last_byte) override {
     std::uint64_t first = first_byte >> page_shift, last = last_byte >> page_shift;

@@ -169,6 +169,7 @@ class PageCache final : public core::MemoryObject {
                   base::FunctionRef<bool(std::uint64_t index, core::Page& page)> offer) override;
   Result<void> remove_range(std::uint64_t first_byte, std::uint64_t last_byte) override;
   bool is_resident(std::uint64_t index) override;
+  bool has_page(std::uint64_t index) override;
   std::size_t read_resident(core::UserAddress to, std::size_t size, std::uint64_t offset) override;
   bool is_shared_memory() const override { return memory_only_; }
   bool tracks_writes() const override { return !memory_only_; }

@@ -62,6 +62,8 @@ class MemoryObject : public base::RefCounted<MemoryObject> {
   virtual void read_ahead(std::uint64_t first_index, std::uint64_t page_count) {}
   // mincore(): whether the page is in memory.
   virtual bool is_resident(std::uint64_t index) { return true; }
+  // Whether there is a page, in memory or on a swap device.
+  virtual bool has_page(std::uint64_t index) { return is_resident(index); }
   // Copies `size` bytes at byte `offset` to user memory if they lie in one page that is in memory, up to date
   // and inside the object: `size`, or 0 where any of that is not so or the program's memory faults.
   virtual std::size_t read_resident(UserAddress to, std::size_t size, std::uint64_t offset) { return 0; }
