@@ -10,7 +10,7 @@ from nos.boot_machine import Boot, Outcome
 from nos.scenario import CheckFailed, assert_equal
 from nos.tree import ROOT
 
-MEMORY = ["--memory", "128M", "--timeout", "400"]
+MEMORY = ["--memory", "128M"]
 
 
 def make_swap(path: Path, mib: int, *options: str) -> Path:
@@ -25,7 +25,7 @@ def run(boot: Boot, script: str, *disks: Path) -> Outcome:
     words: List[str] = [*MEMORY, "--add", f"{load}:/load"]
     for disk in disks:
         words += ["--disk", str(disk)]
-    return boot.command("set -e\n" + script, "", *words, limit=420)
+    return boot.command("set -e\n" + script, "", *words, limit=1200)
 
 
 def check_swapped(outcome: Outcome, at_least_mib: int) -> None:
@@ -75,29 +75,29 @@ def test_tmpfs(boot: Boot) -> None:
     with tempfile.TemporaryDirectory() as folder:
         disk = Path(folder) / "disk"
         with open(disk, "wb") as file:
-            file.truncate(400 << 20)
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", str(disk)], check=True)
+            file.truncate(300 << 20)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", str(disk)], check=True)
         script = (
-            "mkdir -p /mnt /t; mount -t ext4 /dev/vda /mnt; dd if=/dev/zero of=/mnt/swap bs=1M count=256 2>/dev/null\n"
+            "mkdir -p /mnt /t; mount -t ext4 /dev/vda /mnt; fallocate -l 192M /mnt/swap\n"
             "mkswap /mnt/swap >/dev/null; swapon /mnt/swap; cat /proc/swaps\n"
             "if echo x >>/mnt/swap; then exit 3; fi; if rm /mnt/swap; then exit 4; fi; if umount /mnt; then exit 5; fi\n"
             "mount -t tmpfs -o size=200m tmpfs /t; dd if=/dev/urandom of=/mnt/random bs=1M count=8 2>/dev/null\n"
-            "i=0; while [ $i -lt 20 ]; do cp /mnt/random /t/$i; i=$((i+1)); done\n"
-            "i=0; while [ $i -lt 20 ]; do cmp /mnt/random /t/$i; i=$((i+1)); done\n"
+            "i=0; while [ $i -lt 16 ]; do cp /mnt/random /t/$i; i=$((i+1)); done\n"
+            "i=0; while [ $i -lt 16 ]; do cmp /mnt/random /t/$i; i=$((i+1)); done\n"
             "grep pswp /proc/vmstat; rm /t/1?; swapoff /mnt/swap; cmp /mnt/random /t/5; cmp /mnt/random /t/9\n"
             "rm /mnt/swap; umount /mnt; echo all well"
         )
         outcome = run(boot, script, disk).succeeds()
         outcome.prints("all well")
-        outcome.matches(r"/mnt/swap +file\t\t262140\t\t0\t\t-2")
-        check_swapped(outcome, 48)
+        outcome.matches(r"/mnt/swap +file\t\t196604\t\t\d+\t\t-2")
+        check_swapped(outcome, 32)
 
 
 def test_priorities_and_swapoff_under_load(boot: Boot) -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, second = (make_swap(Path(folder) / name, mib) for name, mib in (("first", 160), ("second", 256)))
         script = (
-            "swapon -p 10 /dev/vda; swapon -p 5 /dev/vdb\n"
+            "/load swapon /dev/vda 10; /load swapon /dev/vdb 5\n"
             "mkfifo /pipe; /load hold 150 </pipe >/held & exec 3>/pipe\n"
             "while ! grep -q holding /held; do sleep 1; done; cat /proc/swaps\n"
             "echo xx >&3; swapoff /dev/vda; echo off; cat /proc/swaps; echo x >&3; exec 3>&-; wait; cat /held"
@@ -120,5 +120,5 @@ def test_errors(boot: Boot) -> None:
         )
         outcome = run(boot, script, swap, bad)
         assert_equal(re.findall(r"(?:swapon|swapoff): /\S+: (.*)", outcome.console.replace("\r", "")),
-                     ["Invalid argument", "Invalid argument", "Device or resource busy", "Invalid argument"])  # fmt: skip
+                     ["Invalid argument", "Invalid argument", "Device or resource busy", "Invalid argument"], "what swapon and swapoff say")  # fmt: skip
         outcome.prints("done")

@@ -1,6 +1,7 @@
 // Touches more memory than there is, and looks whether it stays what it was. Each mode ends with "MODE:
 // good".
 //
+//   load swapon DEVICE PRIORITY
 //   load MODE MIB      anonymous, shared, fork, pageout, locked, monitored, hold (until its standard input
 //   ends)
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -230,6 +232,8 @@ void hold(size_t pages) {
 }  // namespace
 
 int main(int count, char** words) {
+  if (count == 4 && !strcmp(words[1], "swapon"))
+    return swapon(words[2], SWAP_FLAG_PREFER | atoi(words[3])) ? 1 : 0;
   if (count != 3) return 2;
   size_t pages = strtoul(words[2], nullptr, 10) << 20 >> 12;
   const char* mode = words[1];
