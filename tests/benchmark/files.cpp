@@ -48,6 +48,10 @@ void measure_names() {
       close(descriptor);
     }
   });
+  measure("stat", "stat of a file", 1000, [](int count) {
+    struct stat status;
+    while (count-- > 0) require(stat("file", &status) == 0, "stat");
+  });
   measure("rename", "rename there and back", 500, [](int count) {
     while (count-- > 0) require(rename("file", "other") == 0 && rename("other", "file") == 0, "rename");
   });

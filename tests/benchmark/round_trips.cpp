@@ -14,75 +14,86 @@ namespace benchmark {
 
 namespace {
 
-// Starts a child that sends back whatever comes, in messages of `length` bytes, until there is nothing more.
-pid_t start_echo(int in, int out, size_t length, const int (&to_close)[2]) {
-  pid_t echo = fork();
-  require(echo >= 0, "fork");
-  if (echo != 0) return echo;
-  for (int descriptor : to_close) {
-    if (descriptor >= 0) close(descriptor);
+// The other side: sends back whatever comes, in messages of `length` bytes, until the last one.
+struct Echo {
+  static constexpr uint64_t one = 1;
+  static constexpr uint64_t last = 2;
+
+  enum class Kind { process, thread };
+
+  Echo(Kind kind_, int in_, int out_, size_t length_) : kind(kind_), in(in_), out(out_), length(length_) {
+    if (kind == Kind::thread) {
+      auto run = [](void* echo) -> void* {
+        static_cast<Echo*>(echo)->answer();
+        return nullptr;
+      };
+      require(pthread_create(&thread, nullptr, run, this) == 0, "pthread_create");
+      return;
+    }
+    process = fork();
+    require(process >= 0, "fork");
+    if (process == 0) {
+      answer();
+      _exit(0);
+    }
   }
-  char message[8];
-  while (read(in, message, length) == static_cast<ssize_t>(length)) {
-    if (write(out, message, length) != static_cast<ssize_t>(length)) _exit(1);
+  void answer() const {
+    uint64_t message = 0;
+    do {
+      ssize_t size = static_cast<ssize_t>(length);
+      if (read(in, &message, length) != size || write(out, &message, length) != size) _exit(1);
+    } while (message != last);
   }
-  _exit(0);
+  void wait() const {
+    if (kind == Kind::thread)
+      pthread_join(thread, nullptr);
+    else
+      waitpid(process, nullptr, 0);
+  }
+
+  Kind kind;
+  int in, out;
+  size_t length;
+  pid_t process = -1;
+  pthread_t thread = {};
+};
+
+// `there` to `echo_in` and `echo_out` to `back` are ways.
+void measure_ways(const char* name, const char* title, Echo::Kind kind, int there, int echo_in, int echo_out,
+                  int back, size_t length) {
+  Echo echo(kind, echo_in, echo_out, length);
+  auto turn = [&](uint64_t message) {
+    ssize_t size = static_cast<ssize_t>(length);
+    require(write(there, &message, length) == size && read(back, &message, length) == size, name);
+  };
+  measure(name, title, 500, [&](int count) {
+    while (count-- > 0) turn(Echo::one);
+  });
+  turn(Echo::last);
+  echo.wait();
 }
 
-void measure_pipe() {
+void measure_pipe(const char* name, const char* title, Echo::Kind kind) {
   int there[2];
   int back[2];
   require(pipe(there) == 0 && pipe(back) == 0, "pipe");
-  pid_t echo = start_echo(there[0], back[1], 1, {there[1], back[0]});
-  close(there[0]);
-  close(back[1]);
-  measure("pipe-round-trip", "round trip by pipes, two processes", 500, [&](int count) {
-    char byte = 'x';
-    while (count-- > 0) require(write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1, "pipe");
-  });
-  close(there[1]);
-  close(back[0]);
-  waitpid(echo, nullptr, 0);
+  measure_ways(name, title, kind, there[1], there[0], back[1], back[0], 1);
+  for (int descriptor : there) close(descriptor);
+  for (int descriptor : back) close(descriptor);
 }
 
-void measure_sockets() {
+void measure_sockets(const char* name, const char* title, Echo::Kind kind) {
   int ends[2];
   require(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
-  pid_t echo = start_echo(ends[1], ends[1], 1, {ends[0], -1});
-  close(ends[1]);
-  measure("socket-round-trip", "round trip by a socket pair, two processes", 500, [&](int count) {
-    char byte = 'x';
-    while (count-- > 0) require(write(ends[0], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1, "socketpair");
-  });
-  close(ends[0]);
-  waitpid(echo, nullptr, 0);
+  measure_ways(name, title, kind, ends[0], ends[1], ends[1], ends[0], 1);
+  for (int descriptor : ends) close(descriptor);
 }
 
-void measure_eventfd() {
-  constexpr uint64_t one = 1;
-  constexpr uint64_t last = 2;
+void measure_eventfd(const char* name, const char* title, Echo::Kind kind) {
   int there = eventfd(0, 0);
   int back = eventfd(0, 0);
   require(there >= 0 && back >= 0, "eventfd");
-  pid_t echo = fork();
-  require(echo >= 0, "fork");
-  if (echo == 0) {
-    uint64_t value = 0;
-    while (read(there, &value, sizeof value) == sizeof value && value == one) {
-      if (write(back, &value, sizeof value) != sizeof value) _exit(1);
-    }
-    _exit(0);
-  }
-  measure("eventfd-round-trip", "round trip by eventfd, two processes", 500, [&](int count) {
-    uint64_t value = one;
-    while (count-- > 0) {
-      require(
-          write(there, &one, sizeof one) == sizeof one && read(back, &value, sizeof value) == sizeof value,
-          "eventfd");
-    }
-  });
-  require(write(there, &last, sizeof last) == sizeof last, "eventfd");
-  waitpid(echo, nullptr, 0);
+  measure_ways(name, title, kind, there, there, back, back, sizeof(uint64_t));
   close(there);
   close(back);
 }
@@ -182,9 +193,13 @@ void measure_yield() {
 }  // namespace
 
 void measure_round_trips() {
-  measure_pipe();
-  measure_sockets();
-  measure_eventfd();
+  constexpr Echo::Kind process = Echo::Kind::process, thread = Echo::Kind::thread;
+  measure_pipe("pipe-round-trip", "round trip by pipes, two processes", process);
+  measure_pipe("pipe-thread-round-trip", "round trip by pipes, two threads", thread);
+  measure_sockets("socket-round-trip", "round trip by a socket pair, two processes", process);
+  measure_sockets("socket-thread-round-trip", "round trip by a socket pair, two threads", thread);
+  measure_eventfd("eventfd-round-trip", "round trip by eventfd, two processes", process);
+  measure_eventfd("eventfd-thread-round-trip", "round trip by eventfd, two threads", thread);
   measure_futex();
   measure_yield();
 }

@@ -6,7 +6,7 @@ under `-icount shift=0`, where the counter that the program reads advances by on
 import argparse
 import re
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from . import debian, disks, figures, guest, packages, profile, programs, qemu, roots, scaling, ui, workloads
 from .tree import check_architecture, log_file, scratch_folder
@@ -35,7 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--linux-arguments", metavar="WORDS", default="", help="words for Linux's command line, such as mitigations=off")
     parser.add_argument("--no-memory", action="store_true", help="leave out the rows about memory, which take a dozen starts")
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON, too")
-    parser.add_argument("--plot", metavar="FILE", help="draw the results as SVG, too")
+    parser.add_argument("--plot", metavar="FILE", help="draw the results as SVG, too; with --profile, a flame graph (x86-64)")
     parser.add_argument("--scaling", action="store_true", help="instead: rates by the clock with 1, 2 and 4 CPUs, the kernels in turn")
     parser.add_argument("--programs", action="store_true", help="instead: hackbench, make, sysbench and stress-ng, the kernels in turn")
     parser.add_argument("--icount", action="store_true", help="of --scaling: count instructions; the CPUs take turns")
@@ -86,14 +86,24 @@ def show_profile(options: argparse.Namespace, architecture: str) -> int:
         on_ext4 = options.profile.startswith("ext4-")
         initrd = ext4_archive(folder, root, architecture, None) if on_ext4 else guest.initrd(folder, root, programs.benchmark(architecture))
         counts = folder / "counts"
-        description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True)
+
+        def run_with(plugin: str, words: str) -> List[Tuple[str, str, str, str]]:
+            description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True)
+            words = f"out={qemu.escaped(counts)}{words}"
+            return ROW_LINE.findall(qemu.console_output(profile.counting(description, plugin, words), LIMIT_SECONDS))
+
         with ui.step("Counting executions of each instruction"):
-            rows = ROW_LINE.findall(qemu.console_output(profile.counting(description, counts), LIMIT_SECONDS))
+            rows = run_with("count", "")
         # Two intervals to a row, the second of them measured.
-        for number, (name, _, operations, _) in enumerate(rows):
-            if name == options.profile:
-                profile.print_profile(kernel, profile.interval(counts, 2 * number), int(operations))
-                return 0
+        for number, (name, _, operations, title) in enumerate(rows):
+            if name != options.profile:
+                continue
+            profile.print_profile(kernel, profile.interval(counts, 2 * number), int(operations))
+            if options.plot:
+                with ui.step("Following the calls"):
+                    run_with("stacks", f",interval={2 * number}")
+                profile.draw_flames(kernel, counts, title, int(operations), Path(options.plot))
+            return 0
     names = ", ".join(name for name, *_ in rows)
     raise NosError(f"There is no figure for {options.profile}. The benchmark measured {names or 'nothing'}.")
 
@@ -112,7 +122,13 @@ def size_figures(kernel: Path, architecture: str, initrd: Path, column: figures.
         column.add_memory(f"size-{name}", f"{title} (bytes)", int(value))
 
 
+def loadable(kernel: Path) -> Path:
+    """Without the symbols that a build's ELF file has."""
+    return next((file for file in (kernel.parent / "bzImage", kernel.parent / "Image") if kernel.suffix == ".elf" and file.exists()), kernel)
+
+
 def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Path, column: figures.Column, arguments: str) -> None:
+    column.add_memory("image-size", "the kernel as a loader wants it (KiB)", loadable(kernel).stat().st_size // 1024)
     initrd = guest.initrd(folder, root, programs.init(architecture), ["sh", "-c", "cat /proc/meminfo"])
     text = boots(kernel, architecture, initrd, MEMORY_MIB, folder, arguments)
     if text is None:
@@ -125,6 +141,9 @@ def memory_figures(kernel: Path, architecture: str, root: roots.Root, folder: Pa
         else:
             enough = middle
     column.add_memory("smallest-memory", "smallest --memory (MiB)", enough)
+    total = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    if total:
+        column.add_memory("memory-reserved", "image, page descriptors, never free (KiB)", MEMORY_MIB * 1024 - int(total.group(1)))
     free = re.search(r"^MemFree:\s+(\d+) kB", text, re.MULTILINE)
     if free:
         column.add_memory("memory-used", "memory in use at the prompt (KiB)", MEMORY_MIB * 1024 - int(free.group(1)))
