@@ -106,7 +106,7 @@ APPLETS: Dict[str, Check] = {
     "last": ("busybox last 2>&1; echo status $?", r"status \d"),
     "less": ("busybox less f | tail -n 1", "^1000$"),
     "link": ("rm -f l; busybox link f l; stat -c %h f; rm l", "^2$"),
-    "linux32": ("busybox linux32 uname -m", "i686"),
+    "linux32": ("busybox linux32 uname -m", "@MACHINE_32@"),
     "linux64": ("busybox linux64 uname -m", "@MACHINE@"),
     "ln": ("busybox ln -sf f sl; readlink sl", "^f$"),
     "logger": ("busybox logger -s note 2>&1", "note"),

@@ -11,8 +11,9 @@
     @limit(600)                 # seconds; 120 otherwise
     def test_build(guest): ...
 
-What a command prints differs between architectures in their names: @MACHINE@ stands for that of uname -m, @ELF@ for
-binutils', @HOST_BRIDGE@ for that of the PCI bridge of QEMU's board and @CONSOLE@ for its first serial port.
+What a command prints differs between architectures in their names: @MACHINE@ stands for that of uname -m, @MACHINE_32@ for
+the one under linux32, @ELF@ for binutils', @HOST_BRIDGE@ for that of the PCI bridge of QEMU's board and @CONSOLE@ for its
+first serial port.
 
 The tests of one file run in order at the same prompt of the same guest. A test that leaves the guest without a prompt
 fails, and the next one gets a new guest.
@@ -29,6 +30,7 @@ PROMPT = "nos-prompt> "
 DEFAULT_LIMIT_SECONDS = 120.0
 BOOT_LIMIT_SECONDS = 180.0
 ELF_FORMATS = {"x86_64": "elf64-x86-64", "aarch64": "elf64-littleaarch64", "riscv64": "elf64-littleriscv"}
+MACHINES_32 = {"x86_64": "i686", "aarch64": "armv8l", "riscv64": "riscv32"}
 HOST_BRIDGES = {"x86_64": "8086:29c0", "aarch64": "1b36:0008", "riscv64": "1b36:0008"}
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -62,7 +64,7 @@ class Guest:
     def __init__(self, nos: Path, options: Sequence[str], log: Path, architecture: str):
         self.log = log
         self.architecture = architecture
-        self.names = {"@MACHINE@": architecture, "@ELF@": ELF_FORMATS[architecture], "@HOST_BRIDGE@": HOST_BRIDGES[architecture], "@CONSOLE@": BOARDS[architecture].console}
+        self.names = {"@MACHINE@": architecture, "@MACHINE_32@": MACHINES_32[architecture], "@ELF@": ELF_FORMATS[architecture], "@HOST_BRIDGE@": HOST_BRIDGES[architecture], "@CONSOLE@": BOARDS[architecture].console}
         self.limit_seconds = DEFAULT_LIMIT_SECONDS
         self.terminal = Terminal([str(nos), "run", *options], cwd=nos.parent)
         self.terminal.expect(r"^[^\n]*" + SHELL_PROMPT, BOOT_LIMIT_SECONDS)
