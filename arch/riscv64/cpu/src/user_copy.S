@@ -46,7 +46,7 @@ arch_copy_from_user:
   bnez t0, 6f
   xor t0, a0, a1
   andi t0, t0, 7
-  bnez t0, 6f
+  bnez t0, 12f
   // Both begin at the same place in a word: bytes up to its end.
 1:andi t0, a0, 7
   beqz t0, 2f
@@ -102,6 +102,41 @@ arch_copy_from_user:
 5:sub t0, a7, a0                          // the blocks that are left
   add a2, a2, t0
   j 7b
+  // They begin at different places: whole words of the target, each of two neighbours of the source. Each word that is read has
+  // a byte that is asked for, and an aligned word lies in one page: it faults only where the range does.
+12:andi t0, a0, 7
+  beqz t0, 13f
+120:lb t1, 0(a1)
+121:sb t1, 0(a0)
+  addi a0, a0, 1
+  addi a1, a1, 1
+  addi a2, a2, -1
+  j 12b
+13:andi a7, a2, -8
+  add a7, a0, a7                          // end of the words; more than eight bytes are left
+  mv a3, a0
+  andi t2, a1, -8
+  slli t0, a1, 3                          // shifts look at six bits
+  neg t1, t0
+130:ld t3, 0(t2)
+131:ld t4, 8(t2)
+  srl t3, t3, t0
+  sll t5, t4, t1
+  or t3, t3, t5
+132:sd t3, 0(a0)
+  mv t3, t4
+  addi t2, t2, 8
+  addi a0, a0, 8
+  bne a0, a7, 131b
+14:sub t3, a0, a3                          // what is done
+  add a1, a1, t3
+  sub a2, a2, t3
+  j 6b
+  FIXUP 120b, 8b
+  FIXUP 121b, 8b
+  FIXUP 130b, 14b
+  FIXUP 131b, 14b
+  FIXUP 132b, 14b
   FIXUP 10b, 8b
   FIXUP 11b, 8b
   FIXUP_EACH 3b, 8, 5b

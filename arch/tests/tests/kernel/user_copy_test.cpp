@@ -52,6 +52,38 @@ KERNEL_TEST(user_copy, stops_exactly_at_the_fault) {
   }
 }
 
+// Wherever both sides begin, all that can be copied is, in its place, and nothing beside it.
+KERNEL_TEST(user_copy, copies_between_any_two_alignments) {
+  HalfMapped memory;
+  if (!memory.prepare()) return;
+  constexpr std::size_t room = 160;
+  static constinit unsigned char from[room], back[room];
+  for (std::size_t i = 0; i < room; ++i) from[i] = static_cast<unsigned char>(7 * i + 1);
+  for (std::size_t kernel = 0; kernel < 9; ++kernel) {
+    for (std::size_t user = 0; user < 9; ++user) {
+      for (std::size_t size : {0u, 1u, 15u, 16u, 17u, 23u, 24u, 71u, 80u, 136u}) {
+        for (std::size_t missing : {0u, 1u, 6u, 8u, 15u, 20u}) {
+          if (missing > size) continue;
+          // Aligned as `user` says, or as the end of the page has it.
+          std::uintptr_t at = missing ? memory.end() - (size - missing) : memory.start + 64 + user;
+          std::size_t whole = size - missing;
+          expect_equal(arch::clear_user_raw(at - 8, whole + 8), 0u);
+          expect_equal(arch::copy_to_user_raw(at, from + kernel, size), missing);
+          std::memset(back, 0, sizeof(back));
+          expect_equal(arch::copy_from_user_raw(back + kernel, at, size), missing);
+          bool same = std::memcmp(back + kernel, from + kernel, whole) == 0;
+          for (std::size_t i = 0; i < room; ++i)
+            same = same && ((i >= kernel && i < kernel + whole) || back[i] == 0);
+          expect(same, "the bytes that were copied");
+          std::uint32_t before = ~0u;
+          expect_equal(arch::copy_from_user_raw(&before, at - sizeof(before), sizeof(before)), 0u);
+          expect_equal(before, 0u);
+        }
+      }
+    }
+  }
+}
+
 KERNEL_TEST(user_copy, strings_end_at_zero_limit_or_fault) {
   HalfMapped memory;
   if (!memory.prepare()) return;
