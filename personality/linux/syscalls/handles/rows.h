@@ -13,7 +13,7 @@ namespace syscalls::handles {
 
 inline constexpr SyscallRow rows[] = {
     row<number::name_to_handle_at, sys_name_to_handle_at>("name_to_handle_at",
-                                                          "tmpfs, ramfs; EOPNOTSUPP elsewhere"),
+                                                          "tmpfs, ramfs, devtmpfs; EOPNOTSUPP elsewhere"),
     row<number::open_by_handle_at, sys_open_by_handle_at>("open_by_handle_at"),
 };
 
