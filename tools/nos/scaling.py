@@ -20,7 +20,7 @@ from .ui import NosError
 
 CPUS = 4
 MEMORY_MIB = 512
-LIMIT_SECONDS = 900.0
+LIMIT_SECONDS = 1800.0
 BASE_ROW = "compute"
 RATE_LINE = re.compile(r"^rate (\S+) (\d+) (\d+) (.*?)\r*$", re.MULTILINE)
 
