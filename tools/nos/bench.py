@@ -118,7 +118,9 @@ def boots(kernel: Path, architecture: str, initrd: Path, memory_mib: int, folder
 
 def size_figures(kernel: Path, architecture: str, initrd: Path, column: figures.Column, arguments: str) -> None:
     description = machine(kernel, architecture, initrd, MEMORY_MIB, icount=True, arguments=f"{arguments} -- sizes")
-    for name, value, title in SIZE_LINE.findall(qemu.console_output(description, LIMIT_SECONDS)):
+    found = SIZE_LINE.findall(qemu.console_output(description, LIMIT_SECONDS))
+    column.complete &= bool(found)
+    for name, value, title in found:
         column.add_memory(f"size-{name}", f"{title} (bytes)", int(value))
 
 
@@ -162,6 +164,7 @@ def measure(name: Optional[str], architecture: str, options: argparse.Namespace,
             initrd = ext4_archive(folder, root, architecture, name)
             operation_costs(kernel, architecture, initrd, column, arguments)
         if memory:
+            initrd = guest.initrd(folder, root, programs.benchmark(architecture))
             size_figures(kernel, architecture, initrd, column, arguments)
             with ui.step(f"Looking for the smallest memory of {column.title}"):
                 memory_figures(kernel, architecture, root, folder, column, arguments)
