@@ -149,7 +149,9 @@ bool AddressSpace::try_evict(Evictor& evictor) {
 }
 
 std::uint64_t evict_unused(std::uint64_t wanted, EvictKinds kinds, std::uint64_t& unmapped) {
-  std::uint64_t freed = 0, seen = 0, idle_visits = 0;
+  std::uint64_t freed = 0, seen = 0;
+  // The first of those that had nothing, one after the other; only compared.
+  const AddressSpace* idle_since = nullptr;
   // Twice around everything: once to take the marks of use away, once to take the pages.
   auto resident = [](MemoryCounter counter) {
     long value = memory_counter(counter);
@@ -179,9 +181,11 @@ std::uint64_t evict_unused(std::uint64_t wanted, EvictKinds kinds, std::uint64_t
         AddressSpaces::list.push_back(*space);
       }
       if (evictor.seen())
-        idle_visits = 0;
-      else if (++idle_visits > 4096)
-        break;
+        idle_since = nullptr;
+      else if (!idle_since)
+        idle_since = space;
+      else if (idle_since == space)
+        break;  // once around
     }
     freed += out.write();
   }
