@@ -78,6 +78,7 @@ class ExtentTree {
   Result<void> grow_root(Handle& handle, Way& way);
   Result<void> split(Handle& handle, Way& way, int level, std::uint32_t logical);
   static std::uint64_t next_leaf(Way& way);
+  static bool is_first_leaf(const Way& way);
   Result<void> correct_indices(Handle& handle, Way& way, int from_level);
   Result<void> remove_leaf_entry(Handle& handle, Way& way);
   bool can_merge(const ExtentEntry& left, const ExtentEntry& right) const;

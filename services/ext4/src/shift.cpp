@@ -20,6 +20,12 @@ std::uint64_t ExtentTree::next_leaf(Way& way) {
   return blocks_max;
 }
 
+bool ExtentTree::is_first_leaf(const Way& way) {
+  for (int at = 0; at < way.depth; ++at)
+    if (way.levels[at].position > 0) return false;
+  return true;
+}
+
 Result<std::uint64_t> ExtentTree::count_leaves(std::uint32_t from) {
   std::uint64_t count = 0;
   for (std::uint64_t at = from; at < blocks_max; ++count) {
@@ -85,9 +91,9 @@ Result<bool> ExtentTree::shift_leaf(Handle& handle, Direction direction, std::ui
     next = following;
     return following >= blocks_max;
   }
-  // Upwards from the last leaf to the one with `from`.
+  // Upwards from the last leaf to the one with `from`, or to the first of all: nothing may be before a hole.
   next = old_first ? old_first - 1 : 0;
-  return first > 0 || count == 0 || old_first <= from;
+  return first > 0 || count == 0 || old_first <= from || is_first_leaf(way);
 }
 
 Result<void> ExtentTree::join_at(Handle& handle, std::uint32_t at) {

@@ -55,3 +55,22 @@ TEST(Ext4, CollapseAndInsertMoveWhatIsBehind) {
     EXPECT_TRUE(again.read_file("/f") == expected);
   }
 }
+
+// Where nothing is before the place, there is no leaf before the first one to go on with.
+TEST(Ext4, InsertsIntoTheHoleThatAFileBeginsWith) {
+  ImageDisk disk(make_image(32, ""));
+  constexpr std::size_t block = 4096;
+  std::string text = pattern(3 * block, 5), expected = std::string(100 * block, '\0') + text;
+  {
+    Ext4World w(disk);
+    auto file = *w.open("/f", open_read_write | open_create);
+    ASSERT_EQ(World::write_at(*file, 100 * block, text), 0);
+    ASSERT_EQ(World::code(allocate(*file, 0x20, 4 * block, 8 * block)), 0);
+    expected.insert(4 * block, 8 * block, '\0');
+    EXPECT_TRUE(World::read_at(*file, 0, expected.size()) == expected);
+    ASSERT_EQ(World::code(allocate(*file, 8, 50 * block, 7 * block)), 0);
+    expected.erase(50 * block, 7 * block);
+    EXPECT_TRUE(World::read_at(*file, 0, expected.size()) == expected);
+  }
+  expect_clean(disk);
+}
