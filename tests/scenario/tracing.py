@@ -21,7 +21,7 @@ def test_strace(guest: Guest) -> None:
     guest.check("strace -k -e trace=write true 2>&1 | tail -n 1", pattern="exited with 0|not implemented|not supported")
     guest.check("strace --seccomp-bpf -f -e trace=execve sh -c 'true; /bin/true' 2>&1 | grep -c 'execve('", "2")
     guest.check("strace -e inject=getpid:retval=7 sh -c 'echo $$' 2>/dev/null; strace -e trace=openat -e inject=openat:error=ENOENT:when=3+ cat /etc/hostname 2>&1 | grep -c INJECTED", pattern="^[1-9]")
-    guest.check("sleep 100 & sleep 0.5; timeout -s INT 2 strace -p $! -o /tmp/t; grep -c nanosleep /tmp/t; kill $!; wait $!", pattern="^1$", status=143)
+    guest.check("sleep 100 & sleep 0.5; timeout -s INT 5 strace -p $! -o /tmp/t; grep -c nanosleep /tmp/t; kill $!; wait $!", pattern="^1$", status=143)
     guest.check("strace -e trace=none -e signal=usr1 sh -c 'kill -USR1 $$' 2>&1 | grep -c -E 'SIGUSR1|killed by'", pattern="^[12]$")
 
 

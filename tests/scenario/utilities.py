@@ -18,7 +18,7 @@ def test_fuser(guest: Guest) -> None:
 
 
 def test_locks(guest: Guest) -> None:
-    guest.check("flock /tmp/lock sleep 100 & sleep 0.5; lslocks -n -o COMMAND,TYPE,MODE,PATH | grep -c 'flock *FLOCK *WRITE */tmp/lock'; flock -n /tmp/lock true; echo $?; flock -w 0.2 -E 7 /tmp/lock true; echo $?; kill $!", pattern="^1\n1\n7")
+    guest.check("flock /tmp/lock sleep 100 & for try in $(seq 100); do lslocks -n -o PATH | grep -q /tmp/lock && break; sleep 0.2; done; lslocks -n -o COMMAND,TYPE,MODE,PATH | grep -c 'flock *FLOCK *WRITE */tmp/lock'; flock -n /tmp/lock true; echo $?; flock -w 0.2 -E 7 /tmp/lock true; echo $?; kill $!", pattern="^1\n1\n7")
 
 
 def test_access_lists(guest: Guest) -> None:
@@ -73,12 +73,16 @@ def test_htop(guest: Guest) -> None:
 
 
 def test_tmux(guest: Guest) -> None:
-    guest.check("tmux -f /dev/null new-session -d -s work -x 80 -y 24 'bash --norc' && tmux send-keys -t work 'echo in$((40 + 2))side; tty' Enter; sleep 2; tmux capture-pane -p -t work | grep -c -E 'in42side|/dev/pts/'", pattern="^[23]$")
+    guest.check("tmux -f /dev/null new-session -d -s work -x 80 -y 24 'bash --norc' && tmux send-keys -t work 'echo in$((40 + 2))side; tty' Enter")
+    guest.check("for try in $(seq 100); do tmux capture-pane -p -t work | grep -q '^/dev/pts/' && break; sleep 0.2; done; tmux capture-pane -p -t work | grep -c -E '^in42side|^/dev/pts/'", "2", timeout=60)
     guest.check("tmux split-window -t work && tmux list-panes -t work | wc -l && tmux kill-server; sleep 0.5; tmux ls 2>&1 | grep -c -E 'no server|error connecting'", "2\n1")
 
 
 def test_screen(guest: Guest) -> None:
-    guest.check("screen -dmS work bash --norc; sleep 1; screen -ls | grep -c work; screen -S work -X stuff 'echo sc$((6 * 7)) > /tmp/screened\\n'; sleep 1; cat /tmp/screened; screen -S work -X quit; sleep 0.5; screen -ls | grep -c work", "1\nsc42\n0", status=1)
+    # The session and its shell need a moment each.
+    guest.check("screen -dmS work bash --norc; for try in $(seq 100); do screen -ls | grep -q work && break; sleep 0.2; done; screen -ls | grep -c work", "1", timeout=60)
+    guest.check("screen -S work -X stuff 'echo sc$((6 * 7)) > /tmp/screened\\n'; for try in $(seq 100); do test -s /tmp/screened && break; sleep 0.2; done; cat /tmp/screened", "sc42", timeout=60)
+    guest.check("screen -S work -X quit; for try in $(seq 100); do screen -ls | grep -q work || break; sleep 0.2; done; screen -ls | grep -c work", "0", status=1, timeout=60)
 
 
 @limit(180)
