@@ -156,6 +156,24 @@ void ConsoleRegistry::print_pending() {
   }
 }
 
+void ConsoleRegistry::finish_printing() {
+  std::uint64_t end = log_next_sequence();
+  bool thread = mode_ == Mode::thread;
+  auto is_behind = [&] {
+    for (Console* console = first_.load(); console; console = console->next_.load()) {
+      if (!console->enabled() || (console->sleeps() == Console::Sleeps::yes && !thread)) continue;
+      if (console->next_sequence_ < end) return true;
+    }
+    return false;
+  };
+  for (;;) {
+    print_pending();
+    // A record that somebody still writes is his to finish; a line of ours may be on its way.
+    if (mode_ == Mode::panic || !is_behind() || (!printing_.load() && !anything_pending())) return;
+    if (auto* pause = pause_.load()) pause();
+  }
+}
+
 void ConsoleRegistry::print_or_wake() {
   switch (mode_.load(std::memory_order_acquire)) {
     case Mode::synchronous:
@@ -212,6 +230,7 @@ void set_console_choice(std::string_view value) { registry().choose(value); }
 std::string_view console_choice_options(std::string_view name) { return registry().choice_options(name); }
 void start_console_thread_mode(const ConsoleThreadHooks& hooks) { registry().start_thread_mode(hooks); }
 void print_pending_records() { registry().print_pending(); }
+void finish_printing() { registry().finish_printing(); }
 void enter_console_panic_mode() { registry().enter_panic_mode(); }
 void print_in_panic() { registry().print_in_panic(); }
 

@@ -22,6 +22,7 @@ class ConsoleRegistry {
   // After a record was stored: prints, or lets the console thread know.
   void print_or_wake();
   void print_pending();
+  void finish_printing();
   void start_thread_mode(const ConsoleThreadHooks& hooks);
   void enter_panic_mode();
   void print_in_panic();

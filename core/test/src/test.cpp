@@ -104,13 +104,13 @@ void run_tests_if_asked() {
   auto selection = command_line().get("nos.test");
   if (!selection) return;
   Summary summary = run_tests(*selection);
-  print_pending_records();
+  finish_printing();
   // The machine ends with the next line: what the console thread has not printed yet is printed here.
   enter_console_panic_mode();
   print_in_panic();
   arch::exit_emulator(summary.failed || !summary.passed ? 1 : 0);
   log(LogLevel::error, "tests: this machine has no device that ends an emulator; powering off");
-  print_pending_records();
+  finish_printing();
   arch::power_off();
 }
 

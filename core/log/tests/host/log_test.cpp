@@ -184,6 +184,41 @@ TEST(Console, EarlyOneHandsOverWithoutRepeating) {
   log_text(LogLevel::info, "nobody");
 }
 
+class SlowConsole final : public Console {
+ public:
+  using Console::Console;
+  void write(std::string_view text) override {
+    entered = true;
+    while (!may_go_on) std::this_thread::yield();
+    output += text;
+  }
+  std::string output;
+  std::atomic<bool> entered{false}, may_go_on{false};
+};
+
+TEST(Console, PrintingIsFinishedWhenSomebodyElseIsAtIt) {
+  set_console_options({.timestamps = false});
+  set_console_choice("ttyT0");
+  SlowConsole console{"ttyT0"};
+  console.may_go_on = true;
+  register_console(console);
+  console.entered = console.may_go_on = false;
+  std::thread printer([] { log_text(LogLevel::info, "the last words"); });
+  while (!console.entered) std::this_thread::yield();
+  std::atomic<bool> finished{false};
+  std::thread leaver([&] {
+    finish_printing();
+    finished = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(finished);
+  console.may_go_on = true;
+  printer.join();
+  leaver.join();
+  EXPECT_TRUE(console.output.ends_with("the last words\n")) << console.output;
+  unregister_console(console);
+}
+
 // Stops in the middle of a line, as a CPU does that another one's panic stops.
 class StuckConsole final : public Console {
  public:

@@ -23,15 +23,15 @@ Result<long> sys_reboot(Context& context, std::uint32_t magic1, std::uint32_t ma
     case restart:
     case restart2:
       core::log(core::LogLevel::emergency, "reboot: Restarting system");
-      core::print_pending_records();
+      core::finish_printing();
       arch::restart();
     case power_off:
       core::log(core::LogLevel::emergency, "reboot: Power down");
-      core::print_pending_records();
+      core::finish_printing();
       arch::power_off();
     case halt:
       core::log(core::LogLevel::emergency, "reboot: System halted");
-      core::print_pending_records();
+      core::finish_printing();
       arch::halt_forever();
     default:
       return error(Errno::einval);

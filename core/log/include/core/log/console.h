@@ -110,6 +110,9 @@ void start_console_thread_mode(const ConsoleThreadHooks& hooks);
 // Prints everything stored and not printed yet, on all enabled consoles; returns at once when someone else is
 // at it.
 void print_pending_records();
+// The same before the machine goes: what was stored before the call is on the consoles when it returns,
+// whoever printed it. Thread context; may wait.
+void finish_printing();
 // For panic only, with the other CPUs stopped, wherever they were: in the middle of write() or of storing a
 // record, too. From here on log() only stores, and the panicking CPU calls print_in_panic() after what it has
 // logged.
