@@ -149,18 +149,7 @@ Result<PageRef> find_or_read_swap(SwapEntry entry, AllocationFlags flags, bool* 
 Result<PageRef> swap_in(SwapEntry entry) { return find_or_read_swap(entry, AllocationFlags::none, nullptr); }
 
 bool take_from_swap(SwapEntry entry, Page& page) {
-  if (page.test_and_set(PageFlag::locked)) return false;
-  std::uint64_t expected = SlotWord::of_page(page) | SlotWord::one_reference;
-  bool done = word_of(entry).compare_exchange_strong(expected, 0);
-  if (done) {
-    page.mapped = {nullptr, 0};
-    page.clear(in_swap_cache);
-  }
-  page.clear(PageFlag::locked);
-  if (!done) return false;
-  device_of(entry).page_uncached(entry.slot());
-  device_of(entry).slot_freed(entry.slot());
-  return true;
+  return leave_swap_cache(entry, page, SlotWord::of_page(page) | SlotWord::one_reference);
 }
 
 SwapStatistics swap_statistics() {

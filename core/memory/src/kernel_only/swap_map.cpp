@@ -137,10 +137,9 @@ SwapEntry cached_entry(const Page& page) {
   return page.has(in_swap_cache) ? SwapEntry::from_value(page.mapped.index) : SwapEntry{};
 }
 
-bool try_forget(SwapEntry entry, Page& page) {
+bool leave_swap_cache(SwapEntry entry, Page& page, std::uint64_t expected) {
   // The lock keeps the mark and the words in step with the slot.
   if (page.test_and_set(PageFlag::locked)) return false;
-  std::uint64_t expected = SlotWord::of_page(page);
   bool done = word_of(entry).compare_exchange_strong(expected, 0);
   if (done) {
     page.mapped = {nullptr, 0};
@@ -150,6 +149,11 @@ bool try_forget(SwapEntry entry, Page& page) {
   if (!done) return false;
   device_of(entry).page_uncached(entry.slot());
   device_of(entry).slot_freed(entry.slot());
+  return true;
+}
+
+bool try_forget(SwapEntry entry, Page& page) {
+  if (!leave_swap_cache(entry, page, SlotWord::of_page(page))) return false;
   release_page(page);
   return true;
 }

@@ -105,6 +105,9 @@ bool any_swap_free();
 bool duplicate_swap(SwapEntry entry);
 // How many entries refer to the slot; one of them is the caller's, under its lock.
 std::uint32_t swap_references(SwapEntry entry);
+// Takes the page out of the cache and frees its slot, if the word of the slot is `expected`; the cache's
+// reference is the caller's then. False: it is another, or somebody else looks at the page right now.
+bool leave_swap_cache(SwapEntry entry, Page& page, std::uint64_t expected);
 // Takes a page out of the cache whose slot nothing refers to; the slot is free then. False: it is not so
 // (any more), or somebody else looks at the page right now: the next look at the cache finds it.
 bool try_forget(SwapEntry entry, Page& page);
